@@ -1,0 +1,171 @@
+//! What happened: one timeline for Kubernetes events, transitions howdah saw, and its own notices.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::names::InstanceName;
+use super::names::{ClusterKey, Context};
+use super::wal::Timeline;
+
+/// One entry of the timeline. Events add; they are never folded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    /// When it happened, as its teller says; else when howdah learned it.
+    pub at: Timestamp,
+    /// Whose it is: a cluster's, or of a whole context.
+    pub context: Context,
+    /// The cluster, where it belongs to one.
+    pub cluster: Option<ClusterKey>,
+    /// What happened.
+    pub what: What,
+}
+
+/// Kinds of happenings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// A Kubernetes event.
+    Kubernetes {
+        /// `Normal` is false, `Warning` is true.
+        warning: bool,
+        /// `FailingOver`, `Killing`, …
+        reason: String,
+        /// `Kind/name`.
+        object: String,
+        /// Cleaned.
+        message: String,
+        /// How often it was repeated.
+        count: u32,
+        /// The event object's uid: a later version of the same event replaces it in the timeline.
+        uid: String,
+    },
+    /// Something that howdah saw change.
+    Transition(Transition),
+    /// A notice of howdah's own.
+    Notice {
+        /// In words.
+        text: String,
+        /// It wants attention.
+        warning: bool,
+    },
+}
+
+/// A change between two pictures of a cluster, posted by the source that saw it: two changes in one frame fold into one
+/// fact, but both of their transitions arrive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transition {
+    /// The cluster appeared.
+    Appeared,
+    /// The cluster went.
+    Vanished,
+    /// The phase's text changed.
+    Phase {
+        /// Before.
+        from: Option<String>,
+        /// Now.
+        to: Option<String>,
+    },
+    /// The operator wants another primary (`pending` while undecided).
+    Target {
+        /// Before.
+        from: Option<String>,
+        /// Now.
+        to: Option<String>,
+    },
+    /// The primary changed.
+    Primary {
+        /// Before.
+        from: Option<InstanceName>,
+        /// Now.
+        to: Option<InstanceName>,
+    },
+    /// The timeline in the status changed.
+    Timeline {
+        /// Before.
+        from: Option<Timeline>,
+        /// Now.
+        to: Option<Timeline>,
+    },
+    /// The lease changed hands; `None` is released.
+    Lease {
+        /// Before.
+        from: Option<InstanceName>,
+        /// Now.
+        to: Option<InstanceName>,
+    },
+    /// The read-write service leads elsewhere; empty is nowhere.
+    ReadWrite {
+        /// Before.
+        from: Vec<InstanceName>,
+        /// Now.
+        to: Vec<InstanceName>,
+    },
+    /// Ready instances changed.
+    Ready {
+        /// Before.
+        from: Option<u32>,
+        /// Now.
+        to: Option<u32>,
+    },
+    /// An instance's pod appeared, went, or became (un)ready.
+    Pod {
+        /// Which.
+        instance: InstanceName,
+        /// `created`, `deleting`, `gone`, `ready`, `not ready`, `restarted`.
+        change: String,
+    },
+    /// An instance's role label changed.
+    Role {
+        /// Which.
+        instance: InstanceName,
+        /// Before.
+        from: Option<String>,
+        /// Now.
+        to: Option<String>,
+    },
+    /// A condition changed its status.
+    Condition {
+        /// Which.
+        kind: String,
+        /// Now.
+        status: Option<bool>,
+        /// Its reason.
+        reason: String,
+    },
+    /// Fencing changed; the names, `*` for all.
+    Fencing {
+        /// Now fenced.
+        now: Vec<String>,
+    },
+    /// Hibernation changed: asked, done, off.
+    Hibernation {
+        /// In a word.
+        now: String,
+    },
+    /// A standby began or ceased to stream.
+    Streaming {
+        /// Which.
+        instance: InstanceName,
+        /// Now.
+        streaming: bool,
+    },
+    /// A verdict changed.
+    Verdict {
+        /// `availability` or `recoverability`.
+        about: String,
+        /// Before.
+        from: String,
+        /// Now.
+        to: String,
+        /// The first reason now.
+        reason: Option<String>,
+    },
+    /// A source became late, failing or live again.
+    Source {
+        /// Which, in words.
+        source: String,
+        /// Now, in words.
+        now: String,
+    },
+}

@@ -1,0 +1,221 @@
+//! Everything known now, one value per key: facts replace.
+//!
+//! Sources publish [`Fact`]s; the console and the command line absorb them into [`Facts`] and read only that.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::cluster::{Cluster, Node, OperatorState};
+use super::names::{ClusterKey, Context, InstanceName};
+use super::sample::{InstanceStatus, MetricsSample, Probe, SqlSample};
+use super::source::{SourceHealth, SourceId};
+
+/// Something learned. A later fact of the same key replaces an earlier one, read or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fact {
+    /// How a source is doing.
+    Source(SourceId, SourceHealth),
+    /// The picture of a cluster.
+    Cluster(Arc<Cluster>),
+    /// The cluster is gone.
+    ClusterGone(ClusterKey),
+    /// All nodes of a context.
+    Nodes(Context, Arc<Vec<Node>>),
+    /// The operators of a context. An empty list: none found; no fact: not known.
+    Operators(Context, Arc<Vec<OperatorState>>),
+    /// An answer of `/pg/status`.
+    Status(ClusterKey, InstanceName, Arc<Probe<InstanceStatus>>),
+    /// An answer of `/metrics`.
+    Metrics(ClusterKey, InstanceName, Arc<Probe<MetricsSample>>),
+    /// An answer by SQL.
+    Sql(ClusterKey, InstanceName, Arc<Probe<SqlSample>>),
+}
+
+/// What a fact is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FactKey {
+    /// See [`Fact::Source`].
+    Source(SourceId),
+    /// See [`Fact::Cluster`] and [`Fact::ClusterGone`].
+    Cluster(ClusterKey),
+    /// See [`Fact::Nodes`].
+    Nodes(Context),
+    /// See [`Fact::Operators`].
+    Operators(Context),
+    /// See [`Fact::Status`].
+    Status(ClusterKey, InstanceName),
+    /// See [`Fact::Metrics`].
+    Metrics(ClusterKey, InstanceName),
+    /// See [`Fact::Sql`].
+    Sql(ClusterKey, InstanceName),
+}
+
+impl Fact {
+    /// What it is about.
+    pub fn key(&self) -> FactKey {
+        match self {
+            Fact::Source(id, _) => FactKey::Source(id.clone()),
+            Fact::Cluster(c) => FactKey::Cluster(c.key.clone()),
+            Fact::ClusterGone(k) => FactKey::Cluster(k.clone()),
+            Fact::Nodes(c, _) => FactKey::Nodes(c.clone()),
+            Fact::Operators(c, _) => FactKey::Operators(c.clone()),
+            Fact::Status(k, i, _) => FactKey::Status(k.clone(), i.clone()),
+            Fact::Metrics(k, i, _) => FactKey::Metrics(k.clone(), i.clone()),
+            Fact::Sql(k, i, _) => FactKey::Sql(k.clone(), i.clone()),
+        }
+    }
+
+    /// The cluster it tells of, where it tells of one.
+    pub fn cluster(&self) -> Option<&ClusterKey> {
+        match self {
+            Fact::Cluster(c) => Some(&c.key),
+            Fact::ClusterGone(k) | Fact::Status(k, ..) | Fact::Metrics(k, ..) | Fact::Sql(k, ..) => Some(k),
+            Fact::Source(SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k), _) => Some(k),
+            Fact::Source(..) | Fact::Nodes(..) | Fact::Operators(..) => None,
+        }
+    }
+}
+
+/// What instances of one cluster last said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// `/pg/status`.
+    pub status: Option<Arc<Probe<InstanceStatus>>>,
+    /// `/metrics`.
+    pub metrics: Option<Arc<Probe<MetricsSample>>>,
+    /// SQL.
+    pub sql: Option<Arc<Probe<SqlSample>>>,
+}
+
+/// Everything known now.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Clusters by key.
+    pub clusters: BTreeMap<ClusterKey, Arc<Cluster>>,
+    /// What instances said, by cluster and instance.
+    pub samples: BTreeMap<ClusterKey, BTreeMap<InstanceName, Samples>>,
+    /// Nodes by context.
+    pub nodes: BTreeMap<Context, Arc<Vec<Node>>>,
+    /// Operators by context.
+    pub operators: BTreeMap<Context, Arc<Vec<OperatorState>>>,
+    /// How each source is doing.
+    pub sources: BTreeMap<SourceId, SourceHealth>,
+}
+
+impl Facts {
+    /// Takes a fact in. Says whether anything is different now.
+    pub fn absorb(&mut self, fact: Fact) -> bool {
+        match fact {
+            Fact::Source(id, health) => self.sources.insert(id, health.clone()).as_ref() != Some(&health),
+            Fact::Cluster(c) => {
+                let same_object = self.clusters.get(&c.key).is_none_or(|old| old.uid == c.uid);
+                if !same_object {
+                    // A new cluster under an old name: what the old one's instances said is not about it.
+                    self.samples.remove(&c.key);
+                }
+                if let Some(samples) = self.samples.get_mut(&c.key) {
+                    samples.retain(|name, _| c.instance(name).is_some());
+                }
+                self.clusters.insert(c.key.clone(), c.clone()).as_ref() != Some(&c)
+            }
+            Fact::ClusterGone(key) => {
+                self.samples.remove(&key);
+                self.sources.retain(
+                    |id, _| !matches!(id, SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k) if *k == key),
+                );
+                self.clusters.remove(&key).is_some()
+            }
+            Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
+            Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),
+            Fact::Status(k, i, probe) => {
+                let Some(slot) = self.slot(k, i) else { return false };
+                slot.status = Some(probe);
+                true
+            }
+            Fact::Metrics(k, i, probe) => {
+                let Some(slot) = self.slot(k, i) else { return false };
+                slot.metrics = Some(probe);
+                true
+            }
+            Fact::Sql(k, i, probe) => {
+                let Some(slot) = self.slot(k, i) else { return false };
+                slot.sql = Some(probe);
+                true
+            }
+        }
+    }
+
+    /// The samples of an instance that exists: an answer that comes after its instance went is dropped.
+    fn slot(&mut self, key: ClusterKey, instance: InstanceName) -> Option<&mut Samples> {
+        self.clusters.get(&key)?.instance(&instance)?;
+        Some(self.samples.entry(key).or_default().entry(instance).or_default())
+    }
+
+    /// What an instance last said.
+    pub fn sample(&self, key: &ClusterKey, instance: &InstanceName) -> Option<&Samples> {
+        self.samples.get(key)?.get(instance)
+    }
+
+    /// The node an instance's pod is on.
+    pub fn node_of(&self, cluster: &Cluster, instance: &InstanceName) -> Option<&Node> {
+        let name = cluster.instance(instance)?.pod.as_ref()?.node.as_ref()?;
+        self.nodes.get(&cluster.key.context)?.iter().find(|n| &n.name == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cluster::{Instance, Operator};
+    use super::*;
+    use jiff::{SignedDuration, Timestamp};
+
+    fn cluster(uid: &str, instances: &[&str]) -> Arc<Cluster> {
+        let mut c = Cluster::named(ClusterKey::new("lab", "pg", "demo"), Operator::Cnpg);
+        c.uid = uid.into();
+        c.instances =
+            instances.iter().map(|n| Instance { name: n.into(), role: None, pod: None, zone: None }).collect();
+        Arc::new(c)
+    }
+
+    fn status(c: &Cluster, instance: &str) -> Fact {
+        let probe =
+            Probe { at: Timestamp::UNIX_EPOCH, took: SignedDuration::ZERO, answer: Ok(InstanceStatus::default()) };
+        Fact::Status(c.key.clone(), instance.into(), Arc::new(probe))
+    }
+
+    #[test]
+    fn the_same_fact_changes_nothing() {
+        let mut facts = Facts::default();
+        assert!(facts.absorb(Fact::Cluster(cluster("a", &["demo-1"]))));
+        assert!(!facts.absorb(Fact::Cluster(cluster("a", &["demo-1"]))));
+    }
+
+    #[test]
+    fn answers_of_vanished_instances_are_dropped() {
+        let mut facts = Facts::default();
+        let c = cluster("a", &["demo-1", "demo-2"]);
+        facts.absorb(Fact::Cluster(c.clone()));
+        assert!(facts.absorb(status(&c, "demo-2")));
+        facts.absorb(Fact::Cluster(cluster("a", &["demo-1"])));
+        assert!(facts.sample(&c.key, &"demo-2".into()).is_none());
+        assert!(!facts.absorb(status(&c, "demo-2")));
+    }
+
+    #[test]
+    fn a_new_cluster_under_an_old_name_starts_without_samples() {
+        let mut facts = Facts::default();
+        let c = cluster("a", &["demo-1"]);
+        facts.absorb(Fact::Cluster(c.clone()));
+        facts.absorb(status(&c, "demo-1"));
+        facts.absorb(Fact::Cluster(cluster("b", &["demo-1"])));
+        assert!(facts.sample(&c.key, &"demo-1".into()).is_none());
+    }
+
+    #[test]
+    fn a_cluster_and_its_going_share_a_key() {
+        let c = cluster("a", &[]);
+        assert_eq!(Fact::Cluster(c.clone()).key(), Fact::ClusterGone(c.key.clone()).key());
+    }
+}

@@ -1,0 +1,18 @@
+//! What is true: the words of the field and their arithmetic.
+//!
+//! Pure values and functions over them. This folder knows std, serde and jiff, and nothing of how a value was learned
+//! (no kube, no SQL client, no async), how it is shown, or what time it is: `now` is always an argument.
+
+pub mod cluster;
+pub mod detail;
+pub mod event;
+pub mod facts;
+pub mod health;
+pub mod lsn;
+pub mod names;
+pub mod quantity;
+pub mod replication;
+pub mod sample;
+pub mod source;
+pub mod text;
+pub mod wal;

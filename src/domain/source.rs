@@ -1,0 +1,93 @@
+//! Where truth comes from and how old it is.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use super::names::{ClusterKey, Context, InstanceName};
+
+/// A source of facts. Its health is itself a fact.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceId {
+    /// The watches of one context.
+    Kubernetes(Context),
+    /// One kind's watch in one context, such as `pods` or `leases`.
+    Watch(Context, String),
+    /// `/pg/status` of one cluster.
+    Status(ClusterKey),
+    /// `/metrics` of one cluster.
+    Metrics(ClusterKey),
+    /// SQL in one cluster.
+    Sql(ClusterKey),
+    /// Something named: a recording, a lab.
+    Other(String),
+}
+
+/// How a source is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceHealth {
+    /// Its state.
+    pub state: SourceState,
+    /// The last moment it was proven alive: an answer, an event, a bookmark. An unchanged object sends nothing, so a
+    /// watched value is as fresh as this.
+    pub proven: Option<Timestamp>,
+}
+
+/// States of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceState {
+    /// Not yet answered.
+    Connecting,
+    /// Answers.
+    Live,
+    /// Should have answered and has not, since this time.
+    Late(Timestamp),
+    /// Fails, for this reason, and is tried again at that time.
+    Failing {
+        /// In words, cleaned.
+        why: String,
+        /// The next attempt.
+        again_at: Timestamp,
+    },
+    /// Can't be had here: a missing right or API, in words. Not tried again until asked.
+    Absent(String),
+}
+
+/// Who said something. Every reason of a verdict names one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Witness {
+    /// The watched cluster object: its status, spec or annotations.
+    ClusterObject,
+    /// A watched pod.
+    Pod(InstanceName),
+    /// Another watched object, as `Kind/name`.
+    Object(String),
+    /// A node.
+    Node(String),
+    /// `/pg/status` of an instance.
+    Status(InstanceName),
+    /// `/metrics` of an instance.
+    Metrics(InstanceName),
+    /// SQL on an instance, naming the view.
+    Sql(InstanceName, String),
+    /// howdah's own sources: nobody else could be asked.
+    Sources,
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Witness::ClusterObject => f.write_str("cluster status"),
+            Witness::Pod(name) => write!(f, "pod {name}"),
+            Witness::Object(name) => f.write_str(name),
+            Witness::Node(name) => write!(f, "node {name}"),
+            Witness::Status(name) => write!(f, "/pg/status of {name}"),
+            Witness::Metrics(name) => write!(f, "metrics of {name}"),
+            Witness::Sql(name, view) => write!(f, "{view} on {name}"),
+            Witness::Sources => f.write_str("howdah's sources"),
+        }
+    }
+}

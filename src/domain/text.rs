@@ -1,0 +1,72 @@
+//! Text from outside is data, never terminal control.
+
+/// Replaces control characters (C0, DEL, C1), bidirectional overrides and line separators, so that a pod's name or a
+/// log line can't move the cursor, recolour the screen or reorder what is read. Tabs and line ends become spaces.
+pub fn clean(text: &str) -> String {
+    if text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| match c {
+            '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+            c if harmless(c) => c,
+            _ => '\u{fffd}',
+        })
+        .collect()
+}
+
+/// Like [`clean`], keeping line ends: for YAML, logs and other text of many lines. Tabs become four spaces.
+pub fn clean_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(&clean(&line.replace('\t', "    ")));
+    }
+    out
+}
+
+/// Cuts to at most `max` characters, with an ellipsis when something is missing.
+pub fn shorten(text: &str, max: usize) -> String {
+    if text.chars().count() <= max {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(max.saturating_sub(1)).collect();
+    out.push('…');
+    out
+}
+
+fn harmless(c: char) -> bool {
+    !(c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn keeps_what_people_write() {
+        assert_eq!(clean("pg-primary-1 größer 数据"), "pg-primary-1 größer 数据");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        assert_eq!(clean_lines("a:\n\tb: \u{1b}[1m\n"), "a:\n    b: \u{fffd}[1m");
+    }
+
+    #[test]
+    fn shortens_by_characters() {
+        assert_eq!(shorten("größer", 4), "grö…");
+        assert_eq!(shorten("abc", 3), "abc");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_controls_the_terminal(s in any::<String>()) {
+            prop_assert!(clean(&s).chars().all(harmless));
+        }
+    }
+}

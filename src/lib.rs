@@ -1,0 +1,11 @@
+//! howdah: a terminal console for people who run highly available PostgreSQL on Kubernetes.
+//!
+//! The map of the house. The order is the dependency rule: a room may use only rooms above it (`tests/layers.rs`).
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`problem`] | what went wrong: what, because, try this |
+//! | [`domain`] | what is true: the field's words and their arithmetic |
+
+pub mod domain;
+pub mod problem;
