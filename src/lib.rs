@@ -4,8 +4,10 @@
 //!
 //! | room | what it is for |
 //! |---|---|
+//! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
 
 pub mod domain;
 pub mod problem;
+pub mod text;

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use crate::domain::text::clean;
+use crate::text::clean;
 
 /// How the process ends (DESIGN: exit codes). Kept with the problem so that no caller has to guess.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,5 +14,5 @@ pub mod quantity;
 pub mod replication;
 pub mod sample;
 pub mod source;
-pub mod text;
+pub use crate::text;
 pub mod wal;

@@ -23,7 +23,7 @@ macro_rules! name {
         }
         impl<S: AsRef<str>> From<S> for $Name {
             fn from(s: S) -> Self {
-                $Name(crate::domain::text::clean(s.as_ref()).into())
+                $Name(crate::text::clean(s.as_ref()).into())
             }
         }
         impl PartialEq<str> for $Name {
