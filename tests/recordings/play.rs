@@ -5,7 +5,6 @@ use howdah::domain::facts::Facts;
 use howdah::domain::health::{Health, Level, Limits, ReasonCode, Verdict, judge};
 use howdah::domain::history::Histories;
 use howdah::domain::names::ClusterKey;
-use jiff::SignedDuration;
 use std::path::Path;
 
 /// A row of a table: what is expected from this millisecond until the next row.
