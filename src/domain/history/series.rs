@@ -131,6 +131,12 @@ impl Series {
         }
     }
 
+    /// Buckets held now, of all rings.
+    #[cfg(test)]
+    pub(super) fn buckets(&self) -> usize {
+        self.rings.iter().map(|r| r.buckets.len()).sum()
+    }
+
     /// The newest value and when it was.
     pub fn last(&self) -> Option<(Timestamp, f64)> {
         self.last
