@@ -10,6 +10,7 @@ pub mod keymap;
 pub mod layout;
 pub mod marks;
 pub mod mistake;
+pub mod screenshot;
 pub mod text;
 pub mod theme;
 pub mod widgets;

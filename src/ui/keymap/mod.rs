@@ -92,6 +92,12 @@ impl Keymap {
         self.keys_of(command).into_iter().find(reachable).map(|(_, keys)| show::short(keys))
     }
 
+    /// All keys that mean this command where `focus` has the focus, shortest first.
+    pub fn all_shown(&self, focus: Scope, command: Command) -> Vec<String> {
+        let reachable = |(_, keys): &(Scope, &[Chord])| self.find(focus, keys) == Found::Command(command);
+        self.keys_of(command).into_iter().filter(reachable).map(|(_, keys)| show::short(keys)).collect()
+    }
+
     /// Everything bound in one scope.
     pub fn bindings(&self, scope: Scope) -> impl Iterator<Item = (&[Chord], Command)> {
         self.bindings.get(&scope).into_iter().flatten().map(|(k, c)| (k.as_slice(), *c))
