@@ -11,6 +11,7 @@ pub mod layout;
 pub mod marks;
 pub mod mistake;
 pub mod screenshot;
+pub mod terminal;
 pub mod text;
 pub mod theme;
 pub mod widgets;
