@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::Keymap;
-use crate::command::{Command, Scope};
+use super::{Bound, Keymap};
+use crate::command::Scope;
 use crate::ui::chord::{Chord, show_keys};
 
 /// A sequence that can't be reached, and what hides it.
@@ -41,7 +41,7 @@ pub(super) fn hidden(map: &Keymap) -> Vec<Hidden> {
     out
 }
 
-type Section = BTreeMap<Vec<Chord>, Command>;
+type Section = BTreeMap<Vec<Chord>, Bound>;
 
 fn hides<'m>(section: Option<&'m Section>, keys: &[Chord]) -> Option<(&'m [Chord], &'static str)> {
     section?.keys().find_map(|other| {

@@ -11,7 +11,7 @@ mod show;
 
 use std::collections::BTreeMap;
 
-use super::chord::{Chord, show_keys};
+use super::chord::Chord;
 use crate::command::{Command, Scope};
 
 pub use set::Keymaps;
@@ -43,7 +43,17 @@ pub struct Keymap {
     pub name: String,
     /// One line about it.
     pub about: String,
-    bindings: BTreeMap<Scope, BTreeMap<Vec<Chord>, Command>>,
+    /// Arrows and the like are shown as signs (`↑`) instead of words (`up`).
+    pub signs: bool,
+    bindings: BTreeMap<Scope, BTreeMap<Vec<Chord>, Bound>>,
+}
+
+/// What keys are bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bound {
+    command: Command,
+    /// Its place in the file: of several keys for a command, hints show the first.
+    rank: usize,
 }
 
 impl Keymap {
@@ -52,7 +62,7 @@ impl Keymap {
         for scope in focus.reach() {
             let Some(map) = self.bindings.get(scope) else { continue };
             if let Some(command) = map.get(keys) {
-                return Found::Command(*command);
+                return Found::Command(command.command);
             }
             if map.keys().any(|k| k.len() > keys.len() && k.starts_with(keys)) {
                 return Found::Prefix;
@@ -68,39 +78,39 @@ impl Keymap {
             for (keys, command) in map.iter().filter(|(k, _)| k.len() > prefix.len() && k.starts_with(prefix)) {
                 let key = keys[prefix.len()];
                 if out.iter().all(|c| c.key != key) {
-                    out.push(Continuation { key, command: (keys.len() == prefix.len() + 1).then_some(*command) });
+                    out.push(Continuation {
+                        key,
+                        command: (keys.len() == prefix.len() + 1).then_some(command.command),
+                    });
                 }
             }
         }
         out
     }
 
-    /// All keys of a command, shortest first, with the scope they are bound in.
+    /// All keys of a command with the scope they are bound in, in the order of the file; inherited ones last.
     pub fn keys_of(&self, command: Command) -> Vec<(Scope, &[Chord])> {
-        let mut out: Vec<(Scope, &[Chord])> = self
-            .bindings
-            .iter()
-            .flat_map(|(s, map)| map.iter().filter(|(_, c)| **c == command).map(|(k, _)| (*s, k.as_slice())))
-            .collect();
-        out.sort_by_key(|(_, k)| (k.len(), show_keys(k).chars().count()));
-        out
+        let bound = self.bindings.iter().flat_map(|(s, map)| map.iter().map(move |(k, b)| (*s, k.as_slice(), *b)));
+        let mut out: Vec<_> = bound.filter(|(_, _, b)| b.command == command).collect();
+        out.sort_by_key(|(_, _, b)| b.rank);
+        out.into_iter().map(|(s, k, _)| (s, k)).collect()
     }
 
-    /// The shortest keys that mean this command where `focus` has the focus: for hints, palette and help.
+    /// The first keys that mean this command where `focus` has the focus: for hints, palette and help.
     pub fn shown(&self, focus: Scope, command: Command) -> Option<String> {
         let reachable = |(_, keys): &(Scope, &[Chord])| self.find(focus, keys) == Found::Command(command);
-        self.keys_of(command).into_iter().find(reachable).map(|(_, keys)| show::short(keys))
+        self.keys_of(command).into_iter().find(reachable).map(|(_, keys)| show::short(keys, self.signs))
     }
 
-    /// All keys that mean this command where `focus` has the focus, shortest first.
+    /// All keys that mean this command where `focus` has the focus, in the order of the file.
     pub fn all_shown(&self, focus: Scope, command: Command) -> Vec<String> {
         let reachable = |(_, keys): &(Scope, &[Chord])| self.find(focus, keys) == Found::Command(command);
-        self.keys_of(command).into_iter().filter(reachable).map(|(_, keys)| show::short(keys)).collect()
+        self.keys_of(command).into_iter().filter(reachable).map(|(_, keys)| show::short(keys, self.signs)).collect()
     }
 
     /// Everything bound in one scope.
     pub fn bindings(&self, scope: Scope) -> impl Iterator<Item = (&[Chord], Command)> {
-        self.bindings.get(&scope).into_iter().flatten().map(|(k, c)| (k.as_slice(), *c))
+        self.bindings.get(&scope).into_iter().flatten().map(|(k, b)| (k.as_slice(), b.command))
     }
 }
 

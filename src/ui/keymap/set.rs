@@ -3,9 +3,9 @@
 use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
 
-use super::Keymap;
 use super::check::hidden;
 use super::file::{Binding, Written, read};
+use super::{Bound, Keymap};
 use crate::ui::mistake::{Mistake, did_you_mean};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/keymaps");
@@ -66,7 +66,7 @@ impl Keymaps {
 
     /// The keymap of this name, else the default one.
     pub fn or_default(&self, name: &str) -> Keymap {
-        let empty = || Keymap { name: DEFAULT.into(), about: String::new(), bindings: BTreeMap::new() };
+        let empty = || Keymap { name: DEFAULT.into(), about: String::new(), signs: true, bindings: BTreeMap::new() };
         self.get(name).or_else(|| self.get(DEFAULT)).cloned().unwrap_or_else(empty)
     }
 }
@@ -104,14 +104,16 @@ fn resolve(name: &str, all: &BTreeMap<String, Written>) -> Result<Keymap, Vec<Mi
     let mut map = Keymap {
         name: name.to_owned(),
         about: chain.first().map_or_else(String::new, |w| w.about.clone()),
+        signs: true,
         bindings: BTreeMap::new(),
     };
     let mut origin: BTreeMap<(crate::command::Scope, Vec<_>), (&Written, &Binding)> = BTreeMap::new();
-    for written in chain.iter().rev() {
-        for b in &written.bindings {
+    for (depth, written) in chain.iter().enumerate().rev() {
+        for (line, b) in written.bindings.iter().enumerate() {
+            let rank = depth * 10_000 + line;
             let section = map.bindings.entry(b.scope).or_default();
             match b.command {
-                Some(command) => section.insert(b.keys.clone(), command),
+                Some(command) => section.insert(b.keys.clone(), Bound { command, rank }),
                 None => section.remove(&b.keys),
             };
             origin.insert((b.scope, b.keys.clone()), (written, b));

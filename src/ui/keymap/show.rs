@@ -6,14 +6,24 @@ use crate::ui::chord::{Chord, Key, show_keys};
 use super::Keymap;
 
 /// Keys as hints show them: `↑`, `⏎`, `^C`, `g g`.
-pub(super) fn short(keys: &[Chord]) -> String {
-    keys.iter()
-        .map(|c| match c.key {
-            Key::Char(k) if c.ctrl && !c.alt && k != ' ' => format!("^{}", k.to_uppercase()),
-            _ => c.to_string(),
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+pub(super) fn short(keys: &[Chord], signs: bool) -> String {
+    keys.iter().map(|c| one(*c, signs)).collect::<Vec<_>>().join(" ")
+}
+
+fn one(chord: Chord, signs: bool) -> String {
+    match chord.key {
+        Key::Char(k) if chord.ctrl && !chord.alt && k != ' ' => return format!("^{}", k.to_uppercase()),
+        _ if !signs || chord.ctrl || chord.alt || chord.shift => return chord.to_string(),
+        _ => {}
+    }
+    match chord.key {
+        Key::Up => "↑".into(),
+        Key::Down => "↓".into(),
+        Key::Left => "←".into(),
+        Key::Right => "→".into(),
+        Key::Enter => "⏎".into(),
+        _ => chord.to_string(),
+    }
 }
 
 impl Keymap {

@@ -46,6 +46,9 @@ fn nearer_scopes_win_and_prefixes_wait() {
     assert!(next.contains(&Continuation { key: Chord::char('u'), command: Some(Command::ToggleUtc) }));
     assert_eq!(map.shown(Scope::Fleet, Command::Suspend).as_deref(), Some("^Z"));
     assert_eq!(map.shown(Scope::Detail, Command::Filter), None, "search has its key there");
+    assert_eq!(map.all_shown(Scope::Fleet, Command::Up), ["↑", "k"]);
+    let words = Keymap { signs: false, ..map };
+    assert_eq!(words.shown(Scope::Fleet, Command::Up).as_deref(), Some("up"));
 }
 
 fn own(text: &str) -> (Keymaps, Vec<String>) {
@@ -98,7 +101,10 @@ fn what_is_written_out_is_read_back() {
         let map = Keymaps::shipped().or_default(name);
         let (maps, wrong) = Keymaps::with([(format!("{name}.toml"), map.toml())]);
         assert_eq!(wrong, []);
-        assert_eq!(maps.get(name), Some(&map));
+        let read = maps.get(name).unwrap();
+        for scope in Scope::ALL {
+            assert_eq!(read.bindings(*scope).collect::<Vec<_>>(), map.bindings(*scope).collect::<Vec<_>>(), "{name}");
+        }
         assert_eq!(map.markdown().matches("| `quit` |").count(), 1);
     }
 }

@@ -10,10 +10,10 @@ use std::fmt::Write;
 use super::{cells, shapes};
 use crate::ui::theme::rgb_of;
 
-/// Cell size in pixels.
-pub(super) const CELL: (f64, f64) = (8.4, 18.0);
+/// Cell size in pixels. Whole ones: fractions would show as seams between shapes.
+pub(super) const CELL: (f64, f64) = (8.0, 17.0);
 /// The baseline within a cell.
-const BASELINE: f64 = 13.4;
+const BASELINE: f64 = 12.7;
 const MARGIN: f64 = 14.0;
 const FONTS: &str = "'JetBrains Mono','Cascadia Mono','DejaVu Sans Mono',Menlo,Consolas,'Liberation Mono',monospace";
 
@@ -50,10 +50,10 @@ pub fn svg(buf: &Buffer, how: &Svg<'_>) -> String {
     let _ = writeln!(out, "<title>{}</title>", escape(how.title));
     let _ = writeln!(
         out,
-        "<style>text{{font-family:{FONTS};font-size:14px;white-space:pre}}.b{{font-weight:700}}.i{{font-style:italic}}</style>"
+        "<style>text{{font-family:{FONTS};font-size:13.3px;white-space:pre}}.b{{font-weight:700}}.i{{font-style:italic}}</style>"
     );
     let _ = writeln!(out, "<rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{ground}\"/>");
-    let _ = writeln!(out, "<g transform=\"translate({MARGIN},{MARGIN})\">");
+    let _ = writeln!(out, "<g transform=\"translate({MARGIN},{MARGIN})\" xml:space=\"preserve\">");
     for y in buf.area.top()..buf.area.bottom() {
         backgrounds(&mut out, buf, y, how, &ground);
     }
@@ -97,11 +97,10 @@ fn backgrounds(out: &mut String, buf: &Buffer, y: u16, how: &Svg<'_>, ground: &s
         if colour != ground {
             let (left, top) = (f64::from(x - buf.area.left()) * CELL.0, f64::from(y - buf.area.top()) * CELL.1);
             let width = f64::from(end - x) * CELL.0;
-            // A hair taller than the cell: neighbouring rows of one colour show no seam.
             let _ = writeln!(
                 out,
                 "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{colour}\"/>",
-                CELL.1 + 0.3
+                CELL.1
             );
         }
     }
@@ -210,8 +209,8 @@ mod tests {
         let mut buf = Buffer::empty(Rect::new(0, 0, 20, 1));
         buf.set_string(0, 0, "数b", Style::new());
         let out = svg(&buf, &HOW);
-        assert!(out.contains("textLength=\"16.8\""), "{out}");
-        assert!(out.contains("<text x=\"16.8\""), "{out}");
+        assert!(out.contains("textLength=\"16.0\""), "{out}");
+        assert!(out.contains("<text x=\"16.0\""), "{out}");
     }
 
     #[test]
@@ -219,6 +218,6 @@ mod tests {
         let mut buf = Buffer::empty(Rect::new(0, 0, 3, 1));
         buf.set_string(1, 0, "x", Style::new().fg(Color::Red).add_modifier(Modifier::REVERSED));
         let out = svg(&buf, &HOW);
-        assert!(out.contains("<rect x=\"8.4\" y=\"0.0\" width=\"8.4\" height=\"18.3\" fill=\"#cd0000\"/>"), "{out}");
+        assert!(out.contains("<rect x=\"8.0\" y=\"0.0\" width=\"8.0\" height=\"17.0\" fill=\"#cd0000\"/>"), "{out}");
     }
 }

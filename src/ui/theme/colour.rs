@@ -169,8 +169,9 @@ fn plain(role: Role) -> Modifier {
         Role::Accent | Role::Title | Role::Primary | Role::Key | Role::BorderFocus => Modifier::BOLD,
         Role::Selected => Modifier::REVERSED,
         Role::Match => Modifier::UNDERLINED,
-        Role::Bad | Role::Danger => Modifier::BOLD.union(Modifier::REVERSED),
-        Role::Warn => Modifier::BOLD.union(Modifier::UNDERLINED),
+        Role::Warn => Modifier::BOLD,
+        Role::Bad => Modifier::BOLD.union(Modifier::UNDERLINED),
+        Role::Danger => Modifier::BOLD.union(Modifier::REVERSED),
         Role::Dim | Role::Stale | Role::Border => Modifier::DIM,
         _ => Modifier::empty(),
     }
@@ -220,6 +221,6 @@ mod tests {
         assert_eq!(to_indexed(Color::Rgb(8, 8, 8)), Color::Indexed(232));
         let bad = downsample(Role::Bad, Style::new().fg(Color::Red), Depth::None);
         assert_eq!((bad.fg, bad.bg), (None, None));
-        assert!(bad.add_modifier.contains(Modifier::REVERSED));
+        assert!(bad.add_modifier.contains(Modifier::UNDERLINED));
     }
 }

@@ -104,6 +104,11 @@ impl Look {
         self.style(Role::Text).bg.unwrap_or(Color::Reset)
     }
 
+    /// The style of the cursor's mark on a selected row.
+    pub fn cursor(&self) -> Style {
+        self.style(Role::Accent).patch(self.style(Role::Selected))
+    }
+
     /// A role's style with bold added.
     pub fn bold(&self, role: Role) -> Style {
         self.style(role).add_modifier(Modifier::BOLD)

@@ -59,8 +59,8 @@ pub fn matching<'c>(choices: impl IntoIterator<Item = &'c Choice>, typed: &str) 
         at.dedup();
         found.push((score, choice.refused.is_some(), Matched { index, at }));
     }
-    // Stable: of equals the table's order stays. What can't be done goes below what can.
-    found.sort_by_key(|(score, refused, _)| (*refused && !typed.is_empty(), std::cmp::Reverse(*score)));
+    // Stable: of equals the table's order stays, but what can't be done goes below what can.
+    found.sort_by_key(|(score, refused, _)| (std::cmp::Reverse(*score), *refused && !typed.is_empty()));
     found.into_iter().map(|(_, _, m)| m).collect()
 }
 
@@ -151,7 +151,7 @@ impl Choices<'_> {
         put(buf, place, x, place.y, &aside, look.style(Role::Key));
         if n == self.selected {
             buf.set_style(place, look.style(Role::Selected));
-            put(buf, place, place.x, place.y, look.marks.cursor, look.style(Role::Accent));
+            put(buf, place, place.x, place.y, look.marks.cursor, look.cursor());
         }
     }
 }

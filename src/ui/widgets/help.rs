@@ -48,7 +48,15 @@ pub fn lines<'a>(keymap: &Keymap, focus: Scope, look: &Look) -> Vec<Line<'a>> {
     let mut out: Vec<Line<'a>> = Vec::new();
     for scope in focus.reach() {
         let here: Vec<_> = Command::ALL.iter().filter(|c| c.scope() == *scope).collect();
-        let keyed: Vec<_> = here.iter().filter_map(|c| Some((keys(keymap, focus, **c)?, c.title()))).collect();
+        let mut keyed: Vec<_> = Vec::new();
+        for c in &here {
+            match c.tab() {
+                // Nine lines for the tabs would say one thing nine times.
+                Some(0) => keyed.extend(tabs(keymap, focus, look)),
+                Some(_) => {}
+                None => keyed.extend(keys(keymap, focus, **c).map(|k| (k, c.title()))),
+            }
+        }
         if keyed.is_empty() {
             continue;
         }
@@ -70,4 +78,12 @@ pub fn lines<'a>(keymap: &Keymap, focus: Scope, look: &Look) -> Vec<Line<'a>> {
 fn keys(keymap: &Keymap, focus: Scope, command: Command) -> Option<String> {
     let all = keymap.all_shown(focus, command);
     (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// The keys of the tabs as one line: `1 … 9`.
+fn tabs<'a>(keymap: &Keymap, focus: Scope, look: &Look) -> Option<(String, &'a str)> {
+    let mut keys = (0..9).filter_map(|n| keymap.shown(focus, Command::of_tab(n)?));
+    let first = keys.next()?;
+    let all = keys.next_back().map_or(first.clone(), |last| format!("{first} {} {last}", look.marks.more));
+    Some((all, "Go to that tab"))
 }

@@ -109,7 +109,7 @@ impl Table<'_> {
             draw_row(&row(n), place, buf, look, &columns, self.columns);
             if self.selected == Some(n) {
                 buf.set_style(place, look.style(Role::Selected));
-                put(buf, place, place.x, y, look.marks.cursor, look.style(Role::Accent));
+                put(buf, place, place.x, y, look.marks.cursor, look.cursor());
             }
             y += height;
         }

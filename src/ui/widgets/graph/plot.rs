@@ -44,8 +44,10 @@ impl Canvas {
         for n in 0..=steps {
             let part = n as f64 / steps as f64;
             let y = (y0 as f64 + (y1 as f64 - y0 as f64) * part).round() as usize;
-            // Half of a steep step belongs to each column, so that no column is left without a dot.
-            self.upright((x0 + n).min(x1), y, before.midpoint(y));
+            // Half of a steep step belongs to each column, so that the line has no holes.
+            let middle = before.midpoint(y);
+            self.upright((x0 + n).saturating_sub(1).max(x0), before, middle);
+            self.upright((x0 + n).min(x1), middle, y);
             before = y;
         }
     }
