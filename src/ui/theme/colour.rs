@@ -159,7 +159,7 @@ pub(super) fn downsample(role: Role, style: Style, depth: Depth) -> Style {
     match depth {
         Depth::True | Depth::Sixteen => style,
         Depth::Indexed => Style { fg: style.fg.map(to_indexed), bg: style.bg.map(to_indexed), ..style },
-        Depth::None => Style::new().add_modifier(style.add_modifier | plain(role)),
+        Depth::None => Style::new().add_modifier(plain(role)),
     }
 }
 
