@@ -7,7 +7,13 @@
 //! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
+//! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
+//! | [`command`] | the table of commands: scope, title, what it risks |
+//! | [`ui`] | keys, themes, layout, widgets, the terminal |
 
+pub mod adapters;
+pub mod command;
 pub mod domain;
 pub mod problem;
 pub mod text;
+pub mod ui;
