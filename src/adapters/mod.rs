@@ -4,3 +4,4 @@
 //! know how a value is shown (no ui, panes, app) nor anything of the lab: they meet on the wire only.
 
 pub mod kubernetes;
+pub mod playback;
