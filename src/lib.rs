@@ -8,6 +8,7 @@
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
 
+pub mod adapters;
 pub mod domain;
 pub mod problem;
 pub mod text;
