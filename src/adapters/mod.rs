@@ -6,6 +6,8 @@
 //! that a lab exists: a laboratory and a real cluster are met on the same wire.
 
 pub mod inbox;
+pub mod kubernetes;
 pub mod live;
+pub mod supervisor;
 
 pub use live::{Adapters, Config, Dsn, Handle, Namespaces};
