@@ -7,6 +7,7 @@
 //! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
+//! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
 
 pub mod adapters;
 pub mod domain;

@@ -2,7 +2,7 @@
 
 use std::error::Error as StdError;
 
-use crate::domain::text::{clean, shorten};
+use crate::text::{clean, shorten};
 use crate::problem::Problem;
 
 /// A failure, sorted.

@@ -4,9 +4,16 @@
 //! (**recoverability**)? Each answer lists its reasons, and each reason names its witness and that witness's age. A phase
 //! that says "healthy" is one witness and never outvotes another. What can't be seen is unknown, never ok.
 
+mod limits;
+
+pub use limits::Limits;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
+use super::facts::Facts;
+use super::history::History;
 use super::names::InstanceName;
 use super::source::Witness;
 
@@ -147,4 +154,15 @@ impl Health {
         all.sort_by_key(|r| std::cmp::Reverse(r.level));
         all.into_iter()
     }
+}
+
+/// Both verdicts of a cluster, from everything known at `now`.
+pub fn judge(
+    _facts: &Facts,
+    _cluster: &Cluster,
+    _history: Option<&History>,
+    _limits: &Limits,
+    _now: Timestamp,
+) -> Health {
+    Health::default()
 }
