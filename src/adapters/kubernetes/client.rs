@@ -57,12 +57,13 @@ impl Clients {
     /// The client, as soon as there is one. Never returns when its maker is gone.
     pub async fn get(&self) -> Connected {
         let mut now = self.now.clone();
-        match now.wait_for(Option::is_some).await {
-            Ok(found) => match found.clone() {
-                Some(connected) => connected,
-                None => std::future::pending().await,
-            },
-            Err(_) => std::future::pending().await,
+        loop {
+            if let Some(connected) = now.borrow_and_update().clone() {
+                return connected;
+            }
+            if now.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 

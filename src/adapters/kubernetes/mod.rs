@@ -6,13 +6,19 @@
 
 pub mod client;
 pub mod cnpg;
+pub mod context;
+mod cut;
 mod decode;
-pub mod kubeconfig;
+pub mod gather;
 mod kinds;
+pub mod kubeconfig;
 pub mod metrics;
 pub mod objects;
 mod pods;
+pub mod probes;
+mod pulses;
 mod read;
 pub mod status;
 pub mod trouble;
+pub mod watch;
 mod workloads;

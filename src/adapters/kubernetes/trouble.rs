@@ -2,8 +2,8 @@
 
 use std::error::Error as StdError;
 
-use crate::text::{clean, shorten};
 use crate::problem::Problem;
+use crate::text::{clean, shorten};
 
 /// A failure, sorted.
 #[derive(Clone, Debug, PartialEq, Eq)]
