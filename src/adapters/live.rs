@@ -8,8 +8,13 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::inbox::Outbox;
+use super::kubernetes::context::{self, Running, Shared};
+use super::kubernetes::probes::Focus;
+use super::kubernetes::{details, kubeconfig, psql};
+use super::postgres::sampler::Logins;
+use super::supervisor::Wakers;
 use crate::domain::detail::Subject;
-use crate::domain::names::{ClusterKey, InstanceName};
+use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::SourceId;
 use crate::problem::Problem;
 
@@ -62,14 +67,21 @@ pub struct Adapters;
 
 /// What holds the live adapters: dropping it ends every task.
 pub struct Handle {
-    focus: watch::Sender<Arc<BTreeSet<ClusterKey>>>,
-    tasks: Arc<Mutex<Tasks>>,
+    focus: watch::Sender<Focus>,
+    contexts: BTreeMap<Context, Running>,
+    wakers: Wakers,
+    outbox: Outbox,
+    details: Mutex<HashMap<Subject, AbortOnDrop>>,
+    logins: Arc<Logins>,
 }
 
-#[derive(Default)]
-struct Tasks {
-    sources: HashMap<SourceId, AbortHandle>,
-    details: HashMap<Subject, AbortHandle>,
+/// A task that ends with its holder.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// A program for the console to hand the terminal to, with what must stay alive while it runs.
@@ -112,13 +124,34 @@ impl Adapters {
     ///
     /// # Errors
     /// What can't even begin: no kubeconfig, an unknown context (with the nearest names).
-    pub fn start(_config: Config, _outbox: Outbox) -> Result<Handle, Problem> {
-        let (focus, _) = watch::channel(Arc::default());
-        Ok(Handle { focus, tasks: Arc::default() })
+    pub fn start(config: Config, outbox: Outbox) -> Result<Handle, Problem> {
+        let targets = kubeconfig::targets(&config.kubeconfig, &config.contexts)?;
+        let (focus, focused) = watch::channel(Focus::default());
+        let wakers = Wakers::default();
+        let logins = Arc::new(Logins { dsn: config.dsn, secrets: config.secrets });
+        let contexts = targets
+            .into_iter()
+            .map(|target| {
+                let context = target.context.clone();
+                let shared = Shared {
+                    outbox: outbox.clone(),
+                    focus: focused.clone(),
+                    wakers: wakers.clone(),
+                    logins: logins.clone(),
+                };
+                (context, context::start(target, &config.namespaces, shared))
+            })
+            .collect();
+        Ok(Handle { focus, contexts, wakers, outbox, details: Mutex::default(), logins })
     }
 }
 
 impl Handle {
+    /// The contexts that are looked at.
+    pub fn contexts(&self) -> impl Iterator<Item = &Context> {
+        self.contexts.keys()
+    }
+
     /// Says which clusters are on screen: they are sampled each second, all others every ten.
     pub fn focus(&self, clusters: Vec<ClusterKey>) {
         let clusters: BTreeSet<_> = clusters.into_iter().collect();
@@ -131,36 +164,62 @@ impl Handle {
         });
     }
 
-    /// Begins to tell of a subject as [`News::Detail`](crate::domain::detail::News::Detail), until [`Handle::unwatch`].
+    /// Begins to tell of a subject as [`News::Detail`](crate::domain::detail::News::Detail), until [`Handle::unwatch`]. A
+    /// subject that is already told of begins anew.
     pub fn watch_detail(&self, subject: Subject) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.details.entry(subject);
+        let clients = self.contexts.get(details::context(&subject)).map(|c| c.clients.clone());
+        let task = tokio::spawn(details::tell(clients, subject.clone(), self.outbox.clone()));
+        let task = AbortOnDrop(task.abort_handle());
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).insert(subject, task);
     }
 
     /// Lets a subject go.
     pub fn unwatch(&self, subject: &Subject) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = tasks.details.remove(subject) {
-            task.abort();
-        }
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
     }
 
-    /// Tries a source again now, whatever it waits for: a failing one's back-off, an absent one's missing right.
-    pub fn retry(&self, source: SourceId) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        tasks.sources.remove(&source);
+    /// Tries a source again now, whatever it waits for: a failing one's back-off, an absent one's missing right. Trying a
+    /// context tries all of its watches.
+    pub fn retry(&self, source: &SourceId) {
+        self.wakers.wake(source);
+        match source {
+            SourceId::Kubernetes(context) => {
+                for kind in context::kinds() {
+                    self.wakers.wake(&SourceId::Watch(context.clone(), kind.plural().to_owned()));
+                }
+            }
+            SourceId::Status(key) | SourceId::Metrics(key) => {
+                if let Some(running) = self.contexts.get(&key.context) {
+                    running.probe_again.notify_one();
+                }
+            }
+            SourceId::Sql(key) => {
+                if let Some(running) = self.contexts.get(&key.context) {
+                    running.sql_again.send_modify(|n| *n += 1);
+                }
+            }
+            SourceId::Watch(..) | SourceId::Other(_) => {}
+        }
     }
 
     /// Prepares `psql` on an instance: a local port that leads to it, the login, read-only unless told otherwise.
     ///
     /// # Errors
-    /// No `psql` here, no login, or the instance can't be reached.
-    pub async fn psql(
+    /// No login, or the instance is not known. Whether it can be reached is seen when `psql` connects.
+    pub fn psql(
         &self,
         cluster: &ClusterKey,
         instance: &InstanceName,
-        _read_only: bool,
-    ) -> Result<Child, Problem> {
-        Err(Problem::new(format!("can't open psql on {instance} of {cluster}")))
+        read_only: bool,
+    ) -> impl Future<Output = Result<Child, Problem>> + Send + 'static {
+        let running = self.contexts.get(&cluster.context).map(|c| (c.clients.clone(), c.pictures.clone()));
+        let (key, instance, logins) = (cluster.clone(), instance.clone(), self.logins.clone());
+        async move {
+            let what = format!("can't open psql on {instance}");
+            let unknown = || Problem::new(&what).because(format!("{key} is not known"));
+            let (clients, pictures) = running.ok_or_else(unknown)?;
+            let known = pictures.borrow().get(&key).cloned().ok_or_else(unknown)?;
+            psql::prepare(&clients, &known, &instance, &logins, read_only).await
+        }
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::inbox::Outbox;
 use super::super::live::Namespaces;
+use super::super::postgres::sampler::{Logins, Sampler};
 use super::super::supervisor::{Ended, Pulse, Source, Wakers, supervise};
 use super::client::{Clients, Maker, clients, connect, get};
 use super::gather::{Gather, Pictures};
@@ -40,17 +41,26 @@ pub struct Running {
     pub pictures: watch::Receiver<Pictures>,
     /// Asks every instance now.
     pub probe_again: Arc<Notify>,
+    /// Tries every way to SQL again.
+    pub sql_again: watch::Sender<u64>,
     _tasks: JoinSet<()>,
 }
 
+/// What all contexts share.
+pub struct Shared {
+    /// Where everything is told.
+    pub outbox: Outbox,
+    /// Which clusters are on screen.
+    pub focus: watch::Receiver<Focus>,
+    /// Wakes waiting sources.
+    pub wakers: Wakers,
+    /// How to log in to PostgreSQL.
+    pub logins: Arc<Logins>,
+}
+
 /// Starts to look at a context.
-pub fn start(
-    target: Target,
-    namespaces: &Namespaces,
-    outbox: &Outbox,
-    focus: watch::Receiver<Focus>,
-    wakers: &Wakers,
-) -> Running {
+pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running {
+    let Shared { outbox, focus, wakers, logins } = shared;
     let mut tasks = JoinSet::new();
     let context = target.context.clone();
     let (maker, clients) = clients();
@@ -75,12 +85,16 @@ pub fn start(
     let probes = Probes {
         clients: clients.clone(),
         pictures: seen.clone(),
-        focus,
+        focus: focus.clone(),
         outbox: outbox.clone(),
         again: probe_again.clone(),
     };
     tasks.spawn(probes.run());
-    Running { clients, pictures: seen, probe_again, _tasks: tasks }
+    let (sql_again, again) = watch::channel(0);
+    let sampler =
+        Sampler { clients: clients.clone(), pictures: seen.clone(), focus, outbox: outbox.clone(), logins, again };
+    tasks.spawn(sampler.run());
+    Running { clients, pictures: seen, probe_again, sql_again, _tasks: tasks }
 }
 
 /// The connection to a context's API server: makes its client, and a new one when its credentials are refused.

@@ -282,7 +282,7 @@ impl Gather {
             return;
         }
         let mut events = std::mem::take(&mut self.events);
-        events.sort_by_cached_key(|e| super::decode::event_time(e));
+        events.sort_by_cached_key(super::decode::event_time);
         for event in events {
             self.tell_event(&event).await;
         }
