@@ -7,7 +7,9 @@
 //! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
+//! | [`lab`] | the other side of the wire: a small real world |
 
 pub mod domain;
+pub mod lab;
 pub mod problem;
 pub mod text;
