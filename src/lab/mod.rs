@@ -1,6 +1,10 @@
 //! The other side of the wire: a small real world on one machine, for learning, drills and tests.
 //!
-//! This folder knows nothing of `adapters`: lab and console meet on the wire only.
+//! It knows nothing of howdah's own adapters: console and lab meet on the wire only, so that they can't share one
+//! misbelief.
 
+pub mod api;
 pub mod dir;
+pub mod instance;
+pub mod kubelet;
 pub mod postgres;
