@@ -4,3 +4,5 @@
 //! misbelief.
 
 pub mod api;
+pub mod object;
+pub mod operator;
