@@ -7,4 +7,6 @@ pub mod api;
 pub mod dir;
 pub mod instance;
 pub mod kubelet;
+pub mod object;
+pub mod operator;
 pub mod postgres;
