@@ -80,7 +80,9 @@ pub fn next(me: &str, view: &View, disk: Disk, server: Server, lease: Lease) -> 
     }
     match (server, disk) {
         (Server::Down, Disk::Standby) => Step::Start,
-        (Server::Down, Disk::Primary) if chosen && lease == Lease::Held => Step::Wait("another instance holds the lease"),
+        (Server::Down, Disk::Primary) if chosen && lease == Lease::Held => {
+            Step::Wait("another instance holds the lease")
+        }
         (Server::Down, Disk::Primary) if chosen => Step::Start,
         (Server::Down, Disk::Primary) if target.is_none() => Step::Wait("no primary is chosen yet"),
         (Server::Down, Disk::Primary) if view.current == view.target => Step::Rejoin,
@@ -171,7 +173,10 @@ mod tests {
             "metadata": {"annotations": {"cnpg.io/fencedInstances": "[\"demo-1\"]"}},
             "status": {"currentPrimary": "demo-1", "targetPrimary": "demo-1"}}));
         assert_eq!(next("demo-1", &world, Disk::Primary, PRIMARY, Lease::Mine), Step::Fence);
-        assert_eq!(next("demo-1", &world, Disk::Primary, Server::Down, Lease::Mine), Step::Wait("the instance is fenced"));
+        assert_eq!(
+            next("demo-1", &world, Disk::Primary, Server::Down, Lease::Mine),
+            Step::Wait("the instance is fenced")
+        );
         world = view("demo-1", "demo-1");
         assert_eq!(next("demo-1", &world, Disk::Primary, Server::Down, Lease::Mine), Step::Start);
     }

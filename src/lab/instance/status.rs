@@ -213,12 +213,17 @@ mod tests {
                 last_archived_time: Some("2026-11-20T23:06:20.656989Z".parse().unwrap()),
                 ..Archiver::default()
             },
-            replication: vec![Sender { application_name: "demo-2".to_owned(), sync_state: "quorum".to_owned(), ..Sender::default() }],
+            replication: vec![Sender {
+                application_name: "demo-2".to_owned(),
+                sync_state: "quorum".to_owned(),
+                ..Sender::default()
+            }],
             slots: vec![SlotReading { name: "_cnpg_demo_2".to_owned(), active: true, ..SlotReading::default() }],
             ..Reading::default()
         };
         let mut seen = answer(&identity(), &reading);
-        let mut wanted: Value = serde_json::from_str(include_str!("../../../tests/fixtures/wire/pg-status-primary.json")).unwrap();
+        let mut wanted: Value =
+            serde_json::from_str(include_str!("../../../tests/fixtures/wire/pg-status-primary.json")).unwrap();
         assert_eq!(seen["lastArchivedWALTime"], wanted["lastArchivedWALTime"]);
         assert_eq!(seen["lastFailedWALTime"], "-infinity");
         let (mut ours, mut theirs) = (keys(&seen), keys(&wanted));
@@ -235,9 +240,16 @@ mod tests {
 
     #[test]
     fn a_standby_shows_what_it_received_and_no_lists() {
-        let reading = Reading { received_lsn: Some("0/E000110".parse().unwrap()), replay_lsn: Some("0/E000110".parse().unwrap()), wal_receiver_active: true, timeline: 3, ..Reading::default() };
+        let reading = Reading {
+            received_lsn: Some("0/E000110".parse().unwrap()),
+            replay_lsn: Some("0/E000110".parse().unwrap()),
+            wal_receiver_active: true,
+            timeline: 3,
+            ..Reading::default()
+        };
         let seen = answer(&identity(), &reading);
-        let wanted: Value = serde_json::from_str(include_str!("../../../tests/fixtures/wire/pg-status-replica.json")).unwrap();
+        let wanted: Value =
+            serde_json::from_str(include_str!("../../../tests/fixtures/wire/pg-status-replica.json")).unwrap();
         let (mut ours, mut theirs) = (keys(&seen), keys(&wanted));
         (ours.sort_unstable(), theirs.sort_unstable());
         assert_eq!(ours, theirs);

@@ -37,12 +37,10 @@ pub struct View {
     pub instances: Vec<String>,
     /// Those of them that are healthy (`status.instancesStatus.healthy`).
     pub healthy: Vec<String>,
-    /// Whether PDF `cnpg.io/fencedInstances` names all.
+    /// What the annotation `cnpg.io/fencedInstances` names.
     fenced: Vec<String>,
     /// `status.phase`.
     pub phase: String,
-    /// `cnpg.io/reloadedAt` or a changed specification: what the running configuration was made from.
-    pub generation: i64,
     /// `spec.postgresql.parameters`.
     pub parameters: Vec<(String, String)>,
     /// `spec.postgresql.pg_hba`.
@@ -53,8 +51,10 @@ pub struct View {
     pub slot_prefix: Option<String>,
     /// Seconds between two synchronizations of slots to the standbys.
     pub slot_interval: u64,
-    /// Seconds a demoted or deleted instance may take to stop by itself.
+    /// Seconds a deleted instance waits for its clients to leave (`spec.smartShutdownTimeout`).
     pub smart_shutdown: u64,
+    /// Seconds a deleted instance may take in all (`spec.stopDelay`).
+    pub stop_delay: u64,
     /// Whether WAL goes to an object store.
     pub archives: bool,
     /// `status.firstRecoverabilityPoint`, `lastSuccessfulBackup`, `lastFailedBackup`.
@@ -104,7 +104,6 @@ impl View {
             healthy: texts(&status["instancesStatus"]["healthy"]),
             fenced: serde_json::from_str(fenced).unwrap_or_default(),
             phase: text(&status["phase"]).unwrap_or_default(),
-            generation: meta["generation"].as_i64().unwrap_or_default(),
             parameters: parameters
                 .into_iter()
                 .flatten()
@@ -116,6 +115,7 @@ impl View {
                 .then(|| text(&slots["highAvailability"]["slotPrefix"]).unwrap_or_else(|| "_cnpg_".to_owned())),
             slot_interval: slots["updateInterval"].as_u64().unwrap_or(30),
             smart_shutdown: spec["smartShutdownTimeout"].as_u64().unwrap_or(180),
+            stop_delay: spec["stopDelay"].as_u64().unwrap_or(1800),
             archives: spec["backup"]["barmanObjectStore"].is_object(),
             backups: ["firstRecoverabilityPoint", "lastSuccessfulBackup", "lastFailedBackup"].map(|k| text(&status[k])),
             nodes_used: status["topology"]["nodesUsed"].as_i64(),
@@ -137,45 +137,44 @@ impl View {
         self.slot_prefix.as_ref().map(|prefix| format!("{prefix}{}", instance.chars().map(clean).collect::<String>()))
     }
 
-    /// What `synchronous_standby_names` has to be on the primary now.
+    /// Who may answer for a commit, in the order of `synchronous_standby_names`.
     ///
-    /// With `required`, every instance of the cluster may answer for a commit, whether it is up or not; with
-    /// `preferred` (and the older `minSyncReplicas`) only healthy ones count, so that commits never wait for nobody.
+    /// With `required`, every instance of the cluster may, whether it is up or not; with `preferred` (and the older
+    /// `minSyncReplicas`) only healthy ones count, so that commits never wait for nobody.
+    pub fn standbys(&self) -> Vec<String> {
+        let Some(sync) = &self.synchronous else { return Vec::new() };
+        let primary = self.current.as_ref();
+        let mut names: Vec<String> = self.healthy.iter().filter(|n| Some(*n) != primary).cloned().collect();
+        names.sort_unstable();
+        if !sync.required {
+            names.truncate(sync.most.unwrap_or(usize::MAX));
+            return names;
+        }
+        let mut rest = self.instances.clone();
+        rest.retain(|name| !names.contains(name) && Some(name) != primary);
+        rest.sort_unstable();
+        names.extend(rest);
+        names.extend(primary.filter(|p| self.healthy.contains(p)).cloned());
+        names.truncate(sync.most.unwrap_or(usize::MAX));
+        let mut all = sync.before.clone();
+        all.extend(names);
+        all.extend(sync.after.iter().cloned());
+        if all.is_empty() {
+            // An empty list would mean that nothing is required at all.
+            all.push(format!("{}-placeholder", self.name));
+        }
+        all
+    }
+
+    /// What `synchronous_standby_names` has to be on the primary now.
     pub fn standby_names(&self) -> String {
         let Some(sync) = &self.synchronous else { return String::new() };
-        let primary = self.current.as_deref();
-        let mut ready: Vec<&str> = self.healthy.iter().map(String::as_str).filter(|n| Some(*n) != primary).collect();
-        ready.sort_unstable();
-        let mut names = ready.clone();
-        if sync.required {
-            let mut rest: Vec<&str> = self.instances.iter().map(String::as_str).collect();
-            rest.retain(|name| !ready.contains(name) && Some(*name) != primary);
-            rest.sort_unstable();
-            names.extend(rest);
-            names.extend(primary.filter(|p| self.healthy.iter().any(|h| h == p)));
-        }
-        names.truncate(sync.most.unwrap_or(usize::MAX));
-        let mut all: Vec<&str> = Vec::new();
-        if sync.required {
-            all.extend(sync.before.iter().map(String::as_str));
-        }
-        all.extend(names);
-        if sync.required {
-            all.extend(sync.after.iter().map(String::as_str));
-        }
-        let placeholder = format!("{}-placeholder", self.name);
-        let number = if sync.required {
-            if all.is_empty() {
-                all.push(&placeholder);
-            }
-            sync.number
-        } else {
-            sync.number.min(all.len() as u64)
-        };
-        if all.is_empty() || number == 0 {
+        let names = self.standbys();
+        let number = if sync.required { sync.number } else { sync.number.min(names.len() as u64) };
+        if names.is_empty() || number == 0 {
             return String::new();
         }
-        let quoted: Vec<String> = all.iter().map(|n| format!("\"{}\"", n.replace('"', "\"\""))).collect();
+        let quoted: Vec<String> = names.iter().map(|n| format!("\"{}\"", n.replace('"', "\"\""))).collect();
         format!("{} {number} ({})", sync.method, quoted.join(","))
     }
 }
@@ -183,7 +182,8 @@ impl View {
 fn synchronous(spec: &Value) -> Option<Synchronous> {
     let new = &spec["postgresql"]["synchronous"];
     if new.is_object() {
-        let method = if new["method"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("first")) { "FIRST" } else { "ANY" };
+        let method =
+            if new["method"].as_str().is_some_and(|m| m.eq_ignore_ascii_case("first")) { "FIRST" } else { "ANY" };
         return Some(Synchronous {
             method,
             number: new["number"].as_u64().unwrap_or(1),

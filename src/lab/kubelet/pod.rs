@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::lab::object::seconds;
+
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
@@ -161,16 +163,6 @@ pub fn hex_of(text: &str) -> String {
     out
 }
 
-/// RFC 3339 with whole seconds, as Kubernetes writes `metav1.Time`.
-pub fn seconds(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
-/// RFC 3339 with microseconds, as Kubernetes writes `metav1.MicroTime`.
-pub fn micros(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
-}
-
 /// One pod as its node sees it.
 #[derive(Clone, Debug)]
 pub struct Pod {
@@ -188,6 +180,8 @@ pub struct Pod {
     pub sandbox: bool,
     /// Whether its phase is final: all containers have ended and will not be started again.
     pub finished: bool,
+    /// Whether containers are started again when they end (`restartPolicy: Always`).
+    pub always: bool,
     /// `metadata.generation`.
     pub generation: i64,
     /// Quality of service, which only depends on the spec.
@@ -209,6 +203,7 @@ impl Pod {
             seen: now,
             sandbox: false,
             finished: false,
+            always: object["spec"]["restartPolicy"].as_str().unwrap_or("Always") == "Always",
             generation: object["metadata"]["generation"].as_i64().unwrap_or(1),
             qos: quality(&object["spec"]),
         }
@@ -249,8 +244,8 @@ impl Pod {
         };
         let uninitialized = names(&self.init, |c| !c.ended_well());
         let unready = names(&self.main, |c| !c.ready);
-        let ended = !self.main.is_empty() && self.main.iter().all(|c| c.ended_well());
-        let done = self.finished || (ended && self.main.iter().all(|c| c.last.is_none() && c.restarts == 0));
+        let ended = self.main.iter().all(|c| matches!(c.state, State::Terminated(_)));
+        let done = self.finished || (ended && !self.always);
         let initialized = match (uninitialized.is_empty(), done) {
             (true, true) => (true, Some("PodCompleted"), None),
             (true, false) => (true, None, None),
@@ -259,7 +254,7 @@ impl Pod {
                 (false, Some("ContainersNotInitialized"), Some(message))
             }
         };
-        let ready = match (unready.is_empty(), self.finished) {
+        let ready = match (unready.is_empty(), done) {
             (true, _) => (true, None, None),
             (false, true) => (false, Some("PodCompleted"), None),
             (false, false) => {
@@ -310,7 +305,93 @@ fn quality(spec: &Value) -> &'static str {
     }
     let guaranteed = containers.iter().all(|c| {
         let (requests, limits) = (section(c, "requests"), section(c, "limits"));
-        ["cpu", "memory"].iter().all(|r| limits.contains_key(*r) && requests.get(*r).unwrap_or(&limits[*r]) == &limits[*r])
+        ["cpu", "memory"]
+            .iter()
+            .all(|r| limits.contains_key(*r) && requests.get(*r).unwrap_or(&limits[*r]) == &limits[*r])
     });
     if guaranteed { "Guaranteed" } else { "Burstable" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn object(policy: &str) -> Value {
+        json!({"metadata": {"generation": 1}, "spec": {"restartPolicy": policy,
+            "initContainers": [{"name": "bootstrap-controller", "image": "cnpg"}],
+            "containers": [{"name": "postgres", "image": "postgresql", "volumeMounts": [{"name": "pgdata"}]}]}})
+    }
+
+    fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
+        status["conditions"].as_array().unwrap().iter().find(|c| c["type"] == kind).unwrap()
+    }
+
+    /// Runs a pod up to the point where its container is ready.
+    fn up(policy: &str) -> (Pod, Value) {
+        let mut pod = Pod::new(&object(policy), "10.0.0.1", at(0));
+        let mut status = pod.status(&Value::Null, at(0));
+        assert_eq!((pod.phase(), condition(&status, "Initialized")["status"].as_str()), ("Pending", Some("False")));
+        pod.sandbox = true;
+        pod.pod_ip = Some("10.244.0.2".to_owned());
+        pod.init[0].run(at(1), "containerd://i".to_owned());
+        pod.init[0].end(at(1), 0);
+        status = pod.status(&status, at(1));
+        assert_eq!((pod.phase(), condition(&status, "Initialized")["status"].as_str()), ("Pending", Some("True")));
+        pod.main[0].run(at(2), "containerd://a".to_owned());
+        (pod.main[0].started, pod.main[0].ready) = (true, true);
+        status = pod.status(&status, at(3));
+        assert_eq!((pod.phase(), condition(&status, "Ready")["status"].as_str()), ("Running", Some("True")));
+        (pod, status)
+    }
+
+    #[test]
+    fn a_container_that_ends_is_started_again_and_remembers() {
+        let (mut pod, status) = up("Always");
+        pod.main[0].end(at(10), 0);
+        let status = pod.status(&status, at(10));
+        assert_eq!(status["phase"], "Running");
+        assert_eq!(condition(&status, "Ready")["reason"], "ContainersNotReady");
+        assert_eq!(status["containerStatuses"][0]["state"]["terminated"]["reason"], "Completed");
+        pod.main[0].run(at(11), "containerd://b".to_owned());
+        let status = pod.status(&status, at(11));
+        let container = &status["containerStatuses"][0];
+        assert_eq!((&container["restartCount"], &container["started"]), (&json!(1), &json!(false)));
+        assert_eq!(container["lastState"]["terminated"]["containerID"], "containerd://a");
+    }
+
+    #[test]
+    fn a_jobs_pod_is_completed_before_it_succeeds() {
+        let (mut pod, status) = up("Never");
+        pod.main[0].end(at(10), 0);
+        let status = pod.status(&status, at(10));
+        assert_eq!(
+            (&status["phase"], &condition(&status, "Ready")["reason"]),
+            (&json!("Running"), &json!("PodCompleted"))
+        );
+        pod.finished = true;
+        assert_eq!(pod.status(&status, at(11))["phase"], "Succeeded");
+        pod.main[0].state = State::Running(at(12));
+        pod.main[0].end(at(13), 1);
+        assert_eq!(pod.status(&status, at(13))["phase"], "Failed");
+    }
+
+    #[test]
+    fn transition_times_move_only_with_the_status() {
+        let (pod, before) = up("Always");
+        let after = pod.status(&before, at(60));
+        assert_eq!(condition(&after, "Ready")["lastTransitionTime"], condition(&before, "Ready")["lastTransitionTime"]);
+    }
+
+    #[test]
+    fn quality_of_service_follows_from_requests_and_limits() {
+        let spec = |r: Value| json!({"containers": [{"resources": r}]});
+        assert_eq!(quality(&spec(json!({}))), "BestEffort");
+        let both = json!({"cpu": 2, "memory": "8Gi"});
+        assert_eq!(quality(&spec(json!({"requests": both, "limits": both}))), "Guaranteed");
+        assert_eq!(quality(&spec(json!({"requests": both}))), "Burstable");
+    }
 }
