@@ -1,6 +1,11 @@
 //! What all servers of one lab share.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Account, Binaries, Network, Processes};
 use crate::{lab::dir::LabDir, problem::Problem};
@@ -12,12 +17,13 @@ pub struct Machine {
     pub binaries: Binaries,
     /// Who runs them.
     pub account: Account,
-    /// The registry of processes.
+    /// The registry of processes. Before `dir` in this list: they end before their files go.
     pub processes: Processes,
     /// Relays and weather.
     pub network: Network,
     /// How servers are set up.
     pub options: MachineOptions,
+    sockets: PathBuf,
     dir: Arc<LabDir>,
 }
 
@@ -43,17 +49,43 @@ impl Machine {
     /// # Errors
     /// No server programs, no unprivileged account, or a folder that this account can't reach.
     pub fn new(dir: Arc<LabDir>, options: MachineOptions) -> Result<Arc<Machine>, Problem> {
-        let _ = (dir, options);
-        Err(Problem::new("machine: not built yet"))
+        let (account, binaries) = (Account::choose()?, Binaries::find()?);
+        let shown = dir.path().display().to_string();
+        let trouble = |e| Problem::new(format!("can't prepare {shown}")).because(e);
+        if account.change {
+            // Others may pass through, not look around.
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).map_err(trouble)?;
+        }
+        account.reaches(dir.path())?;
+        account.reaches(&binaries.dir)?;
+        for folder in ["pg", "pg/bin", "store"] {
+            account.make_folder(&dir.join(folder)).map_err(trouble)?;
+        }
+        let sockets = dir.sockets()?;
+        account.make_folder(&sockets).map_err(trouble)?;
+        let processes = Processes::new(dir.records(), account.clone())?;
+        let machine = Machine { binaries, account, processes, network: Network::default(), options, sockets, dir };
+        super::archive::write_commands(&machine).map_err(trouble)?;
+        Ok(Arc::new(machine))
+    }
+
+    /// The lab's folder.
+    pub fn dir(&self) -> &LabDir {
+        &self.dir
     }
 
     /// Where the servers' homes are: `pg/` in the lab's folder.
     pub fn servers_dir(&self) -> PathBuf {
-        self.dir.join("pg")
+        self.dir.path().join("pg")
     }
 
     /// The folder that plays the object store.
     pub fn store_dir(&self) -> PathBuf {
-        self.dir.join("store")
+        self.dir.path().join("store")
+    }
+
+    /// Where all servers have their Unix sockets (`.s.PGSQL.<port>`).
+    pub fn sockets(&self) -> &Path {
+        &self.sockets
     }
 }

@@ -1,14 +1,16 @@
 //! What an instance manager reads from its server: the facts of CNPG's `/pg/status`.
 
-use jiff::Timestamp;
 use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::Server;
 use crate::{domain::lsn::Lsn, domain::wal::Timeline, problem::Problem};
 
 /// Everything `/pg/status` says about the server itself. Source: `cnpg:pkg/postgres/status.go`, filled as
 /// `cnpg:pkg/management/postgres/probes.go` does.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Reading {
     /// `pg_control`'s system identifier.
     pub system_id: String,
@@ -47,7 +49,7 @@ pub struct Reading {
 }
 
 /// `pg_stat_archiver`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Archiver {
     /// Successful so far.
     pub archived_count: u64,
@@ -66,7 +68,7 @@ pub struct Archiver {
 }
 
 /// A row of `pg_stat_replication`. Lags are PostgreSQL's interval texts: `00:00:00.000123`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Sender {
     /// The standby's name.
     pub application_name: String,
@@ -80,7 +82,7 @@ pub struct Sender {
     pub flush_lsn: Option<Lsn>,
     /// Replayed by the standby.
     pub replay_lsn: Option<Lsn>,
-    /// Until written.
+    /// Until written; empty when idle for long.
     pub write_lag: String,
     /// Until flushed.
     pub flush_lag: String,
@@ -93,7 +95,7 @@ pub struct Sender {
 }
 
 /// A row of `pg_replication_slots`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct SlotReading {
     /// Its name.
     pub name: String,
@@ -114,25 +116,35 @@ pub struct SlotReading {
 }
 
 /// A row of `pg_stat_progress_basebackup`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct BaseBackupProgress {
-    /// The sender's process.
-    pub pid: i32,
+    /// The sender's role.
+    pub usename: String,
     /// `pg-primary-3-join`.
     pub application_name: String,
+    /// When its session began.
+    pub backend_start: Option<Timestamp>,
     /// `streaming database files`, …
     pub phase: String,
     /// Bytes in all, when known.
-    pub total: Option<i64>,
+    pub backup_total: Option<i64>,
     /// Bytes sent.
-    pub streamed: i64,
+    pub backup_streamed: Option<i64>,
+    /// Tablespaces in all.
+    pub tablespaces_total: Option<i64>,
+    /// Tablespaces sent.
+    pub tablespaces_streamed: Option<i64>,
 }
 
-/// Reads it. `cluster` filters senders as CNPG does (`<cluster>-<number>` by `streaming_replica`).
+/// Reads it, in one round trip. `cluster` filters senders as CNPG does (`<cluster>-<number>` by `streaming_replica`).
 ///
 /// # Errors
-/// When the server does not answer within the time.
+/// When the server does not answer within the time, or not as expected.
 pub async fn read(server: &Server, cluster: &str, within: Duration) -> Result<Reading, Problem> {
-    let _ = (server, cluster, within);
-    Err(Problem::new("status: not built yet"))
+    let pattern = format!("^{}-[0-9]+$", cluster.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "."));
+    let answer = server.sql().value("postgres", &QUESTION.replace("$CLUSTER", &pattern), within).await?;
+    let unreadable = || Problem::new(format!("{}: the status has no known form", server.spec().instance));
+    serde_json::from_str(&answer.ok_or_else(unreadable)?).map_err(|e| unreadable().because(e))
 }
+
+const QUESTION: &str = include_str!("status.sql");
