@@ -4,5 +4,6 @@
 //! misbelief.
 
 pub mod api;
+pub mod controllers;
 pub mod object;
 pub mod operator;

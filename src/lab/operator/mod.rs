@@ -10,8 +10,10 @@
 //! status of the FailoverQuorum, the phase `Applying configuration`, and the healthy phase after an in-place restart.
 
 pub mod act;
+pub mod admission;
 pub mod certificates;
 pub mod hibernation;
+pub mod objects;
 pub mod pass;
 pub mod report;
 pub mod status;
