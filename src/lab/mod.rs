@@ -5,5 +5,6 @@
 
 pub mod api;
 pub mod controllers;
+pub mod described;
 pub mod object;
 pub mod operator;

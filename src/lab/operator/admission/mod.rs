@@ -38,6 +38,11 @@ pub fn admit(mut new: Value, old: Option<&Value>) -> Result<Admitted, ApiError> 
     Err(denial(new.name(), &faults))
 }
 
+/// Whether one size of storage is larger than another; false when either can't be read.
+pub fn is_larger(size: &str, than: &str) -> bool {
+    matches!((quantity::bytes(size), quantity::bytes(than)), (Some(size), Some(than)) if size > than)
+}
+
 /// What is wrong with a field.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fault {
