@@ -4,6 +4,8 @@
 //! misbelief.
 
 pub mod api;
+pub mod controllers;
+pub mod described;
 pub mod dir;
 pub mod instance;
 pub mod kubelet;

@@ -10,10 +10,17 @@
 //! status of the FailoverQuorum, the phase `Applying configuration`, and the healthy phase after an in-place restart.
 
 pub mod act;
+pub mod admission;
 pub mod certificates;
 pub mod hibernation;
+pub mod instances;
+pub mod objects;
 pub mod pass;
+pub mod primary;
+pub mod reconcile;
 pub mod report;
+pub mod rollout;
+mod run;
 pub mod status;
 pub mod words;
 pub mod world;
@@ -22,6 +29,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
+
+pub use run::{Operator, OperatorHandle, OperatorOptions};
 
 /// Asks an instance how it is, as the operator does: `GET https://<pod>:8000/pg/status`.
 pub trait InstanceStatusReader: Send + Sync + 'static {
