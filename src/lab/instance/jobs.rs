@@ -19,7 +19,9 @@ impl Setup {
         let passwords = credentials::passwords(&self.store, &self.namespace, &self.cluster)?;
         let server = self.server(&view)?;
         if server.exists() {
-            server.remove()?;
+            // What an earlier attempt has left: this Job is the beginning.
+            std::fs::remove_dir_all(server.data())
+                .map_err(|e| Problem::new("the old data is in the way").because(e))?;
         }
         server.initdb(&passwords).await
     }
@@ -34,10 +36,15 @@ impl Setup {
     async fn copy(&self) -> Result<(), Problem> {
         let view = self.view().ok_or_else(|| Problem::new(format!("cluster {} is not there", self.cluster)))?;
         let server = self.server(&view)?;
-        if server.exists() {
-            server.remove()?;
-        }
-        Server::clone_from(&server, self.upstream.address()).await
+        server.clone_primary(self.upstream.address()).await?;
+        self.follow(&server)
+    }
+
+    /// Marks a data directory as a standby's, before its first start as one.
+    pub(super) fn follow(&self, server: &Server) -> Result<(), Problem> {
+        let signal = server.data().join("standby.signal");
+        let written = self.machine.account.write(&signal, "", 0o600);
+        written.map_err(|e| Problem::new("standby.signal can't be written").because(e))
     }
 
     fn told(&self, done: Result<(), Problem>, well: &str, badly: &str) -> i32 {

@@ -1,6 +1,5 @@
 //! The instance manager's loop: look, decide ([`super::decide`]), do one step, look again.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::chores::Chores;
 use super::decide::{self, Disk, Lease, Server, Step};
 use super::{Instance, Intent, PATIENCE, lease};
 use crate::lab::api::resources::{CLUSTERS, LEASES};
-use crate::lab::postgres::{self, Start, State, Stop};
+use crate::lab::postgres::{Start, State, Stop};
 use crate::problem::Problem;
 
 /// Time between two looks while something is under way, and while nothing is.
@@ -44,8 +43,6 @@ struct Loop {
     waits_for: &'static str,
     /// The server has been started in this container.
     started: bool,
-    /// The old primary's directory is a standby's now.
-    rejoined: bool,
 }
 
 impl Instance {
@@ -55,14 +52,8 @@ impl Instance {
         let mut helpers = JoinSet::new();
         helpers.spawn(Arc::clone(&self).keep_lease(Arc::clone(&holding)));
         helpers.spawn(Arc::clone(&self).copy_log());
-        let work = Loop {
-            instance: Arc::clone(&self),
-            holding,
-            chores: Chores::default(),
-            waits_for: "",
-            started: false,
-            rejoined: false,
-        };
+        let work =
+            Loop { instance: Arc::clone(&self), holding, chores: Chores::default(), waits_for: "", started: false };
         let code = tokio::select! {
             biased;
             () = kill.cancelled() => {
@@ -173,7 +164,7 @@ impl Loop {
 
     fn disk(&self) -> Disk {
         let signal = self.instance.server.data().join("standby.signal");
-        if self.rejoined || Path::exists(&signal) { Disk::Standby } else { Disk::Primary }
+        if signal.exists() { Disk::Standby } else { Disk::Primary }
     }
 
     /// What the server does now.
@@ -187,9 +178,6 @@ impl Loop {
         let is = |key: &str, wanted: &str| {
             rows.first().and_then(|row| row.get(key)).is_some_and(|v| v.as_deref() == Some(wanted))
         };
-        if is("recovery", "0") && self.rejoined {
-            self.instance.setup.log.error("A standby is out of recovery", "it was started as a standby");
-        }
         Server::Up { recovery: is("recovery", "1"), receiver: !is("receivers", "0") }
     }
 
@@ -231,7 +219,6 @@ impl Loop {
             Step::Promote => {
                 setup.log.info("I'm the target primary, wait for the wal_receiver to be terminated", &[]);
                 instance.server.promote(PROMOTE_WITHIN).await?;
-                self.rejoined = false;
                 setup.log.info("Promoted to primary", &[("instance", json!(instance.name()))]);
             }
             Step::Announce => {
@@ -274,14 +261,11 @@ impl Loop {
         let mut done = instance.server.rewind(upstream).await;
         if let Err(problem) = &done {
             log.error("pg_rewind failed, cloning the primary again", &problem.line());
-            done = match instance.server.exists().then(|| instance.server.remove()).transpose() {
-                Ok(_) => postgres::Server::clone_from(&instance.server, upstream).await,
-                Err(problem) => Err(problem),
-            };
+            done = instance.server.clone_primary(upstream).await;
         }
         instance.shared().rewinding = false;
         done?;
-        self.rejoined = true;
+        instance.setup.follow(&instance.server)?;
         log.info("Demoting instance", &[("instance", json!(instance.name()))]);
         Ok(())
     }

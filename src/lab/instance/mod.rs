@@ -4,6 +4,7 @@
 //! wanted, and answers `/pg/status`, the probes and `/metrics`. It must not know other pods, nodes, or how the operator
 //! decides: they meet through the API's objects and the network only.
 
+pub mod backup;
 pub mod chores;
 pub mod credentials;
 pub mod decide;

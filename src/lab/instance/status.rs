@@ -115,8 +115,10 @@ fn primary_lists(reading: &Reading, put: &mut impl FnMut(&str, Value)) {
     if !reading.base_backups.is_empty() {
         let rows = reading.base_backups.iter().map(|b| {
             json!({
-                "application_name": b.application_name, "phase": b.phase,
-                "backup_total": b.total, "backup_streamed": b.streamed,
+                "usename": b.usename, "application_name": b.application_name,
+                "backend_start": b.backend_start.map(|t| t.to_string()), "phase": b.phase,
+                "backup_total": b.backup_total, "backup_streamed": b.backup_streamed,
+                "tablespaces_total": b.tablespaces_total, "tablespaces_streamed": b.tablespaces_streamed,
             })
         });
         put("pgStatBasebackupsInfo", rows.map(without_nulls).collect());

@@ -13,7 +13,7 @@ const HEALTHY: &str = "Cluster in healthy state";
 
 impl Setup {
     /// Changes the Cluster's status. A cluster that is gone needs no status.
-    fn write(&self, mut edit: impl FnMut(&mut serde_json::Value, Timestamp)) {
+    pub(super) fn write(&self, mut edit: impl FnMut(&mut serde_json::Value, Timestamp)) {
         let now = Timestamp::now();
         let done = self.store.change(&CLUSTERS, &self.namespace, &self.cluster, Part::Status, |cluster| {
             if !cluster["status"].is_object() {
