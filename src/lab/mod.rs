@@ -151,7 +151,8 @@ impl Lab {
         self.store.create(&SECRETS, namespace, secret).map_err(&refuse)?;
         let admitted = operator::admission::admit(world::cluster(self.options.instances), None).map_err(&refuse)?;
         self.store.create(&CLUSTERS, namespace, admitted.object).map_err(&refuse)?;
-        for (name, role) in [("cnpg-cluster-load-balancer-rw", "primary"), ("cnpg-cluster-load-balancer-ro", "replica")] {
+        for (name, role) in [("cnpg-cluster-load-balancer-rw", "primary"), ("cnpg-cluster-load-balancer-ro", "replica")]
+        {
             let from = Place { name: "clients".to_owned(), zone: None };
             let road = self.kubelet.roads().to_service(namespace, name, from, false).await?;
             let service = load_balancer(name, role, road.address().port());
