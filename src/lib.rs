@@ -14,6 +14,7 @@
 //! | [`app`] | the console: messages, model, update, view, recording |
 //! | [`lab`] | the other side of the wire: real PostgreSQL behind a Kubernetes API |
 //! | [`cli`] | the command line: flags, and commands without the screen |
+//! | [`run`] | the composition root: the loop that holds all rooms together |
 //!
 //! # How a key press travels
 //!
@@ -34,5 +35,6 @@ pub mod domain;
 pub mod lab;
 pub mod panes;
 pub mod problem;
+pub mod run;
 pub mod text;
 pub mod ui;

@@ -8,12 +8,9 @@
 mod budget;
 pub mod inbox;
 pub mod kubernetes;
-<<<<<<< HEAD
-pub mod playback;
-=======
 pub mod live;
+pub mod playback;
 pub mod postgres;
 pub mod supervisor;
 
 pub use live::{Adapters, Config, Dsn, Handle, Namespaces};
->>>>>>> adapters

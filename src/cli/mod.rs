@@ -6,6 +6,7 @@
 pub mod args;
 mod collect;
 mod human;
+pub mod lab;
 mod lag;
 mod output;
 mod report;
