@@ -10,10 +10,14 @@
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
 //! | [`command`] | the table of commands: scope, title, what it risks |
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
+//! | [`panes`] | the screens: fleet, topology, replication, events, details |
+//! | [`app`] | the console: messages, model, update, view, recording |
 
 pub mod adapters;
+pub mod app;
 pub mod command;
 pub mod domain;
+pub mod panes;
 pub mod problem;
 pub mod text;
 pub mod ui;
