@@ -55,6 +55,20 @@ impl Happenings {
         self.entries.iter().map(|(_, h)| h)
     }
 
+    /// All with their numbers, oldest first by time. A number names an entry for as long as it is kept.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Happening)> {
+        self.entries.iter().map(|(n, h)| (*n, h))
+    }
+
+    /// The entry of this number.
+    pub fn get(&self, number: u64) -> Option<&Happening> {
+        // Entries come nearly in the order of their numbers: look where it should be, then everywhere.
+        let first = self.next - self.entries.len() as u64;
+        let guess = number.checked_sub(first).map(|n| n as usize);
+        let near = guess.and_then(|g| self.entries.get(g)).filter(|(n, _)| *n == number);
+        near.or_else(|| self.entries.iter().rev().find(|(n, _)| *n == number)).map(|(_, h)| h)
+    }
+
     /// Those of one cluster and those of its whole context, oldest first.
     pub fn of<'a>(&'a self, key: &'a ClusterKey) -> impl DoubleEndedIterator<Item = &'a Happening> {
         self.iter().filter(move |h| match &h.cluster {
