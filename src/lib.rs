@@ -8,8 +8,10 @@
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
+//! | [`cli`] | what a pane shows, as text, JSON and an exit code |
 
 pub mod adapters;
+pub mod cli;
 pub mod domain;
 pub mod problem;
 pub mod text;

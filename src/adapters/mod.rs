@@ -9,6 +9,7 @@ mod budget;
 pub mod inbox;
 pub mod kubernetes;
 pub mod live;
+pub mod playback;
 pub mod postgres;
 pub mod supervisor;
 
