@@ -8,10 +8,12 @@
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
+//! | [`lab`] | the other side of the wire: real PostgreSQL behind a Kubernetes API |
 //! | [`cli`] | what a pane shows, as text, JSON and an exit code |
 
 pub mod adapters;
 pub mod cli;
 pub mod domain;
+pub mod lab;
 pub mod problem;
 pub mod text;

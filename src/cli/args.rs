@@ -79,6 +79,9 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
+    /// A small real world on this machine: PostgreSQL behind a Kubernetes API
+    #[command(subcommand)]
+    Lab(super::lab::Command),
 }
 
 /// `howdah status`.

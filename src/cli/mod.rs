@@ -6,6 +6,7 @@
 pub mod args;
 mod collect;
 mod human;
+pub mod lab;
 mod lag;
 mod output;
 mod report;
@@ -42,6 +43,7 @@ pub fn run(global: &Global, command: &Command) -> ExitCode {
         match command {
             Command::Status(status) => status::run(global, status).await,
             Command::Lag(lag) => lag::run(global, lag).await,
+            Command::Lab(lab) => lab::run(lab).await.map(|()| Exit::Ok),
         }
     });
     // A credential plugin that hangs must not hold up the end.
