@@ -61,9 +61,10 @@ impl Live {
         let contexts: Vec<_> = self.handle.contexts().cloned().collect();
         self.until(deadline, |facts| {
             contexts.iter().all(|context| {
-                let failing = facts.sources.get(&SourceId::Kubernetes(context.clone())).is_some_and(|h| {
-                    matches!(h.state, SourceState::Failing { .. } | SourceState::Absent(_))
-                });
+                let failing = facts
+                    .sources
+                    .get(&SourceId::Kubernetes(context.clone()))
+                    .is_some_and(|h| matches!(h.state, SourceState::Failing { .. } | SourceState::Absent(_)));
                 facts.nodes.contains_key(context) || failing
             })
         })
@@ -113,7 +114,9 @@ impl Live {
                 format!("there are: {}", some.join(", "))
             }
         };
-        Err(Problem::usage(format!("no such cluster: {name}")).because("no cluster of that name was seen").try_this(hint))
+        Err(Problem::usage(format!("no such cluster: {name}"))
+            .because("no cluster of that name was seen")
+            .try_this(hint))
     }
 
     /// Why a context could not be asked.
@@ -121,7 +124,8 @@ impl Live {
         let mut worst = None;
         for (id, health) in &self.facts.sources {
             let (SourceId::Kubernetes(context) | SourceId::Watch(context, _)) = id else { continue };
-            let clusters = matches!(id, SourceId::Kubernetes(_)) || matches!(id, SourceId::Watch(_, kind) if kind == "clusters");
+            let clusters =
+                matches!(id, SourceId::Kubernetes(_)) || matches!(id, SourceId::Watch(_, kind) if kind == "clusters");
             let why = match &health.state {
                 SourceState::Failing { why, .. } => why.clone(),
                 SourceState::Absent(why) => why.clone(),
@@ -147,9 +151,7 @@ fn means(said: &str, key: &ClusterKey) -> bool {
 
 /// Every instance that can be asked has answered, or it is known why not.
 fn answered(facts: &Facts, cluster: &Cluster, by_sql: bool) -> bool {
-    let told = |id: SourceId| {
-        facts.sources.get(&id).is_some_and(|h| matches!(h.state, SourceState::Absent(_)))
-    };
+    let told = |id: SourceId| facts.sources.get(&id).is_some_and(|h| matches!(h.state, SourceState::Absent(_)));
     let sql_absent = told(SourceId::Sql(cluster.key.clone()));
     cluster.instances.iter().filter(|i| i.pod.as_ref().is_some_and(|p| p.phase == "Running")).all(|instance| {
         let sample = facts.sample(&cluster.key, &instance.name);

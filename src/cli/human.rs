@@ -57,7 +57,11 @@ mod tests {
 
     #[test]
     fn columns_stand() {
-        let rows = [vec!["NAME".into(), "LAG".into()], vec!["größer".into(), "8 B".into()], vec!["数据".into(), "12 MB".into()]];
+        let rows = [
+            vec!["NAME".into(), "LAG".into()],
+            vec!["größer".into(), "8 B".into()],
+            vec!["数据".into(), "12 MB".into()],
+        ];
         assert_eq!(columns(&rows, &[1]), ["NAME      LAG", "größer    8 B", "数据    12 MB"]);
     }
 

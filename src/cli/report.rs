@@ -27,7 +27,6 @@ pub struct Report {
 
 /// One cluster.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "the names are the documentation, as in the domain's Cluster")]
 pub struct ClusterReport {
     pub context: String,
     pub namespace: String,
@@ -65,7 +64,6 @@ pub struct VerdictReport {
 
 /// One reason.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "as in the domain's Reason")]
 pub struct ReasonReport {
     pub code: crate::domain::health::ReasonCode,
     pub level: Level,
@@ -89,7 +87,6 @@ pub struct SyncReport {
 
 /// One instance.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "as in the domain's Instance, Standby and samples")]
 pub struct InstanceReport {
     pub name: String,
     pub role: Option<&'static str>,
@@ -117,7 +114,6 @@ pub struct InstanceReport {
 
 /// How WAL leaves.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "as in the domain's Archiving and ArchiverReading")]
 pub struct ArchivingReport {
     pub by: Option<String>,
     pub destination: Option<String>,
@@ -133,7 +129,6 @@ pub struct ArchivingReport {
 
 /// What a restore could use.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "as in the domain's Backups")]
 pub struct BackupsReport {
     pub listed: bool,
     pub count: usize,
@@ -146,7 +141,6 @@ pub struct BackupsReport {
 
 /// Where a service leads.
 #[derive(Clone, Debug, Serialize)]
-#[expect(missing_docs, reason = "as in the domain's Service")]
 pub struct ServiceReport {
     pub name: String,
     pub purpose: ServicePurpose,
@@ -169,9 +163,8 @@ pub struct SourceReport {
 /// Says what is known of `keys`.
 pub fn report(facts: &Facts, keys: &[ClusterKey], limits: &Limits, now: Timestamp) -> Report {
     let known = keys.iter().filter_map(|key| facts.clusters.get(key));
-    let mut clusters: Vec<_> = known
-        .map(|cluster| one(facts, cluster, &judge(facts, cluster, None, limits, now), now))
-        .collect();
+    let mut clusters: Vec<_> =
+        known.map(|cluster| one(facts, cluster, &judge(facts, cluster, None, limits, now), now)).collect();
     clusters.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name))));
     let level = clusters.iter().map(|c| c.level).max().unwrap_or_default();
     Report { at: now, level, clusters, sources: sources(facts, keys) }

@@ -9,8 +9,7 @@ use super::report::{ClusterReport, InstanceReport, Report, VerdictReport};
 use crate::domain::health::Level;
 use crate::domain::quantity::{age_of, bytes, span};
 
-const HEADS: [&str; 11] =
-    ["INSTANCE", "ROLE", "ZONE", "NODE", "READY", "STATE", "SYNC", "LSN", "LAG", "TIME", "TL"];
+const HEADS: [&str; 11] = ["INSTANCE", "ROLE", "ZONE", "NODE", "READY", "STATE", "SYNC", "LSN", "LAG", "TIME", "TL"];
 /// Figures stand on the right.
 const RIGHT: [usize; 4] = [7, 8, 9, 10];
 

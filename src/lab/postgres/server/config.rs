@@ -24,7 +24,7 @@ host all all all scram-sha-256
 ";
 
 /// CNPG's values, and the lab's own where a comment says why.
-const DEFAULTS: [(&str, &str); 37] = [
+const DEFAULTS: [(&str, &str); 35] = [
     ("archive_mode", "on"),
     ("archive_timeout", "5min"),
     ("full_page_writes", "on"),
@@ -62,10 +62,7 @@ const DEFAULTS: [(&str, &str); 37] = [
     ("autovacuum_max_workers", "1"),
     // A standby that lost its primary asks again at once: the lab's failovers are quick.
     ("wal_retrieve_retry_interval", "500ms"),
-    // What a server may be asked to reveal through SQL is CNPG's default.
-    ("track_io_timing", "off"),
     ("jit", "off"),
-    ("bonjour", "off"),
     ("listen_addresses", "127.0.0.1"),
 ];
 

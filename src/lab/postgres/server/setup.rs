@@ -30,9 +30,7 @@ impl Server {
         let made = async {
             self.helper("initdb", command).await?;
             self.configure(&Start::Primary)?;
-            self.single_user("template1", "CREATE DATABASE app;\n\n").await?;
-            self.single_user("postgres", &roles(passwords)).await?;
-            self.single_user("app", "ALTER SCHEMA public OWNER TO app;\n\n").await
+            self.single_user("postgres", &roles(passwords)).await
         };
         self.or_clean(made.await)
     }
@@ -135,7 +133,7 @@ fn roles(passwords: &Passwords) -> String {
     let superuser = passwords.superuser.as_deref().map(|p| format!("ALTER ROLE postgres PASSWORD {}", literal(p)));
     let statements = superuser.into_iter().chain([
         format!("CREATE ROLE app LOGIN PASSWORD {}", literal(&passwords.app)),
-        "ALTER DATABASE app OWNER TO app".to_owned(),
+        "CREATE DATABASE app OWNER app".to_owned(),
         "CREATE ROLE streaming_replica LOGIN REPLICATION".to_owned(),
         "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO streaming_replica".to_owned(),
         "GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO streaming_replica".to_owned(),
