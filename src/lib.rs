@@ -7,8 +7,10 @@
 //! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
-//! | [`lab`] | the other side of the wire: a small real world |
+//! | [`lab`] | the other side of the wire: real PostgreSQL behind a Kubernetes API |
+//! | [`cli`] | the command line: flags, and commands without the screen |
 
+pub mod cli;
 pub mod domain;
 pub mod lab;
 pub mod problem;

@@ -1,0 +1,3 @@
+//! The command line: flags, and what each command does without the screen.
+
+pub mod lab;
