@@ -10,10 +10,14 @@
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
 //! | [`command`] | the table of commands: scope, title, what it risks |
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
+//! | [`settings`] | what a person set, and where files are |
+//! | [`log`] | a bounded private file, and the last lines |
 
 pub mod adapters;
 pub mod command;
 pub mod domain;
+pub mod log;
 pub mod problem;
+pub mod settings;
 pub mod text;
 pub mod ui;

@@ -76,7 +76,8 @@ fn ctrl_z_leaves_the_shell_alone_and_fg_brings_it_back() {
     let Some((mut terminal, _home)) = console((100, 30), &[], &[]) else { return };
     terminal.keys("\x1a");
     let pid = Pid::from_raw(terminal.child.process_id().unwrap() as i32);
-    let stopped = || matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED | WaitPidFlag::WNOHANG)), Ok(WaitStatus::Stopped(..)));
+    let stopped =
+        || matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED | WaitPidFlag::WNOHANG)), Ok(WaitStatus::Stopped(..)));
     until("it stops", PATIENCE, || stopped().then_some(()), || terminal.text());
     terminal.assert_restored();
     terminal.signal(Signal::SIGCONT);
