@@ -12,8 +12,10 @@
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
 //! | [`settings`] | what a person set, and where files are |
 //! | [`log`] | a bounded private file, and the last lines |
+//! | [`cli`] | what a pane shows, as text, JSON and an exit code |
 
 pub mod adapters;
+pub mod cli;
 pub mod command;
 pub mod domain;
 pub mod log;

@@ -12,6 +12,13 @@ pub struct Limits {
     pub watch_stale: SignedDuration,
     /// An instance's answer is stale after this. Default 25 s: clusters out of sight are asked every 10 s.
     pub sample_stale: SignedDuration,
+    /// An instance that answered before may be silent this long before it counts as gone, where nobody else says so.
+    /// Default 10 s.
+    pub silence_bad: SignedDuration,
+    /// A standby may be without its stream this long before that is bad. Default 60 s: a clone or a rewind takes some.
+    pub not_streaming_bad: SignedDuration,
+    /// Archiving may fail this long before that is bad. Default 60 s: it also fails for a moment in every failover.
+    pub archive_failing_bad: SignedDuration,
     /// Replay lag in bytes. Default 64 MiB (four WAL segments) and 1 GiB.
     pub lag_bytes_warn: u64,
     /// See [`Limits::lag_bytes_warn`].
@@ -40,7 +47,8 @@ pub struct Limits {
     pub backup_age_warn: SignedDuration,
     /// See [`Limits::backup_age_warn`].
     pub backup_age_bad: SignedDuration,
-    /// A certificate's remaining time. Default 7 days and 1 day: CNPG renews 7 days ahead.
+    /// A certificate's remaining time. Default 6 days and 1 day: CNPG renews 7 days ahead, so with less
+    /// than that nobody renews.
     pub certificate_warn: SignedDuration,
     /// See [`Limits::certificate_warn`].
     pub certificate_bad: SignedDuration,
@@ -71,6 +79,9 @@ impl Default for Limits {
         Limits {
             watch_stale: s(30),
             sample_stale: s(25),
+            silence_bad: s(10),
+            not_streaming_bad: s(60),
+            archive_failing_bad: s(60),
             lag_bytes_warn: 64 << 20,
             lag_bytes_bad: 1 << 30,
             lag_time_warn: s(30),
@@ -85,7 +96,7 @@ impl Default for Limits {
             archive_age_bad: h(1),
             backup_age_warn: h(26),
             backup_age_bad: h(24 * 7),
-            certificate_warn: h(24 * 7),
+            certificate_warn: h(24 * 6),
             certificate_bad: h(24),
             disk_warn: 80,
             disk_bad: 92,
