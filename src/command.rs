@@ -167,6 +167,7 @@ commands! {
         SearchPrevious "search-previous" "Previous match" Look;
         Wrap "wrap" "Wrap long lines, or not" Look;
         ContainerNext "container-next" "Log of the next container" Look;
+        LogLevel "log-level" "All lines, warnings, or errors" Look;
     }
     /// While a line is typed: palette, filter, search, choices. Keys that are not bound here are text.
     Prompt "prompt" {

@@ -10,15 +10,19 @@
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL |
 //! | [`command`] | the table of commands: scope, title, what it risks |
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
+//! | [`panes`] | the screens: fleet, topology, replication, events, details |
+//! | [`app`] | the console: messages, model, update, view, recording |
 //! | [`settings`] | what a person set, and where files are |
 //! | [`log`] | a bounded private file, and the last lines |
 //! | [`cli`] | what a pane shows, as text, JSON and an exit code |
 
 pub mod adapters;
+pub mod app;
 pub mod cli;
 pub mod command;
 pub mod domain;
 pub mod log;
+pub mod panes;
 pub mod problem;
 pub mod settings;
 pub mod text;

@@ -38,6 +38,16 @@ impl Depth {
         }
     }
 
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Depth::None => "none",
+            Depth::Sixteen => "16",
+            Depth::Indexed => "256",
+            Depth::True => "truecolor",
+        }
+    }
+
     /// The depth of this name in settings.
     pub fn named(name: &str) -> Option<Depth> {
         Some(match name {
