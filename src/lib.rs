@@ -13,6 +13,8 @@
 //! | [`panes`] | the screens: fleet, topology, replication, events, details |
 //! | [`app`] | the console: messages, model, update, view, recording |
 //! | [`lab`] | the other side of the wire: real PostgreSQL behind a Kubernetes API |
+//! | [`settings`] | a person's settings, and where files are |
+//! | [`log`] | what happened inside, on disk and in memory |
 //! | [`cli`] | the command line: flags, and commands without the screen |
 //! | [`run`] | the composition root: the loop that holds all rooms together |
 //!
@@ -33,8 +35,10 @@ pub mod cli;
 pub mod command;
 pub mod domain;
 pub mod lab;
+pub mod log;
 pub mod panes;
 pub mod problem;
 pub mod run;
+pub mod settings;
 pub mod text;
 pub mod ui;

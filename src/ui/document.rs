@@ -39,6 +39,14 @@ impl<'t> Document<'t> {
         self.mistakes.push(Mistake::at(self.file, self.text, at, what));
     }
 
+    /// Notes a mistake at a place without showing the line: it may hold a secret.
+    pub fn hide(&mut self, at: Range<usize>, what: impl Into<String>) {
+        self.wrong(at, what);
+        if let Some(m) = self.mistakes.last_mut() {
+            m.source.clear();
+        }
+    }
+
     /// Notes that a key is not known here, with the nearest that is.
     pub fn unknown<'a>(&mut self, at: Range<usize>, kind: &str, key: &str, known: impl IntoIterator<Item = &'a str>) {
         let hint = did_you_mean(key, known);

@@ -89,10 +89,16 @@ fn floor(text: &str, at: usize) -> usize {
 /// The name a person probably meant, if one is near enough to be worth saying.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
+    // Few changes (a swap is one), or the same beginning.
+    let near = |name: &str| {
+        let name = name.to_lowercase();
+        let changes = strsim::osa_distance(&word, &name);
+        let alike = strsim::jaro_winkler(&word, &name);
+        (changes <= 1 + word.chars().count() / 5 && alike > 0.5 || alike >= 0.78).then_some(alike - changes as f64)
+    };
     names
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&word, &name.to_lowercase()), name))
-        .filter(|(score, _)| *score >= 0.78)
+        .filter_map(|name| Some((near(name)?, name)))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, name)| name)
 }
@@ -127,6 +133,7 @@ mod tests {
     fn near_names() {
         assert_eq!(nearest("quti", ["quit", "open"]), Some("quit"));
         assert_eq!(nearest("zzz", ["quit", "open"]), None);
+        assert_eq!(nearest("vmi", ["vim", "emacs"]), Some("vim"));
         assert_eq!(did_you_mean("Gruvbocks", ["gruvbox", "nord"]), "; did you mean `gruvbox`?");
     }
 }

@@ -106,7 +106,7 @@ impl TextView<'_> {
         let mut rows = Vec::new();
         let mut start = 0;
         let mut used = 0;
-        let mut blank = None;
+        let mut blank: Option<usize> = None;
         let mut n = 0;
         while n < glyphs.len() {
             if used + glyphs[n].width > room && n > start {
