@@ -12,4 +12,6 @@ pub mod objects;
 mod pods;
 mod read;
 pub mod status;
+#[cfg(test)]
+mod tests;
 mod workloads;
