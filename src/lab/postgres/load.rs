@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
-use tokio_postgres::{Client, Config, config::SslMode};
+use tokio_postgres::{Client, Config, Statement, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Certificates;
@@ -146,13 +146,15 @@ impl Writer {
 
     /// Until a write fails.
     async fn write(&self, client: &Client) {
+        let statement = client.prepare("insert into howdah_load (n, pad) values ($1, repeat('x', 200))");
+        let Ok(Ok(statement)) = timeout(PATIENCE, statement).await else { return };
         let mut due = interval(self.period);
         due.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             due.tick().await;
             // A number is never used twice: a write that failed may have arrived.
             let n = self.tell.borrow().tried + 1;
-            let done = timeout(PATIENCE, insert(client, n)).await.is_ok_and(|done| done.is_ok());
+            let done = timeout(PATIENCE, insert(client, &statement, n)).await.is_ok_and(|done| done.is_ok());
             self.tell.send_modify(|count| {
                 count.tried = n;
                 if done {
@@ -177,9 +179,9 @@ impl Drop for Driver {
     }
 }
 
-async fn insert(client: &Client, n: u64) -> Result<(), tokio_postgres::Error> {
+async fn insert(client: &Client, statement: &Statement, n: u64) -> Result<(), tokio_postgres::Error> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    client.execute("insert into howdah_load (n, pad) values ($1, repeat('x', 200))", &[&number(n)]).await?;
+    client.execute(statement, &[&number(n)]).await?;
     if n.is_multiple_of(TIDY) {
         client.execute("delete from howdah_load where n <= $1", &[&number(n.saturating_sub(KEPT))]).await?;
     }
