@@ -66,10 +66,26 @@ impl Load {
         password: &str,
         certificates: &Certificates,
     ) -> Result<Load, Problem> {
+        Load::start_as(per_second, &relay.ip().to_string(), relay, password, certificates)
+    }
+
+    /// As [`Load::start`], with the server's certificate expected to be good for `host`: the service's name, where the
+    /// certificate is the operator's and names no address.
+    ///
+    /// # Errors
+    /// As [`Load::start`].
+    pub fn start_as(
+        per_second: u32,
+        host: &str,
+        relay: SocketAddr,
+        password: &str,
+        certificates: &Certificates,
+    ) -> Result<Load, Problem> {
         let tls = MakeRustlsConnect::new(trusting(&certificates.ca_cert)?);
         let mut config = Config::new();
         config
-            .host(relay.ip().to_string())
+            .host(host)
+            .hostaddr(relay.ip())
             .port(relay.port())
             .user("app")
             .password(password)
