@@ -1,32 +1,17 @@
-//! The program: reads its arguments, runs the command, and ends with the exit code of what came of it.
+//! The program: reads its arguments, does what they ask, and ends with the exit code of what came of it.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use howdah::{cli, run, ui};
 
-/// A terminal console for highly available PostgreSQL on Kubernetes
-#[derive(Parser)]
-#[command(name = "howdah", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// A small real world on this machine: PostgreSQL behind a Kubernetes API
-    #[command(subcommand)]
-    Lab(howdah::cli::lab::Command),
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Command::Lab(command) = Cli::parse().command;
-    match howdah::cli::lab::run(&command).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => {
-            eprintln!("{problem}");
-            ExitCode::from(problem.exit.code())
-        }
+fn main() -> ExitCode {
+    // One provider of cryptography for the whole process; a second call would only say that it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Err(e) = ui::terminal::install_hooks() {
+        eprintln!("reports of crashes will be plain: {e}");
+    }
+    match cli::parse(std::env::args_os()) {
+        Ok(cli) => cli::run(&cli, run::show),
+        Err(code) => code,
     }
 }
