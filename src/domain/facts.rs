@@ -2,12 +2,14 @@
 //!
 //! Sources publish [`Fact`]s; the console and the command line absorb them into [`Facts`] and read only that.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cluster::{Cluster, Node, OperatorState};
 use super::names::{ClusterKey, Context, InstanceName};
+use super::replication::Standby;
 use super::sample::{InstanceStatus, MetricsSample, Probe, SqlSample};
 use super::source::{SourceHealth, SourceId};
 
@@ -87,6 +89,20 @@ pub struct Samples {
     pub metrics: Option<Arc<Probe<MetricsSample>>>,
     /// SQL.
     pub sql: Option<Arc<Probe<SqlSample>>>,
+    /// The last `/pg/status` that was an answer: the newest one, or what it said before it fell silent.
+    pub last_status: Option<Arc<Probe<InstanceStatus>>>,
+    /// The last SQL that was an answer.
+    pub last_sql: Option<Arc<Probe<SqlSample>>>,
+    /// Since when every question was left without an answer; `None` while one is answered, or none was asked.
+    pub silent_since: Option<Timestamp>,
+    /// When a primary last counted it among those that stream.
+    pub streamed: Option<Timestamp>,
+}
+
+impl Samples {
+    fn heard(&mut self, at: Timestamp, answered: bool) {
+        self.silent_since = if answered { None } else { self.silent_since.or(Some(at)) };
+    }
 }
 
 /// Everything known now.
@@ -116,7 +132,14 @@ impl Facts {
                     self.samples.remove(&c.key);
                 }
                 if let Some(samples) = self.samples.get_mut(&c.key) {
-                    samples.retain(|name, _| c.instance(name).is_some());
+                    let pod = |c: &Cluster, name: &InstanceName| {
+                        c.instance(name).and_then(|i| i.pod.as_ref()).map(|p| p.uid.clone())
+                    };
+                    let old = self.clusters.get(&c.key);
+                    // A pod made again under an old name is another one: what the old one said is not about it.
+                    samples.retain(|name, _| {
+                        c.instance(name).is_some() && old.is_none_or(|old| pod(old, name) == pod(&c, name))
+                    });
                 }
                 self.clusters.insert(c.key.clone(), c.clone()).as_ref() != Some(&c)
             }
@@ -130,8 +153,15 @@ impl Facts {
             Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
             Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),
             Fact::Status(k, i, probe) => {
-                let Some(slot) = self.slot(k, i) else { return false };
-                slot.status = Some(probe);
+                let Some(slot) = self.slot(k.clone(), i) else { return false };
+                slot.heard(probe.at, probe.answer.is_ok());
+                if probe.answer.is_ok() {
+                    slot.last_status = Some(probe.clone());
+                }
+                slot.status = Some(probe.clone());
+                if let Some(s) = probe.value().filter(|s| s.is_primary == Some(true)) {
+                    self.streaming(&k, probe.at, s.standbys.as_deref().unwrap_or_default());
+                }
                 true
             }
             Fact::Metrics(k, i, probe) => {
@@ -140,8 +170,15 @@ impl Facts {
                 true
             }
             Fact::Sql(k, i, probe) => {
-                let Some(slot) = self.slot(k, i) else { return false };
-                slot.sql = Some(probe);
+                let Some(slot) = self.slot(k.clone(), i) else { return false };
+                slot.heard(probe.at, probe.answer.is_ok());
+                if probe.answer.is_ok() {
+                    slot.last_sql = Some(probe.clone());
+                }
+                slot.sql = Some(probe.clone());
+                if let Some(s) = probe.value().filter(|s| !s.in_recovery) {
+                    self.streaming(&k, probe.at, &s.standbys);
+                }
                 true
             }
         }
@@ -151,6 +188,15 @@ impl Facts {
     fn slot(&mut self, key: ClusterKey, instance: InstanceName) -> Option<&mut Samples> {
         self.clusters.get(&key)?.instance(&instance)?;
         Some(self.samples.entry(key).or_default().entry(instance).or_default())
+    }
+
+    /// A primary counted its standbys: remembers who streamed when.
+    fn streaming(&mut self, key: &ClusterKey, at: Timestamp, rows: &[Standby]) {
+        for row in rows.iter().filter(|r| r.state.as_deref() == Some("streaming")) {
+            if let Some(slot) = self.slot(key.clone(), InstanceName::from(&row.name)) {
+                slot.streamed = slot.streamed.max(Some(at));
+            }
+        }
     }
 
     /// What an instance last said.
@@ -169,7 +215,7 @@ impl Facts {
 mod tests {
     use super::super::cluster::{Instance, Operator};
     use super::*;
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     fn cluster(uid: &str, instances: &[&str]) -> Arc<Cluster> {
         let mut c = Cluster::named(ClusterKey::new("lab", "pg", "demo"), Operator::Cnpg);

@@ -191,6 +191,13 @@ impl Cluster {
         self.instances.iter().find(|i| &i.name == name)
     }
 
+    /// The name of the high-availability slot kept for an instance, where such slots are on: CNPG's prefix and the name
+    /// with `-` as `_` (cloudnative-pg `GetSlotNameFromInstanceName`).
+    pub fn slot_of(&self, name: &InstanceName) -> Option<String> {
+        let prefix = self.slot_prefix.as_ref()?;
+        Some(format!("{prefix}{}", name.as_str().to_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")))
+    }
+
     /// The condition of that kind.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|c| c.kind == kind)

@@ -4,9 +4,29 @@
 //! (**recoverability**)? Each answer lists its reasons, and each reason names its witness and that witness's age. A phase
 //! that says "healthy" is one witness and never outvotes another. What can't be seen is unknown, never ok.
 
+mod archive;
+mod backups;
+pub(crate) mod evidence;
+mod freshness;
+mod instances;
+mod limits;
+mod primary;
+mod purpose;
+mod replication;
+#[cfg(test)]
+pub(crate) mod scene;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use limits::Limits;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::Cluster;
+use super::facts::Facts;
+use super::history::History;
 use super::names::InstanceName;
 use super::source::Witness;
 
@@ -146,5 +166,34 @@ impl Health {
         let mut all: Vec<_> = self.availability.reasons.iter().chain(&self.recoverability.reasons).collect();
         all.sort_by_key(|r| std::cmp::Reverse(r.level));
         all.into_iter()
+    }
+}
+
+/// Both verdicts of a cluster, from everything known at `now`.
+///
+/// It is ok only when nothing speaks against it *and* nothing that matters is unknown: every rule that needs an answer and
+/// has none adds a reason of level unknown. So PostgreSQL itself must have said lately that it is primary, and each standby
+/// must have been seen to stream. Off on purpose is a warning (hibernated) or bad (a fenced primary), never ok.
+pub fn judge(facts: &Facts, cluster: &Cluster, history: Option<&History>, limits: &Limits, now: Timestamp) -> Health {
+    let e = evidence::Evidence::new(facts, cluster, history, limits, now);
+    let verdict = |rules: &[fn(&evidence::Evidence, &mut Vec<Reason>)]| {
+        let mut reasons = Vec::new();
+        for rule in rules {
+            rule(&e, &mut reasons);
+        }
+        // Worst first; of equals in the order of the codes, which is the order of weight.
+        reasons.sort_by(|a, b| (b.level, a.code, &a.instance).cmp(&(a.level, b.code, &b.instance)));
+        Verdict { level: reasons.iter().map(|r| r.level).max().unwrap_or(Level::Ok), reasons }
+    };
+    Health {
+        availability: verdict(&[
+            freshness::picture,
+            primary::rules,
+            instances::rules,
+            replication::rules,
+            purpose::rules,
+            server::rules,
+        ]),
+        recoverability: verdict(&[freshness::picture, archive::rules, backups::rules]),
     }
 }

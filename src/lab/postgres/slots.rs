@@ -60,7 +60,10 @@ pub async fn keep(primary: &Server, instances: &[String], within: Duration) -> R
     let there = list(primary, within).await?;
     let missing = wanted.iter().filter(|name| !there.iter().any(|slot| slot.name == **name));
     let stale = there.iter().filter(|slot| !slot.active && !wanted.contains(&slot.name));
-    apply(primary, missing.map(|name| create(name)).chain(stale.map(|slot| drop_slot(&slot.name))), within).await
+    // Collected first: a closure that lives across an await keeps the future from being sent between threads.
+    let statements: Vec<String> =
+        missing.map(|name| create(name)).chain(stale.map(|slot| drop_slot(&slot.name))).collect();
+    apply(primary, statements, within).await
 }
 
 /// On a standby: follows the primary's slots (all but its own): makes, advances, drops.
@@ -102,7 +105,7 @@ fn drop_slot(name: &str) -> String {
     format!("select pg_catalog.pg_drop_replication_slot('{}')", name.replace('\'', "''"))
 }
 
-async fn apply(server: &Server, statements: impl IntoIterator<Item = String>, within: Duration) -> Result<(), Problem> {
+async fn apply(server: &Server, statements: Vec<String>, within: Duration) -> Result<(), Problem> {
     for statement in statements {
         server.sql().rows("postgres", &statement, within).await?;
     }

@@ -1,0 +1,162 @@
+//! Joining a cluster's objects into one picture.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::kubernetes::decode::Said;
+use crate::adapters::kubernetes::kinds::Kind;
+use crate::adapters::kubernetes::objects::World;
+use crate::adapters::kubernetes::pods::PodPart;
+use crate::domain::cluster::*;
+use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
+
+use super::spec::Own;
+
+/// Backups kept in a picture: the newest ones.
+const BACKUPS: usize = 50;
+/// Complaints kept in a picture: the newest ones.
+const COMPLAINTS: usize = 12;
+
+/// The cluster as its objects describe it; `None` when there is no such cluster.
+pub fn picture(world: &World, key: &ClusterKey) -> Option<Cluster> {
+    let Said::Cluster(own) = &world.part(Kind::Cluster, &key.namespace, &key.name)?.said else { return None };
+    let mut c = own.cluster.clone();
+    c.key = key.clone();
+    c.operator_version = operator_version(world, key);
+    c.instances = instances(world, key, own);
+    c.services = services(world, key);
+    c.volumes = volumes(world, key, own);
+    c.lease = world.of(key, Kind::Lease).find(|(name, _)| *name == &*key.name).and_then(|(_, p)| match &p.said {
+        Said::Lease(l) => Some((**l).clone()),
+        _ => None,
+    });
+    c.quorum = world.of(key, Kind::FailoverQuorum).find_map(|(_, p)| match &p.said {
+        Said::Quorum(q) => Some((**q).clone()),
+        _ => None,
+    });
+    c.poolers = world
+        .of(key, Kind::Pooler)
+        .filter_map(|(_, p)| if let Said::Pooler(p) = &p.said { Some((**p).clone()) } else { None })
+        .collect();
+    c.jobs = jobs(world, key);
+    backups(world, key, own, &mut c);
+    c.complaints = complaints(world, key, &c);
+    Some(c)
+}
+
+fn pods<'w>(world: &'w World, key: &ClusterKey) -> impl Iterator<Item = &'w PodPart> {
+    world.of(key, Kind::Pod).filter_map(|(_, p)| p.pod())
+}
+
+fn operator_version(world: &World, key: &ClusterKey) -> Option<String> {
+    pods(world, key).filter_map(|p| p.operator_version.as_deref()).max_by_key(|v| version_order(v)).map(str::to_owned)
+}
+
+fn version_order(version: &str) -> Vec<u32> {
+    version.split('.').map(|n| n.parse().unwrap_or(0)).collect()
+}
+
+fn zone_of(world: &World, pod: &Pod) -> Option<ZoneName> {
+    world.part(Kind::Node, "", pod.node.as_ref()?.as_str())?.node()?.zone.clone()
+}
+
+/// From pods and from the status's names, ordered by name as a person counts (`demo-2` before `demo-10`).
+fn instances(world: &World, key: &ClusterKey, own: &Own) -> Vec<Instance> {
+    let bare = |name: &InstanceName| Instance { name: name.clone(), role: None, pod: None, zone: None };
+    let mut all: BTreeMap<(usize, InstanceName), Instance> =
+        own.names.iter().map(|n| ((n.as_str().len(), n.clone()), bare(n))).collect();
+    for part in pods(world, key) {
+        let Some(name) = &part.instance else { continue };
+        let i = all.entry((name.as_str().len(), name.clone())).or_insert_with(|| bare(name));
+        i.role = part.role;
+        i.zone = zone_of(world, &part.pod);
+        i.pod = Some(part.pod.clone());
+    }
+    all.into_values().collect()
+}
+
+fn services(world: &World, key: &ClusterKey) -> Vec<Service> {
+    // EndpointSlices where they can be read, else Endpoints.
+    let kinds = [Kind::EndpointSlice, Kind::Endpoints];
+    let readable = kinds.into_iter().find(|k| !world.is_absent(*k, &key.namespace));
+    let mut services: Vec<_> = world
+        .of(key, Kind::Service)
+        .filter_map(|(_, p)| if let Said::Service(s) = &p.said { Some((**s).clone()) } else { None })
+        .collect();
+    for s in &mut services {
+        s.leads_to = readable.map(|kind| leads_to(world, key, kind, &s.name));
+    }
+    services.sort_by(|a, b| (a.purpose, &a.name).cmp(&(b.purpose, &b.name)));
+    services
+}
+
+fn leads_to(world: &World, key: &ClusterKey, kind: Kind, service: &str) -> Vec<InstanceName> {
+    let mut pods: Vec<_> = world.endpoints(&key.namespace, kind, service).flatten().cloned().collect();
+    pods.sort();
+    pods.dedup();
+    pods
+}
+
+fn volumes(world: &World, key: &ClusterKey, own: &Own) -> Vec<Volume> {
+    world
+        .of(key, Kind::Pvc)
+        .filter_map(|(_, p)| if let Said::Volume(v) = &p.said { Some((**v).clone()) } else { None })
+        .map(|v| Volume { dangling: own.dangling.contains(&v.name), ..v })
+        .collect()
+}
+
+/// Jobs with the trouble of their newest pod.
+fn jobs(world: &World, key: &ClusterKey) -> Vec<Job> {
+    let of_job = |name: &str| {
+        pods(world, key)
+            .filter(|p| p.job.as_deref() == Some(name))
+            .max_by_key(|p| p.pod.created)
+            .and_then(|p| p.pod.trouble.clone())
+    };
+    world
+        .of(key, Kind::Job)
+        .filter_map(|(_, p)| if let Said::Job(j) = &p.said { Some((**j).clone()) } else { None })
+        .map(|j| Job { trouble: j.trouble.clone().or_else(|| of_job(&j.name)), ..j })
+        .collect()
+}
+
+fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
+    c.backups.listed = !world.is_absent(Kind::Backup, &key.namespace);
+    c.backups.objects = world
+        .of(key, Kind::Backup)
+        .filter_map(|(_, p)| if let Said::Backup(b) = &p.said { Some((**b).clone()) } else { None })
+        .collect();
+    c.backups.objects.sort_by(|a, b| (b.started, &b.name).cmp(&(a.started, &a.name)));
+    c.backups.objects.truncate(BACKUPS);
+    c.backups.schedules = world
+        .of(key, Kind::ScheduledBackup)
+        .filter_map(|(_, p)| if let Said::Schedule(s) = &p.said { Some((**s).clone()) } else { None })
+        .collect();
+    let Some((store, server)) = &own.store else { return };
+    let Some(Said::Store(store)) = world.part(Kind::ObjectStore, &key.namespace, store).map(|p| &p.said) else {
+        return;
+    };
+    c.archiving.destination = store.destination.clone();
+    if let Some(w) = store.windows.iter().find(|w| w.server == *server) {
+        c.backups.first_recoverability_point = w.first.or(c.backups.first_recoverability_point);
+        c.backups.last_successful = w.last_good.max(c.backups.last_successful);
+        c.backups.last_failed = w.last_failed.max(c.backups.last_failed);
+    }
+}
+
+/// What objects of the cluster complain about, newest first: claims and pods of jobs as events tell it.
+fn complaints(world: &World, key: &ClusterKey, c: &Cluster) -> Vec<Complaint> {
+    let about = |kind: Kind, name: &str| match kind {
+        Kind::Cluster => *name == *key.name,
+        kind => world.cluster_of(kind, &key.namespace, name).is_some_and(|k| k == *key),
+    };
+    let mut found: Vec<_> = world
+        .complaints(&key.namespace)
+        .filter(|(kind, name, _)| about(*kind, name))
+        .map(|(_, _, complaint)| complaint.clone())
+        .collect();
+    found.sort_by_key(|c| std::cmp::Reverse(c.at));
+    found.dedup_by(|a, b| a.object == b.object && a.reason == b.reason);
+    found.truncate(COMPLAINTS);
+    debug_assert!(c.key == *key);
+    found
+}

@@ -1,0 +1,142 @@
+//! What changed between two pictures of a cluster.
+
+use std::collections::BTreeSet;
+
+use crate::domain::cluster::*;
+use crate::domain::event::Transition;
+use crate::domain::names::InstanceName;
+
+/// What changed from `old` to `new`, in the order in which a person would tell it.
+pub fn transitions(old: &Cluster, new: &Cluster) -> Vec<Transition> {
+    let mut out = Vec::new();
+    let phase = |c: &Cluster| c.phase.as_ref().map(|p| p.text.clone());
+    if phase(old) != phase(new) {
+        out.push(Transition::Phase { from: phase(old), to: phase(new) });
+    }
+    if old.target != new.target {
+        out.push(Transition::Target { from: old.target.as_ref().map(word), to: new.target.as_ref().map(word) });
+    }
+    let holder = |c: &Cluster| c.lease.as_ref().and_then(|l| l.holder.clone());
+    if holder(old) != holder(new) {
+        out.push(Transition::Lease { from: holder(old), to: holder(new) });
+    }
+    if old.primary != new.primary {
+        out.push(Transition::Primary { from: old.primary.clone(), to: new.primary.clone() });
+    }
+    if old.timeline != new.timeline {
+        out.push(Transition::Timeline { from: old.timeline, to: new.timeline });
+    }
+    services(old, new, &mut out);
+    instances(old, new, &mut out);
+    if old.ready != new.ready {
+        out.push(Transition::Ready { from: old.ready, to: new.ready });
+    }
+    conditions(old, new, &mut out);
+    if old.fenced != new.fenced {
+        out.push(Transition::Fencing { now: fenced(&new.fenced) });
+    }
+    if old.hibernation != new.hibernation {
+        let now = match new.hibernation {
+            Some(Hibernation::Going) => "asked",
+            Some(Hibernation::Hibernated) => "done",
+            None => "off",
+        };
+        out.push(Transition::Hibernation { now: now.into() });
+    }
+    out
+}
+
+fn word(target: &Target) -> String {
+    match target {
+        Target::Pending => "pending".into(),
+        Target::Instance(name) => name.to_string(),
+    }
+}
+
+fn fenced(fenced: &Fenced) -> Vec<String> {
+    match fenced {
+        Fenced::None => Vec::new(),
+        Fenced::Some(names) => names.iter().map(ToString::to_string).collect(),
+        Fenced::All => vec!["*".into()],
+    }
+}
+
+fn services(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
+    // The operator's own service speaks for all of its purpose: one story, not one per load balancer.
+    let writes = |c: &Cluster| {
+        let own = format!("{}-rw", c.key.name);
+        let of = |s: &&Service| s.purpose == ServicePurpose::ReadWrite;
+        let service = c.services.iter().find(|s| s.name == own).or_else(|| c.services.iter().find(of));
+        service.and_then(|s| s.leads_to.clone())
+    };
+    if let (Some(from), Some(to)) = (writes(old), writes(new))
+        && from != to
+    {
+        out.push(Transition::ReadWrite { from, to });
+    }
+}
+
+fn instances(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
+    let names: BTreeSet<&InstanceName> = old.instances.iter().chain(&new.instances).map(|i| &i.name).collect();
+    for name in names {
+        let (before, now) = (old.instance(name), new.instance(name));
+        let pod = |i: Option<&Instance>| i.and_then(|i| i.pod.clone());
+        for change in pod_changes(pod(before).as_ref(), pod(now).as_ref()) {
+            out.push(Transition::Pod { instance: name.clone(), change: change.into() });
+        }
+        let role = |i: Option<&Instance>| i.and_then(|i| i.role).map(role_word);
+        // A pod that is gone has no role: its going is told already.
+        if role(before) != role(now) && now.is_some_and(|i| i.pod.is_some()) {
+            let text = |r: Option<&'static str>| r.map(str::to_owned);
+            out.push(Transition::Role { instance: name.clone(), from: text(role(before)), to: text(role(now)) });
+        }
+    }
+}
+
+fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Primary => "primary",
+        Role::Replica => "replica",
+        Role::Unhealthy => "unhealthy",
+        Role::Other => "other",
+    }
+}
+
+fn pod_changes(before: Option<&Pod>, now: Option<&Pod>) -> Vec<&'static str> {
+    match (before, now) {
+        (None, None) => vec![],
+        (None, Some(p)) => {
+            if p.ready {
+                vec!["created", "ready"]
+            } else {
+                vec!["created"]
+            }
+        }
+        (Some(_), None) => vec!["gone"],
+        (Some(b), Some(n)) if b.uid != n.uid => {
+            let mut out = vec!["gone", "created"];
+            out.extend(n.ready.then_some("ready"));
+            out
+        }
+        (Some(b), Some(n)) => {
+            let mut out = Vec::new();
+            out.extend((b.deleting.is_none() && n.deleting.is_some()).then_some("deleting"));
+            out.extend((b.restarts < n.restarts).then_some("restarted"));
+            out.extend((b.ready && !n.ready).then_some("not ready"));
+            out.extend((!b.ready && n.ready).then_some("ready"));
+            out
+        }
+    }
+}
+
+fn conditions(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
+    for c in &new.conditions {
+        let before = old.condition(&c.kind);
+        if before.is_none_or(|b| b.status != c.status || (b.reason != c.reason && c.status == Some(false))) {
+            out.push(Transition::Condition { kind: c.kind.clone(), status: c.status, reason: c.reason.clone() });
+        }
+    }
+    for c in old.conditions.iter().filter(|c| new.condition(&c.kind).is_none()) {
+        out.push(Transition::Condition { kind: c.kind.clone(), status: None, reason: "Removed".into() });
+    }
+}

@@ -1,0 +1,81 @@
+//! Recoverability, second half: is there a base backup, young enough and whole?
+
+use jiff::Timestamp;
+
+use super::evidence::Evidence;
+use super::{Level, Reason, ReasonCode, archive};
+use crate::domain::cluster::BackupObject;
+use crate::domain::quantity;
+use crate::domain::text::shorten;
+use crate::domain::wal::{DEFAULT_SEGMENT, WalName};
+
+pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
+    let b = &e.cluster.backups;
+    let promised = e.cluster.archiving.by.is_some() || !b.schedules.is_empty() || !b.objects.is_empty();
+    if !promised {
+        return; // told by the rule on archiving: nothing is configured at all
+    }
+    let completed: Vec<&BackupObject> = b.objects.iter().filter(|o| o.phase.as_deref() == Some("completed")).collect();
+    let by_objects = completed.iter().filter_map(|o| o.stopped.or(o.started)).max();
+    match b.last_successful.max(by_objects) {
+        Some(last) => age(e, last, out),
+        None if b.listed || b.first_recoverability_point.is_some() => {
+            let text = "there is no base backup: WAL alone brings nothing back";
+            out.push(e.by_cluster(ReasonCode::NoBackup, Level::Bad, text));
+        }
+        None => {
+            let text = "whether there is a base backup can't be told: backups can't be listed";
+            out.push(e.by_cluster(ReasonCode::CantBeAsked, Level::Unknown, text));
+        }
+    }
+    failed(e, b.last_successful.max(by_objects), out);
+    restorable(e, &completed, out);
+}
+
+fn age(e: &Evidence, last: Timestamp, out: &mut Vec<Reason>) {
+    let old = e.age(last);
+    let level = if old >= e.limits.backup_age_bad {
+        Level::Bad
+    } else if old >= e.limits.backup_age_warn {
+        Level::Warn
+    } else {
+        return;
+    };
+    let text = format!("the last good backup is {} old", quantity::age(last, e.now));
+    out.push(e.by_cluster(ReasonCode::BackupTooOld, level, text));
+}
+
+/// The newest attempt failed.
+fn failed(e: &Evidence, last_good: Option<Timestamp>, out: &mut Vec<Reason>) {
+    let bad = |o: &&BackupObject| {
+        matches!(o.phase.as_deref(), Some("failed" | "walArchivingFailing" | "invalid backup definition"))
+    };
+    let object = e.cluster.backups.objects.iter().find(bad).filter(|o| o.stopped.or(o.started) > last_good);
+    if let Some(o) = object {
+        let why = o.error.as_ref().map(|w| format!(": {}", shorten(w, 120))).unwrap_or_default();
+        let ago = o.stopped.or(o.started).map(|t| format!(" {} ago", quantity::age(t, e.now))).unwrap_or_default();
+        let text = format!("backup {} failed{ago}{why}", o.name);
+        out.push(e.by_object(format!("Backup/{}", o.name), ReasonCode::BackupFailed, Level::Warn, text));
+    } else if let Some(at) = e.cluster.backups.last_failed.filter(|t| Some(*t) > last_good) {
+        let text = format!("the last backup failed {} ago", quantity::age(at, e.now));
+        out.push(e.by_cluster(ReasonCode::BackupFailed, Level::Warn, text));
+    }
+}
+
+/// A backup that says "completed" can't be restored before its last WAL segment is in the archive.
+fn restorable(e: &Evidence, completed: &[&BackupObject], out: &mut Vec<Reason>) {
+    let Some(newest) = completed.iter().max_by_key(|o| o.stopped.or(o.started)) else { return };
+    let Some(reading) = archive::reading(e) else { return };
+    let Some(end) = newest.end_wal.as_deref().and_then(|w| w.parse::<WalName>().ok()) else { return };
+    let Some(done) = reading.last.as_ref().and_then(|(w, _)| w.parse::<WalName>().ok()) else { return };
+    // Another timeline's archive says nothing about this one's: its end was archived before the switch, or never.
+    let missing = end.timeline == done.timeline && end.number(DEFAULT_SEGMENT) > done.number(DEFAULT_SEGMENT);
+    if !missing {
+        return;
+    }
+    let late = newest.stopped.is_some_and(|t| e.age(t) > e.limits.archive_age_warn);
+    let only = completed.len() == 1;
+    let level = if late && only { Level::Bad } else { Level::Warn };
+    let text = format!("backup {} can't be restored yet: its last WAL {end} is not archived", newest.name);
+    out.push(e.by(reading.witness, reading.at, ReasonCode::BackupNotRestorable, level, text));
+}

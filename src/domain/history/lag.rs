@@ -1,0 +1,287 @@
+//! What is kept of a cluster over time, and how facts fill it.
+
+use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, VecDeque};
+
+use super::series::{Resolution, Series};
+use crate::domain::event::{Happening, Transition, What};
+use crate::domain::facts::{Fact, Facts};
+use crate::domain::lsn::Lsn;
+use crate::domain::names::{ClusterKey, InstanceName};
+use crate::domain::replication::{Slot, Standby};
+
+/// Clusters with full resolution at most: those looked at last.
+const FOCUSED: usize = 8;
+/// Marks kept per cluster.
+const MARKS: usize = 500;
+/// While SQL answered within this time, `/pg/status` is not mixed into the same series.
+const SQL_SPEAKS: SignedDuration = SignedDuration::from_secs(5);
+
+/// Where on its way to a standby WAL is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Written by the standby.
+    Write,
+    /// Flushed: safe there.
+    Flush,
+    /// Replayed: visible there.
+    Replay,
+}
+
+/// Lag of one standby.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LagSeries {
+    /// In bytes behind the primary's current position.
+    pub bytes: BTreeMap<Stage, Series>,
+    /// In seconds, as PostgreSQL measures it.
+    pub time: BTreeMap<Stage, Series>,
+}
+
+/// A mark on the time axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mark {
+    /// When.
+    pub at: Timestamp,
+    /// What happened, short.
+    pub text: String,
+}
+
+/// What is kept of one cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct History {
+    /// How much is kept.
+    pub resolution: Resolution,
+    /// Lag by standby.
+    pub standbys: BTreeMap<InstanceName, LagSeries>,
+    /// WAL written by the primary, bytes a second.
+    pub wal_rate: Series,
+    /// WAL kept back, bytes, by slot.
+    pub slots: BTreeMap<String, Series>,
+    /// What happened, oldest first.
+    pub marks: VecDeque<Mark>,
+    written: Option<(Timestamp, InstanceName, Lsn)>,
+    sql_at: Option<Timestamp>,
+}
+
+impl History {
+    fn new(resolution: Resolution) -> Self {
+        History {
+            resolution,
+            standbys: BTreeMap::new(),
+            wal_rate: Series::new(resolution),
+            slots: BTreeMap::new(),
+            marks: VecDeque::new(),
+            written: None,
+            sql_at: None,
+        }
+    }
+
+    fn wal(&mut self, at: Timestamp, primary: &InstanceName, current: Lsn) {
+        if let Some((then, who, before)) = &self.written {
+            let passed = at.duration_since(*then).as_secs_f64();
+            if who == primary && passed > 0.0 && current >= *before {
+                self.wal_rate.push(at, current.since(*before) as f64 / passed);
+            }
+            if passed < 0.0 {
+                return;
+            }
+        }
+        self.written = Some((at, primary.clone(), current));
+    }
+
+    fn lag(&mut self, at: Timestamp, current: Lsn, row: &Standby) {
+        let resolution = self.resolution;
+        let lag = self
+            .standbys
+            .entry(InstanceName::from(&row.name))
+            .or_insert_with(|| LagSeries { bytes: BTreeMap::new(), time: BTreeMap::new() });
+        let stages = [
+            (Stage::Write, row.write, row.write_lag),
+            (Stage::Flush, row.flush, row.flush_lag),
+            (Stage::Replay, row.replay, row.replay_lag),
+        ];
+        for (stage, position, time) in stages {
+            if resolution == Resolution::Trend && stage != Stage::Replay {
+                continue;
+            }
+            let series = |m: &mut BTreeMap<Stage, Series>, value: f64| {
+                m.entry(stage).or_insert_with(|| Series::new(resolution)).push(at, value);
+            };
+            if let Some(position) = position {
+                series(&mut lag.bytes, current.since(position) as f64);
+            }
+            // PostgreSQL says nothing while there is nothing to do: with no byte missing, the lag is none.
+            let idle = position.is_some_and(|p| p >= current).then_some(0.0);
+            if let Some(time) = time.map(|t| t.as_secs_f64()).or(idle) {
+                series(&mut lag.time, time);
+            }
+        }
+    }
+
+    fn slot(&mut self, at: Timestamp, current: Lsn, slot: &Slot) {
+        let Some(kept) = slot.retained(current) else { return };
+        let resolution = self.resolution;
+        self.slots.entry(slot.name.clone()).or_insert_with(|| Series::new(resolution)).push(at, kept as f64);
+    }
+
+    /// A standby whose row is gone (`wal_sender_timeout`): its slot still gives a lower bound of the lag.
+    fn unseen(&mut self, at: Timestamp, current: Lsn, slot_of: &BTreeMap<InstanceName, &Slot>, rows: &[Standby]) {
+        for (name, slot) in slot_of {
+            if rows.iter().all(|r| *name != *r.name)
+                && let Some(restart) = slot.restart
+            {
+                self.lag(
+                    at,
+                    current,
+                    &Standby {
+                        name: name.to_string(),
+                        flush: Some(restart),
+                        replay: Some(restart),
+                        ..Standby::default()
+                    },
+                );
+            }
+        }
+    }
+
+    fn observe(&mut self, at: Timestamp, name: &InstanceName, current: Lsn, seen: Seen) {
+        self.wal(at, name, current);
+        if let Some(rows) = seen.rows {
+            for row in rows {
+                self.lag(at, current, row);
+            }
+            self.unseen(at, current, &seen.slot_of, rows);
+        }
+        if self.resolution == Resolution::Full {
+            for slot in seen.slots {
+                self.slot(at, current, slot);
+            }
+        }
+    }
+}
+
+/// What a primary said of its standbys.
+struct Seen<'a> {
+    rows: Option<&'a [Standby]>,
+    slots: &'a [Slot],
+    /// High-availability slots by the standby they are for.
+    slot_of: BTreeMap<InstanceName, &'a Slot>,
+}
+
+/// The histories of all clusters.
+#[derive(Clone, Debug, Default)]
+pub struct Histories {
+    all: BTreeMap<ClusterKey, History>,
+    /// Looked at last, newest last.
+    focused: VecDeque<ClusterKey>,
+}
+
+impl Histories {
+    /// The history of a cluster, where anything was learned.
+    pub fn of(&self, key: &ClusterKey) -> Option<&History> {
+        self.all.get(key)
+    }
+
+    /// Somebody looks at this cluster now: from here on it is kept in full. The one looked at longest ago makes room.
+    pub fn focus(&mut self, key: &ClusterKey) {
+        self.focused.retain(|k| k != key);
+        self.focused.push_back(key.clone());
+        if self.all.get(key).is_some_and(|h| h.resolution == Resolution::Trend) {
+            self.all.insert(key.clone(), self.start(key));
+        }
+        if self.focused.len() > FOCUSED
+            && let Some(old) = self.focused.pop_front()
+        {
+            self.all.remove(&old);
+        }
+    }
+
+    fn start(&self, key: &ClusterKey) -> History {
+        let resolution = if self.focused.contains(key) { Resolution::Full } else { Resolution::Trend };
+        let mut fresh = History::new(resolution);
+        let Some(old) = self.all.get(key) else { return fresh };
+        fresh.marks = old.marks.clone();
+        fresh.wal_rate = old.wal_rate.kept_in(resolution);
+        let kept = |all: &BTreeMap<Stage, Series>| all.iter().map(|(s, x)| (*s, x.kept_in(resolution))).collect();
+        for (name, lag) in &old.standbys {
+            fresh.standbys.insert(name.clone(), LagSeries { bytes: kept(&lag.bytes), time: kept(&lag.time) });
+        }
+        fresh.written.clone_from(&old.written);
+        fresh
+    }
+
+    /// Takes in what a fact says of lag, WAL and slots. `facts` is what is known, this fact included.
+    pub fn observe(&mut self, facts: &Facts, fact: &Fact, now: Timestamp) {
+        let (key, name, at, current, rows, slots, sql) = match fact {
+            Fact::ClusterGone(key) => {
+                self.all.remove(key);
+                self.focused.retain(|k| k != key);
+                return;
+            }
+            Fact::Sql(key, name, probe) => {
+                let Some(s) = probe.value().filter(|s| !s.in_recovery) else { return };
+                (key, name, probe.at, s.current, Some(s.standbys.as_slice()), s.slots.as_slice(), true)
+            }
+            Fact::Status(key, name, probe) => {
+                let Some(s) = probe.value().filter(|s| s.is_primary == Some(true)) else { return };
+                let slots = s.slots.as_deref().unwrap_or_default();
+                (key, name, probe.at, s.current, s.standbys.as_deref(), slots, false)
+            }
+            _ => return,
+        };
+        let Some(current) = current else { return };
+        let Some(cluster) = facts.clusters.get(key) else { return };
+        let slot_of = cluster
+            .instances
+            .iter()
+            .filter(|i| i.name != *name)
+            .filter_map(|i| {
+                Some((i.name.clone(), slots.iter().find(|s| Some(&s.name) == cluster.slot_of(&i.name).as_ref())?))
+            })
+            .collect();
+        if !self.all.contains_key(key) {
+            self.all.insert(key.clone(), self.start(key));
+        }
+        let Some(history) = self.all.get_mut(key) else { return };
+        if sql {
+            history.sql_at = Some(at);
+        } else if history.sql_at.is_some_and(|t| now.duration_since(t) < SQL_SPEAKS) {
+            return;
+        }
+        history.observe(at.min(now), name, current, Seen { rows, slots, slot_of });
+    }
+
+    /// Puts a mark on the axis for what is worth one: changes of the primary, the phase, fencing, streaming, verdicts.
+    pub fn mark(&mut self, happening: &Happening) {
+        let Some(key) = &happening.cluster else { return };
+        let Some(text) = mark_text(&happening.what) else { return };
+        if !self.all.contains_key(key) {
+            self.all.insert(key.clone(), self.start(key));
+        }
+        let Some(history) = self.all.get_mut(key) else { return };
+        let at = history.marks.partition_point(|m| m.at <= happening.at);
+        history.marks.insert(at, Mark { at: happening.at, text });
+        if history.marks.len() > MARKS {
+            history.marks.pop_front();
+        }
+    }
+}
+
+fn mark_text(what: &What) -> Option<String> {
+    let What::Transition(t) = what else { return None };
+    let name = |n: &Option<InstanceName>| n.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+    Some(match t {
+        Transition::Primary { from, to } => format!("primary {} → {}", name(from), name(to)),
+        Transition::Phase { to, .. } => format!("phase: {}", to.as_deref().unwrap_or("none")),
+        Transition::Fencing { now } if now.is_empty() => "fencing off".into(),
+        Transition::Fencing { now } => format!("fenced: {}", now.join(", ")),
+        Transition::Hibernation { now } => format!("hibernation {now}"),
+        Transition::Streaming { instance, streaming: true } => format!("{instance} streams"),
+        Transition::Streaming { instance, streaming: false } => format!("{instance} does not stream"),
+        Transition::Pod { instance, change } if matches!(change.as_str(), "deleting" | "gone" | "restarted") => {
+            format!("pod {instance} {change}")
+        }
+        Transition::Verdict { about, to, .. } => format!("{about} {to}"),
+        _ => return None,
+    })
+}

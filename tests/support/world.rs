@@ -1,0 +1,111 @@
+//! A lab of the real binary, and the tools to look at it with: kubectl and psql, never howdah.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// The binary under test.
+pub const HOWDAH: &str = env!("CARGO_BIN_EXE_howdah");
+
+/// How long the lab may take for anything. Generous: it bounds a failure, it times nothing.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// `howdah lab serve`, running, ended with SIGTERM when dropped.
+pub struct Lab {
+    pub dir: tempfile::TempDir,
+    child: Child,
+}
+
+impl Lab {
+    /// Starts a lab and waits until it says `ready`. `None`, with the reason on stderr, where the machine has no
+    /// PostgreSQL server binaries.
+    pub fn start(extra: &[&str]) -> Option<Lab> {
+        let dir = tempfile::Builder::new().prefix("howdah-lab-").tempdir_in("/tmp").unwrap();
+        let mut child = Command::new(HOWDAH)
+            .args(["lab", "serve", "--dir"])
+            .arg(dir.path())
+            .args(extra)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let errors = child.stderr.take().unwrap();
+        let errors = std::thread::spawn(move || {
+            BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
+        });
+        let ready =
+            BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| line == "ready");
+        if !ready {
+            let _ = child.wait();
+            let errors = errors.join().unwrap();
+            if errors.contains("no PostgreSQL server") {
+                eprintln!("skipped: {errors}");
+                return None;
+            }
+            panic!("the lab did not get ready:\n{errors}");
+        }
+        Some(Lab { dir, child })
+    }
+
+    /// The kubeconfig it wrote.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.dir.path().join("kubeconfig")
+    }
+
+    /// Runs howdah on it.
+    pub fn howdah(&self, args: &[&str]) -> Output {
+        Command::new(HOWDAH).arg("--kubeconfig").arg(self.kubeconfig()).args(args).output().unwrap()
+    }
+
+    /// The process that serves it.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+}
+
+/// kubectl on a kubeconfig; `None`, with the reason on stderr, where there is none of 1.27 or newer.
+pub struct Kubectl {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Kubectl {
+    /// The kubectl of `$KUBECTL` or the PATH.
+    pub fn find(kubeconfig: &Path) -> Option<Kubectl> {
+        let program = std::env::var_os("KUBECTL").map_or_else(|| "kubectl".into(), PathBuf::from);
+        let version = Command::new(&program).args(["version", "--client", "-o", "json"]).output().ok();
+        let minor = version.and_then(|out| {
+            let v: serde_json::Value = serde_json::from_slice(&out.stdout).ok()?;
+            v["clientVersion"]["minor"].as_str()?.trim_end_matches('+').parse::<u32>().ok()
+        });
+        match minor {
+            Some(minor) if minor >= 27 => Some(Kubectl { program, kubeconfig: kubeconfig.into() }),
+            found => {
+                eprintln!("skipped: no kubectl of version 1.27 or newer (minor found: {found:?})");
+                None
+            }
+        }
+    }
+
+    /// Runs it.
+    pub fn run(&self, args: &[&str]) -> Output {
+        Command::new(&self.program).arg("--kubeconfig").arg(&self.kubeconfig).args(args).output().unwrap()
+    }
+
+    /// Runs it, wants success, gives what it printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let out = self.run(args);
+        assert!(out.status.success(), "kubectl {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    }
+}
