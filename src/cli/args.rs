@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::path::PathBuf;
 
+use super::lab::LabArgs;
 use crate::adapters::{Config, Namespaces};
 
 /// A terminal console for highly available PostgreSQL on Kubernetes. Without a command it opens the console.
@@ -54,6 +55,9 @@ pub struct Global {
     /// What to log, such as `info` or `howdah=debug`
     #[arg(long, global = true, value_name = "FILTER", env = "HOWDAH_LOG", help_heading = "How")]
     pub log: Option<String>,
+    /// Write the console's session to this file; `howdah replay` shows it again
+    #[arg(long, global = true, value_name = "FILE", help_heading = "How")]
+    pub record: Option<PathBuf>,
 }
 
 /// Forms of an answer.
@@ -79,9 +83,10 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
-    /// A small real world on this machine: PostgreSQL behind a Kubernetes API
-    #[command(subcommand)]
-    Lab(super::lab::Command),
+    /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
+    Lab(LabArgs),
+    /// Shows a recorded session's last screen, as text
+    Replay(ReplayArgs),
 }
 
 /// `howdah status`.
@@ -95,6 +100,16 @@ pub struct StatusArgs {
     /// How long to wait for everything to answer; what has not by then is unknown
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub timeout: SignedDuration,
+}
+
+/// `howdah replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// What `--record` wrote
+    pub file: PathBuf,
+    /// Stop after this many messages [default: all of them]
+    #[arg(long, value_name = "N")]
+    pub until: Option<usize>,
 }
 
 /// `howdah lag`.
@@ -126,7 +141,12 @@ impl Global {
             [] => Namespaces::All,
             names => Namespaces::Only(names.to_vec()),
         };
-        Config { kubeconfig: self.kubeconfig.clone(), contexts: self.context.clone(), namespaces, ..Config::default() }
+        Config {
+            kubeconfig: self.kubeconfig.clone(),
+            contexts: self.context.clone(),
+            namespaces,
+            ..Config::default()
+        }
     }
 }
 

@@ -35,7 +35,19 @@ impl World {
     }
 }
 
-/// `howdah lab …`.
+/// `howdah lab …`. Without a further word: the console on a lab of its own.
+#[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct LabArgs {
+    /// What the lab is to be.
+    #[command(flatten)]
+    pub world: World,
+    /// Something else than the console.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What can be done with labs beside looking at one.
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
     /// Serve a lab, print `ready` when its cluster is healthy, and run until interrupted

@@ -33,17 +33,34 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
     })
 }
 
-/// Runs a command to its end, on a runtime of its own.
-pub fn run(global: &Global, command: &Command) -> ExitCode {
+/// What needs a screen, and so the rooms that this one must not know.
+#[derive(Clone, Copy, Debug)]
+pub enum Screen<'a> {
+    /// The console on the world the flags name.
+    Console,
+    /// The console on a lab of its own.
+    Lab(&'a lab::World),
+    /// A recorded session's last screen.
+    Replay(&'a args::ReplayArgs),
+}
+
+/// Runs what was asked for to its end, on a runtime of its own. `show` opens what needs a screen.
+pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), Problem>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&Problem::new("can't start").because(e)),
     };
+    let global = &cli.global;
     let done = runtime.block_on(async {
-        match command {
-            Command::Status(status) => status::run(global, status).await,
-            Command::Lag(lag) => lag::run(global, lag).await,
-            Command::Lab(lab) => lab::run(lab).await.map(|()| Exit::Ok),
+        match &cli.command {
+            None => show(global, Screen::Console).await.map(|()| Exit::Ok),
+            Some(Command::Lab(lab)) => match &lab.command {
+                None => show(global, Screen::Lab(&lab.world)).await.map(|()| Exit::Ok),
+                Some(command) => lab::run(command).await.map(|()| Exit::Ok),
+            },
+            Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
+            Some(Command::Status(status)) => status::run(global, status).await,
+            Some(Command::Lag(lag)) => lag::run(global, lag).await,
         }
     });
     // A credential plugin that hangs must not hold up the end.

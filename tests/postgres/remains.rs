@@ -113,25 +113,60 @@ fn helper_process(role: &str, index: &Path) -> Child {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_next_lab_clears_what_a_killed_one_left() {
-    if howdah::lab::postgres::Binaries::find().is_err() {
-        println!("skipped: no PostgreSQL on this machine");
-        return;
-    }
+async fn a_killed_labs_servers_end_at_once_and_the_next_lab_removes_the_files() {
     let index = tempfile::tempdir().unwrap();
-    let mut victim = helper_process("serve", index.path());
-    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
-    let root = lines.find_map(|line| line.unwrap().split_once("lab ").map(|(_, path)| PathBuf::from(path))).unwrap();
-    let before = processes_in(&root);
-    assert!(before.len() >= 8 || cfg!(not(target_os = "linux")), "{before:?}");
+    let Some((mut victim, root)) = victim(index.path()) else { return };
     victim.kill().unwrap();
     victim.wait().unwrap();
+    if cfg!(target_os = "linux") {
+        until("the watchdog has ended them", || async { processes_in(&root).is_empty() }).await;
+    }
     assert!(root.exists());
+    next_lab_clears(index.path(), &root).await;
+}
 
-    let mut next = helper_process("next", index.path());
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_lab_ends_what_no_watchdog_could() {
+    let index = tempfile::tempdir().unwrap();
+    let Some((mut victim, root)) = victim(index.path()) else { return };
+    kill_watchdog(&root);
+    victim.kill().unwrap();
+    victim.wait().unwrap();
+    assert!(processes_in(&root).len() >= 8 || cfg!(not(target_os = "linux")), "nobody ends them but the next lab");
+    next_lab_clears(index.path(), &root).await;
+}
+
+/// By its number, which is found by its arguments: it is the one that names that lab.
+fn kill_watchdog(root: &Path) {
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments);
+        if arguments.contains("howdah-watchdog") && arguments.contains(&*root.to_string_lossy()) {
+            let pid = entry.file_name().to_string_lossy().parse().unwrap();
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+        }
+    }
+}
+
+/// A lab in another process, to be killed; and its folder.
+fn victim(index: &Path) -> Option<(Child, PathBuf)> {
+    if howdah::lab::postgres::Binaries::find().is_err() {
+        println!("skipped: no PostgreSQL on this machine");
+        return None;
+    }
+    let mut victim = helper_process("serve", index);
+    let mut lines = BufReader::new(victim.stdout.take().unwrap()).lines();
+    let root = lines.find_map(|line| line.unwrap().split_once("lab ").map(|(_, path)| PathBuf::from(path))).unwrap();
+    let running = processes_in(&root);
+    assert!(running.len() >= 8 || cfg!(not(target_os = "linux")), "{running:?}");
+    Some((victim, root))
+}
+
+async fn next_lab_clears(index: &Path, root: &Path) {
+    let mut next = helper_process("next", index);
     let status = tokio::task::spawn_blocking(move || next.wait().unwrap()).await.unwrap();
     assert!(status.success());
-    until("its processes are gone", || async { processes_in(&root).is_empty() }).await;
+    assert_eq!(processes_in(root), []);
     assert!(!root.exists());
-    assert_eq!(fs::read_dir(index.path().join("howdah-labs")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(index).unwrap().count(), 0, "the index went with the last lab");
 }

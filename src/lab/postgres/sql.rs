@@ -78,30 +78,21 @@ impl Sql {
         self.waiting().clear();
     }
 
-    /// A connection that was kept may be that of a server that has ended since: then once more with a new one.
+    /// On a connection that was kept, else a new one. A statement is never sent twice: it may have been heard.
     async fn ask(&self, database: &str, statements: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
-        if let Some(kept) = self.kept(database) {
-            match kept.client.simple_query(statements).await {
-                Err(error) if error.as_db_error().is_none() => {}
-                answer => return self.rows_of(kept, answer),
+        let connection = match self.kept(database) {
+            Some(kept) => kept,
+            None => self.connect(database).await?,
+        };
+        let answer = connection.client.simple_query(statements).await;
+        // What the server refused leaves the connection as good as before; simple_query ends a failed transaction.
+        if answer.as_ref().err().is_none_or(|error| error.as_db_error().is_some()) {
+            let mut idle = self.waiting();
+            if idle.len() < IDLE {
+                idle.push(connection);
             }
         }
-        let fresh = self.connect(database).await?;
-        let answer = fresh.client.simple_query(statements).await;
-        self.rows_of(fresh, answer)
-    }
-
-    fn rows_of(
-        &self,
-        connection: Connection,
-        answer: Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>,
-    ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let rows = answer?.into_iter().filter_map(row).collect();
-        let mut idle = self.waiting();
-        if idle.len() < IDLE {
-            idle.push(connection);
-        }
-        Ok(rows)
+        Ok(answer?.into_iter().filter_map(row).collect())
     }
 
     fn kept(&self, database: &str) -> Option<Connection> {

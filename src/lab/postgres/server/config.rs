@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::PathBuf, sync::P
 
 use super::{Server, Start};
 use crate::{
-    lab::postgres::{Store, log, slots::slot_name},
+    lab::postgres::{log, slots::slot_name},
     problem::Problem,
 };
 
@@ -104,7 +104,7 @@ impl Server {
             let replication = match how {
                 Start::Primary => {
                     let _ = fs::remove_file(&signal);
-                    String::new()
+                    render(&self.restore())
                 }
                 Start::Standby { upstream } => {
                     account.write(&signal, "", 0o600)?;
@@ -142,14 +142,16 @@ impl Server {
     }
 
     fn replication(&self, upstream: SocketAddr) -> String {
-        let mut settings = BTreeMap::from([
-            ("primary_conninfo".to_owned(), self.conninfo(upstream, &self.spec.instance)),
-            ("primary_slot_name".to_owned(), slot_name(&self.spec.instance)),
-        ]);
-        if let Some(store) = &self.spec.store {
-            settings.insert("restore_command".to_owned(), Store::restore_command(store, &self.machine));
-        }
+        let mut settings = self.restore();
+        settings.insert("primary_conninfo".to_owned(), self.conninfo(upstream, &self.spec.instance));
+        settings.insert("primary_slot_name".to_owned(), slot_name(&self.spec.instance));
         render(&settings)
+    }
+
+    /// A primary does not restore, but `pg_rewind` asks it for this.
+    fn restore(&self) -> BTreeMap<String, String> {
+        let store = self.spec.store.iter();
+        store.map(|store| ("restore_command".to_owned(), store.restore_command(&self.machine))).collect()
     }
 
     /// How this server's side connects to the primary: as `streaming_replica`, by certificate. Holds no secret.

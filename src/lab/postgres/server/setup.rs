@@ -15,9 +15,12 @@ impl Server {
     /// The server is stopped afterwards.
     ///
     /// # Errors
-    /// When a program fails; the data directory is removed then.
+    /// When there is a data directory already, or a program fails; what that has made is removed then.
     pub async fn initdb(&self, passwords: &Passwords) -> Result<(), Problem> {
         let _act = self.begin("initdb").await?;
+        if self.data.read_dir().is_ok_and(|mut files| files.next().is_some()) {
+            return Err(self.problem("initdb is not possible").because("there is a data directory already"));
+        }
         let mut command = self.program("initdb");
         command
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"])
@@ -72,6 +75,10 @@ impl Server {
             .arg(self.conninfo(upstream, &format!("{}-rewind", self.spec.instance)));
         if !self.machine.options.fsync {
             command.arg("--no-sync");
+        }
+        if self.spec.store.is_some() {
+            // Back to where the histories part, its own WAL may be in the archive only.
+            command.arg("--restore-target-wal");
         }
         self.helper("pg_rewind", command).await
     }
