@@ -1,14 +1,17 @@
+//! The program: reads its arguments, does what they ask, and ends with the exit code of what came of it.
+
 use std::process::ExitCode;
 
-use howdah::cli;
-use howdah::problem::Problem;
+use howdah::{cli, run, ui};
 
 fn main() -> ExitCode {
+    // One provider of cryptography for the whole process; a second call would only say that it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Err(e) = ui::terminal::install_hooks() {
+        eprintln!("reports of crashes will be plain: {e}");
+    }
     match cli::parse(std::env::args_os()) {
-        Ok(cli) => match &cli.command {
-            Some(command) => cli::run(&cli.global, command),
-            None => cli::fail(&Problem::usage("no command was given").try_this("howdah --help")),
-        },
+        Ok(cli) => cli::run(&cli, run::show),
         Err(code) => code,
     }
 }

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::path::PathBuf;
 
+use super::lab::LabArgs;
 use crate::adapters::{Config, Namespaces};
 
 /// A terminal console for highly available PostgreSQL on Kubernetes. Without a command it opens the console.
@@ -54,6 +55,9 @@ pub struct Global {
     /// What to log, such as `info` or `howdah=debug`
     #[arg(long, global = true, value_name = "FILTER", env = "HOWDAH_LOG", help_heading = "How")]
     pub log: Option<String>,
+    /// Write the console's session to this file; `howdah replay` shows it again
+    #[arg(long, global = true, value_name = "FILE", help_heading = "How")]
+    pub record: Option<PathBuf>,
 }
 
 /// Forms of an answer.
@@ -79,6 +83,57 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
+    /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
+    Lab(LabArgs),
+    /// Shows a recorded session's last screen, as text
+    Replay(ReplayArgs),
+    /// Everything that is wrong with your settings, themes and keymaps, with file, line and column
+    ///
+    /// Ends with 2 when there is anything.
+    Check,
+    /// Which key does what
+    Keys(KeysArgs),
+    /// The themes there are, in their colours
+    Themes(ThemesArgs),
+    /// What a shell needs to complete flags and commands
+    Completions(CompletionsArgs),
+    /// The manual page
+    Man(ManArgs),
+}
+
+/// `howdah keys`.
+#[derive(Clone, Debug, Args)]
+pub struct KeysArgs {
+    /// As tables for a manual
+    #[arg(long, conflicts_with = "toml")]
+    pub markdown: bool,
+    /// As a keymap file: a start for one of your own
+    #[arg(long)]
+    pub toml: bool,
+}
+
+/// `howdah themes`.
+#[derive(Clone, Debug, Args)]
+pub struct ThemesArgs {
+    /// One theme, role by role
+    #[arg(long, value_name = "NAME")]
+    pub show: Option<String>,
+}
+
+/// `howdah completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `howdah man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for howdah and one for each command into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 /// `howdah status`.
@@ -92,6 +147,16 @@ pub struct StatusArgs {
     /// How long to wait for everything to answer; what has not by then is unknown
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub timeout: SignedDuration,
+}
+
+/// `howdah replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// What `--record` wrote
+    pub file: PathBuf,
+    /// Stop after this many messages [default: all of them]
+    #[arg(long, value_name = "N")]
+    pub until: Option<usize>,
 }
 
 /// `howdah lag`.

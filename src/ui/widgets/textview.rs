@@ -111,7 +111,7 @@ impl TextView<'_> {
         while n < glyphs.len() {
             if used + glyphs[n].width > room && n > start {
                 // Break after the last blank, unless that would leave more than a third of the row empty.
-                let end = blank.filter(|b| b - start > room * 2 / 3).unwrap_or(n);
+                let end = blank.filter(|b: &usize| *b - start > room * 2 / 3).unwrap_or(n);
                 rows.push(start..end);
                 (start, used, blank, n) = (end, 0, None, end);
                 continue;

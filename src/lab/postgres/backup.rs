@@ -1,0 +1,305 @@
+//! A base backup in Barman's layout: `base/<id>/{backup.info,data.tar}`.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use super::{Server, Store};
+use crate::{
+    domain::{
+        lsn::Lsn,
+        wal::{Timeline, WalName},
+    },
+    problem::Problem,
+};
+
+/// A backup that takes longer than this hangs.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// What is known about a base backup: the fields of `backup.info` that CNPG copies into a Backup's status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupInfo {
+    /// `20261120T225646`.
+    pub id: String,
+    /// `backup-20261120225645`, or the Backup object's name.
+    pub name: String,
+    /// When it began.
+    pub begin_time: Timestamp,
+    /// When it ended.
+    pub end_time: Timestamp,
+    /// The first segment a restore needs.
+    pub begin_wal: WalName,
+    /// The last segment a restore needs to be consistent.
+    pub end_wal: WalName,
+    /// The position it starts at.
+    pub begin_lsn: Lsn,
+    /// The position it ends at.
+    pub end_lsn: Lsn,
+    /// The system identifier.
+    pub system_id: String,
+    /// The timeline it was taken on.
+    pub timeline: Timeline,
+    /// Bytes of `data.tar`.
+    pub size: u64,
+}
+
+/// Takes a base backup of `server` into `store`.
+///
+/// # Errors
+/// When the server can't be copied or the store not be written; a backup that failed leaves no folder.
+pub async fn base_backup(server: &Server, store: &Store, name: &str) -> Result<BackupInfo, Problem> {
+    let machine = server.machine();
+    let begin_time = Timestamp::now();
+    let id = begin_time.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%S").to_string();
+    let what = format!("base backup {name} of {}", server.spec().instance);
+    let trouble = |e: io::Error| Problem::new(format!("{what} failed")).because(e);
+    if !store.root.is_dir() {
+        let why = format!("the object store {} is not reachable", store.root.display());
+        return Err(Problem::new(format!("{what} failed")).because(why));
+    }
+    let folder = store.backup_folder(&id);
+    let unfinished = Unfinished(Some(folder.clone()));
+    for part in [store.folder(), store.folder().join("base"), folder.clone()] {
+        machine.account.make_folder(&part).map_err(trouble)?;
+    }
+    let mut command = machine.processes.command(machine.binaries.program("pg_basebackup"));
+    command
+        .args(["--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-manifest", "--verbose", "--no-password"])
+        .arg(format!("--label=Barman backup cloud {id}"))
+        .arg("--pgdata")
+        .arg(&folder)
+        .envs(server.environment());
+    if !machine.options.fsync {
+        command.arg("--no-sync");
+    }
+    let output = machine.processes.run(&what, command, LONGEST).await?;
+    let end_time = Timestamp::now();
+    let (timeline, begin_lsn, end_lsn) = ends(&String::from_utf8_lossy(&output.stderr))
+        .ok_or_else(|| Problem::new(format!("{what} failed")).because("pg_basebackup named no start and end"))?;
+
+    let data = folder.join("data.tar");
+    fs::rename(folder.join("base.tar"), &data).map_err(trouble)?;
+    let label = backup_label(&data).map_err(trouble)?;
+    let about = About::ask(server).await?;
+    let info = BackupInfo {
+        id,
+        name: name.to_owned(),
+        begin_time,
+        end_time,
+        begin_wal: WalName::holding(timeline, begin_lsn, about.segment),
+        end_wal: WalName::holding(timeline, last_byte(end_lsn), about.segment),
+        begin_lsn,
+        end_lsn,
+        system_id: about.system_id.clone(),
+        timeline,
+        size: fs::metadata(&data).map_err(trouble)?.len(),
+    };
+    let text = backup_info(&info, &about, &label, server.data(), &store.server);
+    machine.account.write(&folder.join("backup.info"), &text, 0o600).map_err(trouble)?;
+    unfinished.keep();
+    Ok(info)
+}
+
+/// A position at a segment's very begin is the end of the one before, as `pg_walfile_name` has it.
+fn last_byte(end: Lsn) -> Lsn {
+    Lsn(end.0.saturating_sub(1))
+}
+
+/// Removes the folder of a backup that came to nothing.
+struct Unfinished(Option<PathBuf>);
+
+impl Unfinished {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.take() {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// What the server says of itself for `backup.info`.
+struct About {
+    system_id: String,
+    version: String,
+    checksums: String,
+    segment: u64,
+    size: String,
+}
+
+impl About {
+    async fn ask(server: &Server) -> Result<About, Problem> {
+        const QUESTION: &str = "select (select system_identifier from pg_control_system()) as system_id, \
+             current_setting('server_version_num') as version, current_setting('data_checksums') as checksums, \
+             (select setting from pg_settings where name = 'wal_segment_size') as segment, \
+             (select sum(pg_database_size(oid)) from pg_database) as size";
+        let rows = server.sql().rows("postgres", QUESTION, Duration::from_secs(10)).await?;
+        let mut row = rows.into_iter().next().unwrap_or_default();
+        let mut column = |name: &str| row.remove(name).flatten().unwrap_or_default();
+        Ok(About {
+            system_id: column("system_id"),
+            version: column("version"),
+            checksums: column("checksums"),
+            segment: column("segment").parse().unwrap_or(crate::domain::wal::DEFAULT_SEGMENT),
+            size: column("size"),
+        })
+    }
+}
+
+/// `write-ahead log start point: 0/2000028 on timeline 1` and `write-ahead log end point: 0/2000100`.
+fn ends(verbose: &str) -> Option<(Timeline, Lsn, Lsn)> {
+    let after = |mark: &str| verbose.lines().find_map(|line| line.split_once(mark)).map(|(_, rest)| rest.trim());
+    let (begin, timeline) = after("log start point: ")?.split_once(" on timeline ")?;
+    Some((timeline.parse().ok()?, begin.parse().ok()?, after("log end point: ")?.parse().ok()?))
+}
+
+/// The text of `backup_label`, from the archive itself: headers of 512 bytes, the name first, the size in octal at 124.
+fn backup_label(tar: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(tar)?;
+    let mut header = [0; 512];
+    loop {
+        file.read_exact(&mut header)?;
+        let field = |from: usize, to: usize| {
+            let bytes = &header[from..to];
+            let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+            String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
+        };
+        let size = u64::from_str_radix(&field(124, 136), 8).map_err(|_| io::ErrorKind::InvalidData)?;
+        if field(0, 100) == "backup_label" {
+            let mut text = String::new();
+            (&mut file).take(size).read_to_string(&mut text)?;
+            return Ok(text);
+        }
+        io::copy(&mut (&mut file).take(size.next_multiple_of(512)), &mut io::sink())?;
+    }
+}
+
+/// In Barman's own words and order; what it calls `None` is not known here either.
+fn backup_info(info: &BackupInfo, about: &About, label: &str, data: &Path, server: &str) -> String {
+    let path = |name: &str| data.join(name).to_string_lossy().into_owned();
+    let time = |at: Timestamp| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S.%6f+00:00").to_string();
+    let offset = |lsn: Lsn| (lsn.0 % about.segment).to_string();
+    let lines = [
+        ("backup_label", python(label)),
+        ("backup_name", info.name.clone()),
+        ("begin_offset", offset(info.begin_lsn)),
+        ("begin_time", time(info.begin_time)),
+        ("begin_wal", info.begin_wal.to_string()),
+        ("begin_xlog", info.begin_lsn.to_string()),
+        ("children_backup_ids", "None".into()),
+        ("cluster_size", about.size.clone()),
+        ("compression", "None".into()),
+        ("config_file", path("postgresql.conf")),
+        ("data_checksums", about.checksums.clone()),
+        ("deduplicated_size", "None".into()),
+        ("end_offset", offset(info.end_lsn)),
+        ("end_time", time(info.end_time)),
+        ("end_wal", info.end_wal.to_string()),
+        ("end_xlog", info.end_lsn.to_string()),
+        ("error", "None".into()),
+        ("hba_file", path("pg_hba.conf")),
+        ("ident_file", path("pg_ident.conf")),
+        ("included_files", format!("['{}', '{}']", path("custom.conf"), path("override.conf"))),
+        ("mode", "None".into()),
+        ("parent_backup_id", "None".into()),
+        ("pgdata", data.to_string_lossy().into_owned()),
+        ("server_name", server.to_owned()),
+        ("size", info.size.to_string()),
+        ("status", "DONE".into()),
+        ("systemid", info.system_id.clone()),
+        ("tablespaces", "None".into()),
+        ("timeline", info.timeline.to_string()),
+        ("version", about.version.clone()),
+        ("xlog_segment_size", about.segment.to_string()),
+    ];
+    lines.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
+}
+
+/// A text as Python writes it.
+fn python(text: &str) -> String {
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'").replace('\n', r"\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn start_and_end_as_pg_basebackup_tells_them() {
+        let text = "pg_basebackup: checkpoint completed\n\
+            pg_basebackup: write-ahead log start point: 0/3000028 on timeline 2\n\
+            pg_basebackup: write-ahead log end point: 0/4000000\n";
+        let (timeline, begin, end) = ends(text).unwrap();
+        assert_eq!((timeline, begin, end), (2, Lsn(0x300_0028), Lsn(0x400_0000)));
+        let wal = WalName::holding(timeline, last_byte(end), 16 << 20);
+        assert_eq!(wal.to_string(), "000000020000000000000003", "the end is that of the segment before");
+        assert_eq!(ends("pg_basebackup: error"), None);
+    }
+
+    #[test]
+    fn the_label_is_found_behind_another_file() {
+        let mut tar = Vec::new();
+        for (name, text) in [("first", "x".repeat(700)), ("backup_label", "START WAL LOCATION: 0/3000028\n".to_owned())]
+        {
+            let mut header = [0u8; 512];
+            header[..name.len()].copy_from_slice(name.as_bytes());
+            header[124..135].copy_from_slice(format!("{:011o}", text.len()).as_bytes());
+            tar.extend(header);
+            tar.extend(text.bytes());
+            tar.resize(tar.len().next_multiple_of(512), 0);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), tar).unwrap();
+        assert_eq!(backup_label(file.path()).unwrap(), "START WAL LOCATION: 0/3000028\n");
+        fs::write(file.path(), "short").unwrap();
+        assert!(backup_label(file.path()).is_err());
+    }
+
+    #[test]
+    fn the_words_are_barmans() {
+        let wal: WalName = "000000010000000000000003".parse().unwrap();
+        let at: Timestamp = "2026-11-20T22:56:46.176558Z".parse().unwrap();
+        let info = BackupInfo {
+            id: "20261120T225646".into(),
+            name: "b".into(),
+            begin_time: at,
+            end_time: at,
+            begin_wal: wal,
+            end_wal: wal,
+            begin_lsn: Lsn(0x300_0028),
+            end_lsn: Lsn(0x300_0100),
+            system_id: "77".into(),
+            timeline: 1,
+            size: 9,
+        };
+        let about = About {
+            system_id: "77".into(),
+            version: "150018".into(),
+            checksums: "on".into(),
+            segment: 16 << 20,
+            size: "5".into(),
+        };
+        let text = backup_info(&info, &about, "START: x\n", Path::new("/d"), "shop");
+        for line in [
+            r"backup_label='START: x\n'",
+            "begin_offset=40",
+            "begin_time=2026-11-20 22:56:46.176558+00:00",
+            "begin_wal=000000010000000000000003",
+            "included_files=['/d/custom.conf', '/d/override.conf']",
+            "server_name=shop",
+            "xlog_segment_size=16777216",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+    }
+}
