@@ -9,6 +9,7 @@ mod human;
 pub mod lab;
 mod lag;
 mod output;
+mod reading;
 mod report;
 mod status;
 mod table;

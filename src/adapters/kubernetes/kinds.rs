@@ -86,9 +86,9 @@ impl Kind {
     }
 
     /// The label that marks CNPG's objects of this kind, where the API can select by it and nothing is lost. Services and
-    /// claims made by hand carry none, so they are not selected.
+    /// claims made by hand carry none, nor do the endpoints of such services, so they are not selected.
     pub fn selector(self) -> Option<&'static str> {
-        matches!(self, Kind::Pod | Kind::EndpointSlice | Kind::Endpoints | Kind::Job).then_some("cnpg.io/cluster")
+        matches!(self, Kind::Pod | Kind::Job).then_some("cnpg.io/cluster")
     }
 
     /// Nodes belong to no namespace.
