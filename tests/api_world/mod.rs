@@ -196,8 +196,9 @@ impl PodRuntime for Pods {
             if request.previous {
                 return Err(ApiError::bad_request("previous terminated container \"postgres\" in pod not found"));
             }
-            let line = |text: &'static str| LogLine { at: jiff::Timestamp::now(), text: Bytes::from_static(text.as_bytes()) };
-            let coming = futures::stream::iter(["four", "five"]).map(move |text| line(text)).boxed();
+            let line =
+                |text: &'static str| LogLine { at: jiff::Timestamp::now(), text: Bytes::from_static(text.as_bytes()) };
+            let coming = futures::stream::iter(["four", "five"]).map(line).boxed();
             Ok(Logs { past: vec![line("one"), line("two"), line("three")], coming: request.follow.then_some(coming) })
         })
     }
@@ -229,7 +230,11 @@ impl PodRuntime for Pods {
     ) -> BoxFuture<'_, io::Result<http::Response<Bytes>>> {
         Box::pin(async move {
             let answer = |code: u16, kind: &'static str, body: String| {
-                http::Response::builder().status(code).header("content-type", kind).body(Bytes::from(body)).map_err(io::Error::other)
+                http::Response::builder()
+                    .status(code)
+                    .header("content-type", kind)
+                    .body(Bytes::from(body))
+                    .map_err(io::Error::other)
             };
             match (scheme, port, request.uri().path()) {
                 (ProxyScheme::Https, 8000, "/pg/status") => {
@@ -240,7 +245,9 @@ impl PodRuntime for Pods {
                 (ProxyScheme::Http, 9187, "/metrics") => {
                     answer(200, "text/plain", format!("up{{q=\"{}\"}} 1\n", request.uri().query().unwrap_or_default()))
                 }
-                (ProxyScheme::Http, 8000, _) => answer(400, "text/plain", "Client sent an HTTP request to an HTTPS server.\n".into()),
+                (ProxyScheme::Http, 8000, _) => {
+                    answer(400, "text/plain", "Client sent an HTTP request to an HTTPS server.\n".into())
+                }
                 (_, 8000 | 9187, _) => answer(404, "text/plain", "404 page not found\n".into()),
                 _ => Err(io::Error::from(io::ErrorKind::ConnectionRefused)),
             }

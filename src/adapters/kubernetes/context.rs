@@ -94,8 +94,7 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
     };
     tasks.spawn(probes.run());
     let (sql_again, again) = watch::channel(0);
-    let sampler =
-        Sampler {
+    let sampler = Sampler {
         clients: clients.clone(),
         pictures: seen.clone(),
         focus,

@@ -85,8 +85,8 @@ impl Kind {
         self.api().2
     }
 
-    /// The label that marks CNPG's objects of this kind, where the API can select by it and nothing is lost. Services and
-    /// claims made by hand carry none, nor do the endpoints of such services, so they are not selected.
+    /// The label that marks CNPG's objects of this kind, where the API can select by it and nothing is lost. Services made
+    /// by hand (a load balancer for writes) and their endpoints carry none, nor do claims: these are not selected.
     pub fn selector(self) -> Option<&'static str> {
         matches!(self, Kind::Pod | Kind::Job).then_some("cnpg.io/cluster")
     }

@@ -215,7 +215,7 @@ impl Instance {
         let failed = if up { self.queries(&mut page).await } else { true };
         page.gauge("collector_last_collection_error", &[], if failed { "1" } else { "0" });
         let binaries = &self.setup.machine.binaries;
-        let version = format!("{}.{}", binaries.major, binaries.minor);
+        let version = binaries.version();
         page.gauge("collector_postgres_version", &[cluster, ("full", &version)], &version);
         let took = begun.elapsed().as_secs_f64();
         page.gauge("collector_collection_duration_seconds", &[("collector", "Collect.up")], &took.to_string());
@@ -292,7 +292,7 @@ mod tests {
             ])
         };
         let query = QUERIES.iter().find(|q| q.name == "pg_replication_slots").unwrap();
-        let query = Query { labels: &["slot_name"], sql: query.sql, ..*query };
+        let query = Query { labels: &["slot_name"], sql: query.sql, versions: query.versions.clone(), ..*query };
         let mut page = Page::default();
         page.rows(&query, &[row("_cnpg_demo_2", Some("120")), row("a\"b", Some("0")), row("gone", None)]);
         assert_eq!(
