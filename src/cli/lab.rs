@@ -95,7 +95,7 @@ pub async fn run(command: &Command) -> Result<(), Problem> {
 
 async fn serve(world: &World, until_input_ends: bool) -> Result<(), Problem> {
     let mut ends = Ends::listen(until_input_ends).map_err(|e| Problem::new("signals can't be caught").because(e))?;
-    let mut lab = Lab::start(world.options()).await?;
+    let lab = Lab::start(world.options()).await?;
     say(&format!("kubeconfig {}", lab.kubeconfig().display()));
     let ready = tokio::select! {
         ready = lab.ready(READY_WITHIN) => Some(ready),
