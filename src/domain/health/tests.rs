@@ -50,6 +50,12 @@ fn what_cant_be_seen_is_unknown() {
     let forbidden = |s: &mut Scene| (1..=3).for_each(|n| s.silent(n, SilenceKind::Forbidden));
     assert_eq!(available(forbidden), (Unknown, Some(CantBeAsked)));
     assert_eq!(recoverable(forbidden), (Unknown, Some(CantBeAsked)));
+    // A missing right is asked for once a minute: it does not grow stale in between.
+    let long_ago = |s: &mut Scene| {
+        forbidden(s);
+        s.sampled = jiff::SignedDuration::from_secs(70);
+    };
+    assert_eq!(available(long_ago), (Unknown, Some(CantBeAsked)));
     // An instance that never answered may be behind a network policy.
     let never = |s: &mut Scene| {
         s.answered_before = false;
