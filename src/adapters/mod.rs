@@ -1,7 +1,18 @@
-//! How things are learned and done: everything that talks to the outside.
+//! How it is learned: sources that tell, and the wires they tell it over.
 //!
-//! A source tells (facts and news), an executor does. This folder knows the wires (Kubernetes, PostgreSQL); it must not
-//! know how a value is shown (no ui, panes, app) nor anything of the lab: they meet on the wire only.
+//! A source publishes [`Fact`](crate::domain::facts::Fact)s (they replace) and posts
+//! [`News`](crate::domain::detail::News) (they add) into one [`inbox`]; a [`supervisor`] restarts it and publishes its
+//! health, so that everything shown knows how old it is. Nothing here knows how a thing is shown, which pane asks, or
+//! that a lab exists: a laboratory and a real cluster are met on the same wire.
 
+mod budget;
+pub mod inbox;
 pub mod kubernetes;
+pub mod live;
 pub mod playback;
+pub mod postgres;
+pub mod supervisor;
+#[cfg(test)]
+mod tests;
+
+pub use live::{Adapters, Config, Dsn, Handle, Namespaces};

@@ -32,8 +32,11 @@ impl Lab {
             .spawn()
             .unwrap();
         let errors = child.stderr.take().unwrap();
-        let errors = std::thread::spawn(move || BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n"));
-        let ready = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| line == "ready");
+        let errors = std::thread::spawn(move || {
+            BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
+        });
+        let ready =
+            BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| line == "ready");
         if !ready {
             let _ = child.wait();
             let errors = errors.join().unwrap();

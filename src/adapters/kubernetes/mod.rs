@@ -4,14 +4,28 @@
 //! [`crate::domain::cluster::Cluster`]. Both are pure: live watches and recordings go through the same functions.
 //! Nothing here decides whether a cluster is well; that is [`crate::domain::health`].
 
+pub mod client;
 pub mod cnpg;
+pub mod context;
+mod cut;
 mod decode;
+pub mod details;
+pub mod exec;
+pub mod gather;
 mod kinds;
+pub mod kubeconfig;
 pub mod metrics;
 pub mod objects;
 mod pods;
+pub mod probes;
+pub mod psql;
+pub mod pulses;
 mod read;
 pub mod status;
+pub mod trouble;
+pub mod tunnel;
+pub mod watch;
+mod workloads;
+
 #[cfg(test)]
 mod tests;
-mod workloads;

@@ -1,0 +1,144 @@
+//! One context: its client, its watches, its probes, and what holds them together.
+
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::inbox::Outbox;
+use super::super::live::Namespaces;
+use super::super::postgres::sampler::{Logins, Sampler};
+use super::super::supervisor::{Ended, Pulse, Source, Wakers, supervise};
+use super::client::{Clients, Maker, clients, connect, get};
+use super::gather::{Gather, Pictures};
+use super::kinds::Kind;
+use super::kubeconfig::Target;
+use super::probes::{Focus, Probes};
+use super::trouble::{Trouble, TroubleKind};
+use super::watch::Watch;
+use crate::domain::source::SourceId;
+
+/// Events that watches may be ahead of the gathering.
+const AHEAD: usize = 2048;
+/// How often the server is asked whether it is there.
+const BEAT: Duration = Duration::from_secs(10);
+/// How long it may take to say so.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Clients are made anew no more often than this.
+const ANEW: Duration = Duration::from_secs(2);
+
+/// The kinds that are watched. Endpoints are not: every Kubernetes that CNPG 1.22 and later run on has EndpointSlices.
+pub fn kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|k| *k != Kind::Endpoints)
+}
+
+/// A context being looked at. Dropped, it ends.
+pub struct Running {
+    /// Its client.
+    pub clients: Clients,
+    /// Its clusters.
+    pub pictures: watch::Receiver<Pictures>,
+    /// Asks every instance now.
+    pub probe_again: Arc<Notify>,
+    /// Tries every way to SQL again.
+    pub sql_again: watch::Sender<u64>,
+    _tasks: JoinSet<()>,
+}
+
+/// What all contexts share.
+pub struct Shared {
+    /// Where everything is told.
+    pub outbox: Outbox,
+    /// Which clusters are on screen.
+    pub focus: watch::Receiver<Focus>,
+    /// Wakes waiting sources.
+    pub wakers: Wakers,
+    /// How to log in to PostgreSQL.
+    pub logins: Arc<Logins>,
+}
+
+/// Starts to look at a context.
+pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running {
+    let Shared { outbox, focus, wakers, logins } = shared;
+    let mut tasks = JoinSet::new();
+    let context = target.context.clone();
+    let (maker, clients) = clients();
+    let (pictures, seen) = watch::channel(Pictures::default());
+    let (open, gate) = watch::channel(false);
+    let (said, heard) = mpsc::channel(AHEAD);
+    tasks.spawn(supervise(Link { target, maker }, outbox.clone(), wakers.clone()));
+    for kind in kinds() {
+        let watch = Watch {
+            context: context.clone(),
+            kind,
+            clients: clients.clone(),
+            namespaces: namespaces.clone(),
+            said: said.clone(),
+            gate: gate.clone(),
+            resume: Default::default(),
+        };
+        tasks.spawn(supervise(watch, outbox.clone(), wakers.clone()));
+    }
+    tasks.spawn(Gather::new(context, outbox.clone(), kinds(), open, pictures).run(heard));
+    let probe_again = Arc::new(Notify::new());
+    let probes = Probes {
+        clients: clients.clone(),
+        pictures: seen.clone(),
+        focus: focus.clone(),
+        outbox: outbox.clone(),
+        again: probe_again.clone(),
+    };
+    tasks.spawn(probes.run());
+    let (sql_again, again) = watch::channel(0);
+    let sampler =
+        Sampler { clients: clients.clone(), pictures: seen.clone(), focus, outbox: outbox.clone(), logins, again };
+    tasks.spawn(sampler.run());
+    Running { clients, pictures: seen, probe_again, sql_again, _tasks: tasks }
+}
+
+/// The connection to a context's API server: makes its client, and a new one when its credentials are refused.
+struct Link {
+    target: Target,
+    maker: Maker,
+}
+
+impl Source for Link {
+    fn id(&self) -> SourceId {
+        SourceId::Kubernetes(self.target.context.clone())
+    }
+
+    fn late_after(&self) -> Duration {
+        BEAT + ANSWER
+    }
+
+    async fn tell(&mut self, pulse: &Pulse) -> Ended {
+        let what = format!("can't reach {}", self.target.context);
+        loop {
+            let client = match connect(&self.target).await {
+                Ok(client) => client,
+                Err(problem) => return Ended::Failed(problem),
+            };
+            let made = Instant::now();
+            self.maker.offer(client.clone());
+            loop {
+                match timeout(ANSWER, client.request_text(get("/version"))).await {
+                    Ok(Ok(_)) => pulse.proven(),
+                    Ok(Err(e)) => match Trouble::from(e) {
+                        // It answers, if only that it may not or can't say which version it is.
+                        t if matches!(t.kind, TroubleKind::Forbidden | TroubleKind::Missing) => pulse.proven(),
+                        t => return Ended::Failed(t.problem(&what)),
+                    },
+                    Err(_) => return Ended::Failed(Trouble::timed_out(ANSWER.as_secs_f64()).problem(&what)),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(BEAT) => {}
+                    () = self.maker.refused() => {
+                        sleep_until(made + ANEW).await;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! What the watches of one context say, gathered into pictures of its clusters.
+//!
+//! Every event is folded into the [`World`]; the transitions it makes are posted before the picture is published, so that
+//! two changes in one frame are still two entries of the timeline. Pictures are published at most ten times a second.
+
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::super::inbox::Outbox;
+use super::cnpg;
+use super::cut::Cut;
+use super::kinds::Kind;
+use super::objects::{Changed, ObjectEvent, World};
+use super::watch::{Said, Scope};
+use crate::domain::cluster::Cluster;
+use crate::domain::detail::News;
+use crate::domain::event::{Happening, Transition, What};
+use crate::domain::facts::Fact;
+use crate::domain::names::{ClusterKey, Context};
+
+/// The newest picture of every cluster of a context.
+pub type Pictures = Arc<BTreeMap<ClusterKey, Arc<Cluster>>>;
+
+/// Pictures are published no more often than this.
+const FRAME: Duration = Duration::from_millis(100);
+/// How long a kind that does not answer is waited for before the others are shown without it.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Kubernetes events of this many objects are remembered so that a list read again does not tell them twice.
+const REMEMBERED: usize = 20_000;
+
+/// The gathering of one context.
+pub struct Gather {
+    context: Context,
+    outbox: Outbox,
+    pictures: watch::Sender<Pictures>,
+    gate: watch::Sender<bool>,
+    /// Kinds whose scope is not known yet.
+    unscoped: BTreeSet<Kind>,
+    scopes: BTreeMap<Kind, Vec<Scope>>,
+    /// What came before the world could be made.
+    early: Vec<(Kind, Scope)>,
+    world: Option<World>,
+    /// Lists that were never read whole.
+    unread: BTreeSet<(Kind, Scope)>,
+    last: BTreeMap<ClusterKey, Arc<Cluster>>,
+    dirty: Dirty,
+    published: Option<Instant>,
+    /// Kubernetes events that were told, by uid: how often they had been repeated.
+    told: HashMap<String, u32>,
+    /// Events of a list that is being read, told when it is whole.
+    events: Vec<Value>,
+    deadline: Option<Instant>,
+}
+
+#[derive(Default)]
+struct Dirty {
+    clusters: BTreeSet<ClusterKey>,
+    nodes: bool,
+    operators: bool,
+}
+
+impl Dirty {
+    fn is_clean(&self) -> bool {
+        self.clusters.is_empty() && !self.nodes && !self.operators
+    }
+}
+
+impl Gather {
+    /// A gathering of `kinds`; the gate opens when their scopes are known, the pictures go to `pictures`.
+    pub fn new(
+        context: Context,
+        outbox: Outbox,
+        kinds: impl IntoIterator<Item = Kind>,
+        gate: watch::Sender<bool>,
+        pictures: watch::Sender<Pictures>,
+    ) -> Self {
+        Gather {
+            context,
+            outbox,
+            pictures,
+            gate,
+            unscoped: kinds.into_iter().collect(),
+            scopes: BTreeMap::new(),
+            early: Vec::new(),
+            world: None,
+            unread: BTreeSet::new(),
+            last: BTreeMap::new(),
+            dirty: Dirty::default(),
+            published: None,
+            told: HashMap::new(),
+            events: Vec::new(),
+            deadline: None,
+        }
+    }
+
+    /// Gathers until every watch is gone.
+    pub async fn run(mut self, mut said: mpsc::Receiver<Said>) {
+        loop {
+            let publish_at = (!self.dirty.is_clean()).then(|| self.published.map_or_else(Instant::now, |p| p + FRAME));
+            tokio::select! {
+                biased;
+                () = until(publish_at) => self.publish(),
+                next = said.recv() => match next {
+                    Some(next) => self.take(next).await,
+                    None => return,
+                },
+                () = until(self.deadline) => self.go_without().await,
+            }
+        }
+    }
+
+    async fn take(&mut self, said: Said) {
+        match said {
+            Said::Scoped(kind, scopes) => self.scoped(kind, scopes).await,
+            Said::Narrowed(kind, scopes) => {
+                self.notice(kind, &scopes).await;
+                self.scoped(kind, scopes).await;
+            }
+            Said::Absent(kind, scope) => {
+                self.unread.remove(&(kind, scope.clone()));
+                match &mut self.world {
+                    None => self.early.push((kind, scope)),
+                    Some(_) => self.apply(ObjectEvent::Absent(kind, scope.as_deref())).await,
+                }
+            }
+            Said::Begun(kind, scope) => self.apply(ObjectEvent::ListBegun(kind, scope.as_deref())).await,
+            Said::Page(kind, scope, page) => self.page(kind, scope.as_deref(), page).await,
+            Said::Whole(kind, scope) => {
+                self.apply(ObjectEvent::ListDone(kind, scope.as_deref())).await;
+                self.unread.remove(&(kind, scope));
+                self.tell_events().await;
+            }
+            Said::Applied(kind, object) => {
+                self.apply(ObjectEvent::Applied(kind, &object)).await;
+                if kind == Kind::Event {
+                    self.tell_event(&object).await;
+                }
+            }
+            Said::Deleted(kind, object) => self.apply(ObjectEvent::Deleted(kind, &object)).await,
+        }
+        if self.unread.is_empty() && self.world.is_some() {
+            self.deadline = None;
+        }
+    }
+
+    async fn scoped(&mut self, kind: Kind, scopes: Vec<Scope>) {
+        self.unscoped.remove(&kind);
+        if self.world.is_none() {
+            self.scopes.insert(kind, scopes);
+            self.deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
+            if self.unscoped.is_empty() {
+                self.begin().await;
+            }
+        }
+    }
+
+    /// Makes the world, now that it is known what to wait for, and lets the lists in.
+    async fn begin(&mut self) {
+        let lists: BTreeSet<(Kind, Scope)> =
+            self.scopes.iter().flat_map(|(kind, scopes)| scopes.iter().map(|s| (*kind, s.clone()))).collect();
+        let named = lists.iter().map(|(kind, scope)| (*kind, scope.as_deref().map(str::to_owned)));
+        self.world = Some(World::new(self.context.clone(), named));
+        self.unread = lists;
+        for (kind, scope) in std::mem::take(&mut self.early) {
+            self.unread.remove(&(kind, scope.clone()));
+            self.apply(ObjectEvent::Absent(kind, scope.as_deref())).await;
+        }
+        self.gate.send_replace(true);
+        self.deadline = Some(Instant::now() + PATIENCE);
+    }
+
+    /// Some kinds have not answered in time: the others are shown without them. They are taken in when they come.
+    async fn go_without(&mut self) {
+        self.deadline = None;
+        if self.world.is_none() {
+            for kind in std::mem::take(&mut self.unscoped) {
+                self.scopes.insert(kind, vec![None]);
+                self.early.push((kind, None));
+            }
+            self.begin().await;
+            return;
+        }
+        for (kind, scope) in std::mem::take(&mut self.unread) {
+            self.apply(ObjectEvent::Absent(kind, scope.as_deref())).await;
+        }
+    }
+
+    async fn page(&mut self, kind: Kind, scope: Option<&str>, page: Vec<Cut>) {
+        for Cut(object) in page {
+            self.apply(ObjectEvent::Listed(kind, scope, &object)).await;
+            if kind == Kind::Event {
+                self.events.push(object);
+            }
+        }
+    }
+
+    async fn apply(&mut self, event: ObjectEvent<'_>) {
+        let Some(world) = &mut self.world else { return };
+        let was_settled = world.settled();
+        let changed = world.apply(event);
+        self.changed(changed, was_settled).await;
+        if !was_settled && self.world.as_ref().is_some_and(World::settled) {
+            self.tell_events().await;
+        }
+    }
+
+    async fn changed(&mut self, changed: Changed, was_settled: bool) {
+        let Some(world) = &self.world else { return };
+        self.dirty.nodes |= changed.nodes;
+        self.dirty.operators |= changed.operators;
+        let now = Timestamp::now();
+        let mut news = Vec::new();
+        for key in changed.clusters {
+            let new = cnpg::picture(world, &key).map(Arc::new);
+            let old = match &new {
+                Some(new) => self.last.insert(key.clone(), new.clone()),
+                None => self.last.remove(&key),
+            };
+            let transitions = match (&old, &new) {
+                (Some(old), Some(new)) if old == new => continue,
+                (Some(old), Some(new)) if old.uid == new.uid => cnpg::transitions(old, new),
+                (Some(_), Some(_)) => vec![Transition::Vanished, Transition::Appeared],
+                (Some(_), None) => vec![Transition::Vanished],
+                // What was there when howdah came did not appear.
+                (None, Some(_)) if was_settled => vec![Transition::Appeared],
+                (None, _) => Vec::new(),
+            };
+            let happening = |t| Happening {
+                at: now,
+                context: self.context.clone(),
+                cluster: Some(key.clone()),
+                what: What::Transition(t),
+            };
+            news.extend(transitions.into_iter().map(happening));
+            self.dirty.clusters.insert(key);
+        }
+        for happening in news {
+            self.outbox.post(News::Happening(happening)).await;
+        }
+    }
+
+    fn publish(&mut self) {
+        self.published = Some(Instant::now());
+        let dirty = std::mem::take(&mut self.dirty);
+        let Some(world) = &self.world else { return };
+        if dirty.nodes {
+            self.outbox.publish(Fact::Nodes(self.context.clone(), Arc::new(world.nodes())));
+        }
+        if dirty.operators
+            && let Some(operators) = world.operators()
+        {
+            self.outbox.publish(Fact::Operators(self.context.clone(), Arc::new(operators)));
+        }
+        if dirty.clusters.is_empty() {
+            return;
+        }
+        self.pictures.send_modify(|pictures| {
+            let pictures = Arc::make_mut(pictures);
+            for key in dirty.clusters {
+                match self.last.get(&key) {
+                    Some(cluster) => {
+                        pictures.insert(key, cluster.clone());
+                        self.outbox.publish(Fact::Cluster(cluster.clone()));
+                    }
+                    None => {
+                        pictures.remove(&key);
+                        self.outbox.publish(Fact::ClusterGone(key));
+                    }
+                }
+            }
+        });
+    }
+
+    /// Tells the listed events, oldest first, once the clusters they are about are known.
+    async fn tell_events(&mut self) {
+        if !self.world.as_ref().is_some_and(World::settled) || self.events.is_empty() {
+            return;
+        }
+        let mut events = std::mem::take(&mut self.events);
+        events.sort_by_cached_key(super::decode::event_time);
+        for event in events {
+            self.tell_event(&event).await;
+        }
+    }
+
+    async fn tell_event(&mut self, event: &Value) {
+        let Some(world) = self.world.as_ref().filter(|w| w.settled()) else { return };
+        let Some(happening) = cnpg::event_happening(world, event, Timestamp::now()) else { return };
+        if let What::Kubernetes { uid, count, .. } = &happening.what {
+            if self.told.len() >= REMEMBERED {
+                self.told.clear();
+            }
+            if self.told.insert(uid.clone(), *count) == Some(*count) {
+                return;
+            }
+        }
+        self.outbox.post(News::Happening(happening)).await;
+    }
+
+    async fn notice(&self, kind: Kind, scopes: &[Scope]) {
+        // Told once for all kinds, by the one that matters most.
+        if kind != Kind::Cluster {
+            return;
+        }
+        let names: Vec<_> = scopes.iter().flatten().map(|s| &**s).collect();
+        let text =
+            format!("no right to look into all namespaces of {}: only {} is shown", self.context, names.join(", "));
+        let happening = Happening {
+            at: Timestamp::now(),
+            context: self.context.clone(),
+            cluster: None,
+            what: What::Notice { text, warning: true },
+        };
+        self.outbox.post(News::Happening(happening)).await;
+    }
+}
+
+/// Waits for a moment; for ever without one.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

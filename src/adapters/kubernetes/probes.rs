@@ -1,0 +1,322 @@
+//! `/pg/status` and `/metrics` of every instance, asked through the API server's pod proxy.
+//!
+//! All instances are asked side by side, each with its own time-out: one that is cut off would hold up the rest for 40 s.
+//! Clusters on screen are asked for their status each second, all others every ten; metrics every ten and every sixty.
+//! A context is never asked more than [`RATE`] times a second on average: with more instances than that the round
+//! takes longer, clusters on screen first. An instance that may not be asked is asked again after a minute, or when told.
+
+use http_body_util::BodyExt;
+use jiff::{SignedDuration, Timestamp};
+use kube::client::Body;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::super::budget::Budget;
+use super::super::inbox::Outbox;
+use super::client::{Clients, get};
+use super::gather::Pictures;
+use super::pulses::Pulses;
+use super::trouble::{Trouble, TroubleKind};
+use super::{metrics, status};
+use crate::domain::cluster::Pod;
+use crate::domain::facts::Fact;
+use crate::domain::names::{ClusterKey, InstanceName};
+use crate::domain::sample::{Probe, Silence, SilenceKind};
+use crate::domain::source::SourceId;
+use crate::text::clean;
+
+/// Questions a second and context, on average.
+pub const RATE: f64 = 40.0;
+/// Questions at once after a pause.
+pub const BURST: f64 = 60.0;
+/// How long something forbidden is left alone.
+const FORBIDDEN: Duration = Duration::from_secs(60);
+
+/// Which clusters are on screen.
+pub type Focus = Arc<BTreeSet<ClusterKey>>;
+
+/// The probes of one context.
+pub struct Probes {
+    /// The context's client.
+    pub clients: Clients,
+    /// Its clusters.
+    pub pictures: watch::Receiver<Pictures>,
+    /// What is on screen.
+    pub focus: watch::Receiver<Focus>,
+    /// Where answers go.
+    pub outbox: Outbox,
+    /// Asks for everything now.
+    pub again: Arc<Notify>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ask {
+    Status,
+    Metrics,
+}
+
+type Item = (ClusterKey, InstanceName, Ask);
+
+/// When each question is due. Those under way are in `items` only.
+#[derive(Default)]
+struct Agenda {
+    items: BTreeMap<Item, Option<Instant>>,
+    due: BTreeSet<(Instant, Item)>,
+}
+
+impl Agenda {
+    fn plan(&mut self, item: Item, at: Instant) {
+        if let Some(Some(before)) = self.items.insert(item.clone(), Some(at)) {
+            self.due.remove(&(before, item.clone()));
+        }
+        self.due.insert((at, item));
+    }
+
+    /// Plans it at `at`, unless it is due earlier or under way.
+    fn hurry(&mut self, item: &Item, at: Instant) {
+        if let Some(Some(before)) = self.items.get(item).copied()
+            && before > at
+        {
+            self.plan(item.clone(), at);
+        }
+    }
+
+    fn forget(&mut self, item: &Item) {
+        if let Some(Some(at)) = self.items.remove(item) {
+            self.due.remove(&(at, item.clone()));
+        }
+    }
+
+    fn first(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    fn pop(&mut self) -> Option<Item> {
+        let (_, item) = self.due.pop_first()?;
+        self.items.insert(item.clone(), None);
+        Some(item)
+    }
+}
+
+struct Answer {
+    item: Item,
+    asked: Instant,
+    fact: Fact,
+    silence: Option<Silence>,
+    unauthorized: Option<u64>,
+}
+
+impl Probes {
+    /// Asks until dropped.
+    pub async fn run(mut self) {
+        let mut agenda = Agenda::default();
+        let mut budget = Budget::new(RATE, BURST);
+        let mut asked: JoinSet<Answer> = JoinSet::new();
+        let mut pulses = Pulses::new(self.outbox.clone());
+        let mut not_before = Instant::now();
+        loop {
+            let next = agenda.first().map(|due| due.max(not_before));
+            tokio::select! {
+                changed = self.pictures.changed() => match changed {
+                    Ok(()) => self.sync(&mut agenda, &mut pulses),
+                    Err(_) => return,
+                },
+                changed = self.focus.changed() => match changed {
+                    Ok(()) => self.hurry_focused(&mut agenda),
+                    Err(_) => return,
+                },
+                () = self.again.notified() => {
+                    let now = Instant::now();
+                    for item in agenda.items.keys().cloned().collect::<Vec<_>>() {
+                        agenda.hurry(&item, now);
+                    }
+                }
+                Some(done) = asked.join_next() => {
+                    if let Ok(answer) = done {
+                        self.answered(answer, &mut agenda, &mut pulses);
+                    }
+                }
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    match budget.take(Instant::now()) {
+                        Ok(()) => self.ask(&mut agenda, &mut asked),
+                        Err(wait) => not_before = Instant::now() + wait,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes over which instances there are: those whose pod runs are asked, at once when new.
+    fn sync(&mut self, agenda: &mut Agenda, pulses: &mut Pulses) {
+        let pictures = self.pictures.borrow_and_update().clone();
+        let mut wanted = BTreeSet::new();
+        for cluster in pictures.values() {
+            for instance in &cluster.instances {
+                if instance.pod.as_ref().is_some_and(|p| p.phase == "Running") {
+                    for ask in [Ask::Status, Ask::Metrics] {
+                        wanted.insert((cluster.key.clone(), instance.name.clone(), ask));
+                    }
+                }
+            }
+        }
+        let gone: Vec<Item> = agenda.items.keys().filter(|i| !wanted.contains(*i)).cloned().collect();
+        for item in &gone {
+            agenda.forget(item);
+        }
+        pulses.keep(|key| pictures.contains_key(key));
+        let now = Instant::now();
+        for item in wanted {
+            if !agenda.items.contains_key(&item) {
+                agenda.plan(item, now);
+            }
+        }
+    }
+
+    fn hurry_focused(&mut self, agenda: &mut Agenda) {
+        let focus = self.focus.borrow_and_update().clone();
+        let now = Instant::now();
+        let items: Vec<Item> = agenda.items.keys().filter(|(key, ..)| focus.contains(key)).cloned().collect();
+        for item in items {
+            agenda.hurry(&item, now);
+        }
+    }
+
+    fn period(&self, (key, _, ask): &Item) -> Duration {
+        let focused = self.focus.borrow().contains(key);
+        Duration::from_secs(match (ask, focused) {
+            (Ask::Status, true) => 1,
+            (Ask::Status, false) | (Ask::Metrics, true) => 10,
+            (Ask::Metrics, false) => 60,
+        })
+    }
+
+    fn ask(&self, agenda: &mut Agenda, asked: &mut JoinSet<Answer>) {
+        let Some(item) = agenda.pop() else { return };
+        let pod = {
+            let pictures = self.pictures.borrow();
+            let instance = pictures.get(&item.0).and_then(|c| c.instance(&item.1));
+            instance.and_then(|i| i.pod.clone())
+        };
+        let Some(pod) = pod else {
+            agenda.forget(&item);
+            return;
+        };
+        asked.spawn(one(self.clients.clone(), item, pod));
+    }
+
+    fn answered(&self, answer: Answer, agenda: &mut Agenda, pulses: &mut Pulses) {
+        if !agenda.items.contains_key(&answer.item) {
+            return;
+        }
+        if let Some(generation) = answer.unauthorized {
+            self.clients.refused(generation);
+        }
+        let forbidden =
+            answer.unauthorized.is_none() && answer.silence.as_ref().is_some_and(|s| s.kind == SilenceKind::Forbidden);
+        let pause = if forbidden { FORBIDDEN } else { self.period(&answer.item) };
+        let again = (answer.asked + pause).max(Instant::now());
+        let source = match answer.item.2 {
+            Ask::Status => SourceId::Status(answer.item.0.clone()),
+            Ask::Metrics => SourceId::Metrics(answer.item.0.clone()),
+        };
+        pulses.answered(source, &answer.item.1, answer.silence.as_ref(), pause);
+        self.outbox.publish(answer.fact);
+        agenda.plan(answer.item, again);
+    }
+}
+
+async fn one(clients: Clients, item: Item, pod: Pod) -> Answer {
+    let connected = clients.get().await;
+    let (at, asked) = (Timestamp::now(), Instant::now());
+    let (scheme, port, path, patience) = match item.2 {
+        Ask::Status => (pod.status_tls, 8000, "pg/status", Duration::from_secs(2)),
+        Ask::Metrics => (pod.metrics_tls, 9187, "metrics", Duration::from_secs(4)),
+    };
+    let prefix = if scheme { "https:" } else { "" };
+    let path = format!("/api/v1/namespaces/{}/pods/{prefix}{}:{port}/proxy/{path}", item.0.namespace, pod.name);
+    let answer = match timeout(patience, fetch(&connected.client, &path)).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Trouble::timed_out(patience.as_secs_f64())),
+    };
+    let took = SignedDuration::try_from(asked.elapsed()).unwrap_or(SignedDuration::MAX);
+    let unauthorized = match &answer {
+        // The instance manager answers 401 only to what is never asked here, so this is the API server's.
+        Ok((401, _)) => Some(connected.generation),
+        _ => None,
+    };
+    let (key, instance) = (item.0.clone(), item.1.clone());
+    let (fact, silence) = match item.2 {
+        Ask::Status => {
+            let answer = answer.map_err(silence).and_then(|(http, body)| status::read(http, &body));
+            let silence = answer.as_ref().err().cloned();
+            (Fact::Status(key, instance, Arc::new(Probe { at, took, answer })), silence)
+        }
+        Ask::Metrics => {
+            let answer = answer.map_err(silence).and_then(|(http, body)| match http {
+                200 => Ok(metrics::read(&String::from_utf8_lossy(&body))),
+                _ => Err(of_http(http, &body)),
+            });
+            let silence = answer.as_ref().err().cloned();
+            (Fact::Metrics(key, instance, Arc::new(Probe { at, took, answer })), silence)
+        }
+    };
+    Answer { item, asked, fact, silence, unauthorized }
+}
+
+async fn fetch(client: &kube::Client, path: &str) -> Result<(u16, Vec<u8>), Trouble> {
+    let response = client.send(get(path).map(Body::from)).await?;
+    let http = response.status().as_u16();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((http, body.to_vec()))
+}
+
+fn silence(trouble: Trouble) -> Silence {
+    let kind = match trouble.kind {
+        TroubleKind::Unauthorized | TroubleKind::Forbidden | TroubleKind::Plugin => SilenceKind::Forbidden,
+        TroubleKind::TimedOut => SilenceKind::TimedOut,
+        _ => SilenceKind::Unreachable,
+    };
+    Silence { kind, why: trouble.why }
+}
+
+fn of_http(http: u16, body: &[u8]) -> Silence {
+    let kind = match http {
+        401 | 403 => SilenceKind::Forbidden,
+        404 | 502..=504 => SilenceKind::Unreachable,
+        _ => SilenceKind::NotServing,
+    };
+    Silence { kind, why: clean(&status::why(http, body)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(n: usize) -> Item {
+        (ClusterKey::new("lab", "pg", "demo"), InstanceName::from(format!("demo-{n}")), Ask::Status)
+    }
+
+    #[test]
+    fn an_agenda_keeps_one_moment_per_question() {
+        let now = Instant::now();
+        let at = |s| now + Duration::from_secs(s);
+        let mut agenda = Agenda::default();
+        agenda.plan(item(1), at(5));
+        agenda.plan(item(2), at(3));
+        agenda.plan(item(1), at(2));
+        assert_eq!((agenda.first(), agenda.due.len()), (Some(at(2)), 2));
+        assert_eq!(agenda.pop(), Some(item(1)));
+        agenda.hurry(&item(1), at(0));
+        assert_eq!(agenda.first(), Some(at(3)), "what is under way is not asked twice");
+        agenda.hurry(&item(2), at(1));
+        agenda.hurry(&item(2), at(9));
+        assert_eq!(agenda.first(), Some(at(1)));
+        agenda.forget(&item(2));
+        assert_eq!(agenda.first(), None);
+    }
+}

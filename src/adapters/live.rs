@@ -1,0 +1,225 @@
+//! The live world: every chosen context at once, behind one handle.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::inbox::Outbox;
+use super::kubernetes::context::{self, Running, Shared};
+use super::kubernetes::probes::Focus;
+use super::kubernetes::{details, kubeconfig, psql};
+use super::postgres::sampler::Logins;
+use super::supervisor::Wakers;
+use crate::domain::detail::Subject;
+use crate::domain::names::{ClusterKey, Context, InstanceName};
+use crate::domain::source::SourceId;
+use crate::problem::Problem;
+
+/// Which world to look at, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Kubeconfig files given on the command line. Empty: `KUBECONFIG` (a list), then `~/.kube/config`, then in-cluster.
+    pub kubeconfig: Vec<PathBuf>,
+    /// Contexts by name. Empty: the current one.
+    pub contexts: Vec<String>,
+    /// Which namespaces.
+    pub namespaces: Namespaces,
+    /// Connection strings that replace the tunnel, by cluster and instance.
+    pub dsn: Vec<Dsn>,
+    /// Namespace-local names of secrets (`username`, `password`) to log in with, by `namespace/cluster`.
+    pub secrets: BTreeMap<String, String>,
+}
+
+/// Which namespaces are looked at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Namespaces {
+    /// All of them; where that is forbidden, the context's own namespace.
+    #[default]
+    All,
+    /// The context's own namespace.
+    Own,
+    /// These.
+    Only(Vec<String>),
+}
+
+/// A connection string for one instance. Its password is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Dsn {
+    /// `namespace/cluster`, optionally `context:namespace/cluster`.
+    pub cluster: String,
+    /// The instance; `None`: any, found out by asking.
+    pub instance: Option<InstanceName>,
+    /// libpq's `host=… port=…` or `postgresql://…`.
+    pub text: String,
+}
+
+impl fmt::Debug for Dsn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dsn").field("cluster", &self.cluster).field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+/// The live adapters.
+pub struct Adapters;
+
+/// What holds the live adapters: dropping it ends every task.
+pub struct Handle {
+    focus: watch::Sender<Focus>,
+    contexts: BTreeMap<Context, Running>,
+    wakers: Wakers,
+    outbox: Outbox,
+    details: Mutex<HashMap<Subject, AbortOnDrop>>,
+    logins: Arc<Logins>,
+}
+
+/// A task that ends with its holder.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A program for the console to hand the terminal to, with what must stay alive while it runs.
+pub struct Child {
+    /// The program's name, found on PATH.
+    pub program: String,
+    /// Its arguments. Never a secret.
+    pub args: Vec<String>,
+    /// Its environment beside the inherited one. May hold a password: never shown.
+    pub env: Vec<(String, String)>,
+    /// In words, for the notice line: `psql pg-primary-1 as app, read-only`.
+    pub title: String,
+    /// The tunnel it speaks through: dropped, it closes.
+    pub tunnel: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.env.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Child")
+            .field("program", &self.program)
+            .field("args", &self.args)
+            .field("env", &names)
+            .field("title", &self.title)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if let Some(tunnel) = &self.tunnel {
+            tunnel.abort();
+        }
+    }
+}
+
+impl Adapters {
+    /// Reads the kubeconfig and starts to look at every chosen context. Must be called within a tokio runtime; returns at
+    /// once: what comes of it arrives through `outbox`, failures of a context as its source's health.
+    ///
+    /// # Errors
+    /// What can't even begin: no kubeconfig, an unknown context (with the nearest names).
+    pub fn start(config: Config, outbox: Outbox) -> Result<Handle, Problem> {
+        let targets = kubeconfig::targets(&config.kubeconfig, &config.contexts)?;
+        let (focus, focused) = watch::channel(Focus::default());
+        let wakers = Wakers::default();
+        let logins = Arc::new(Logins { dsn: config.dsn, secrets: config.secrets });
+        let contexts = targets
+            .into_iter()
+            .map(|target| {
+                let context = target.context.clone();
+                let shared = Shared {
+                    outbox: outbox.clone(),
+                    focus: focused.clone(),
+                    wakers: wakers.clone(),
+                    logins: logins.clone(),
+                };
+                (context, context::start(target, &config.namespaces, shared))
+            })
+            .collect();
+        Ok(Handle { focus, contexts, wakers, outbox, details: Mutex::default(), logins })
+    }
+}
+
+impl Handle {
+    /// The contexts that are looked at.
+    pub fn contexts(&self) -> impl Iterator<Item = &Context> {
+        self.contexts.keys()
+    }
+
+    /// Says which clusters are on screen: they are sampled each second, all others every ten.
+    pub fn focus(&self, clusters: Vec<ClusterKey>) {
+        let clusters: BTreeSet<_> = clusters.into_iter().collect();
+        self.focus.send_if_modified(|now| {
+            let changed = **now != clusters;
+            if changed {
+                *now = Arc::new(clusters);
+            }
+            changed
+        });
+    }
+
+    /// Begins to tell of a subject as [`News::Detail`](crate::domain::detail::News::Detail), until [`Handle::unwatch`]. A
+    /// subject that is already told of begins anew.
+    pub fn watch_detail(&self, subject: Subject) {
+        let clients = self.contexts.get(details::context(&subject)).map(|c| c.clients.clone());
+        let task = tokio::spawn(details::tell(clients, subject.clone(), self.outbox.clone()));
+        let task = AbortOnDrop(task.abort_handle());
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).insert(subject, task);
+    }
+
+    /// Lets a subject go.
+    pub fn unwatch(&self, subject: &Subject) {
+        self.details.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
+    }
+
+    /// Tries a source again now, whatever it waits for: a failing one's back-off, an absent one's missing right. Trying a
+    /// context tries all of its watches.
+    pub fn retry(&self, source: SourceId) {
+        self.wakers.wake(&source);
+        match source {
+            SourceId::Kubernetes(context) => {
+                for kind in context::kinds() {
+                    self.wakers.wake(&SourceId::Watch(context.clone(), kind.plural().to_owned()));
+                }
+            }
+            SourceId::Status(key) | SourceId::Metrics(key) => {
+                if let Some(running) = self.contexts.get(&key.context) {
+                    running.probe_again.notify_one();
+                }
+            }
+            SourceId::Sql(key) => {
+                if let Some(running) = self.contexts.get(&key.context) {
+                    running.sql_again.send_modify(|n| *n += 1);
+                }
+            }
+            SourceId::Watch(..) | SourceId::Other(_) => {}
+        }
+    }
+
+    /// Prepares `psql` on an instance: a local port that leads to it, the login, read-only unless told otherwise.
+    ///
+    /// # Errors
+    /// No login, or the instance is not known. Whether it can be reached is seen when `psql` connects.
+    pub fn psql(
+        &self,
+        cluster: &ClusterKey,
+        instance: &InstanceName,
+        read_only: bool,
+    ) -> impl Future<Output = Result<Child, Problem>> + Send + 'static {
+        let running = self.contexts.get(&cluster.context).map(|c| (c.clients.clone(), c.pictures.clone()));
+        let (key, instance, logins) = (cluster.clone(), instance.clone(), self.logins.clone());
+        async move {
+            let what = format!("can't open psql on {instance}");
+            let unknown = || Problem::new(&what).because(format!("{key} is not known"));
+            let (clients, pictures) = running.ok_or_else(unknown)?;
+            let known = pictures.borrow().get(&key).cloned().ok_or_else(unknown)?;
+            psql::prepare(&clients, &known, &instance, &logins, read_only).await
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The ways to a server: a connection string, a tunnel, or `psql` inside the pod.
+
+use std::str::FromStr;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::login::Login;
+use super::query::{self, Known};
+use super::tls;
+use crate::adapters::kubernetes::trouble::{Trouble, TroubleKind};
+use crate::adapters::kubernetes::tunnel::{self, Tunnel};
+use crate::domain::cluster::{Cluster, Pod};
+use crate::domain::sample::{Route, Silence, SilenceKind, SqlSample};
+use crate::text::clean;
+
+/// How long connecting may take, login included.
+const CONNECT: Duration = Duration::from_secs(3);
+/// Settings of every session: it changes nothing, waits for no lock, and ends before the next question.
+const OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=900 -c lock_timeout=300";
+
+/// Why a way leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is told about the instance.
+    pub silence: Silence,
+    /// The way itself is closed (no right, no login), so another one may do better. An instance that is down is down on
+    /// every way.
+    pub try_another: bool,
+}
+
+impl Refusal {
+    /// The way is closed.
+    pub fn closed(why: impl AsRef<str>) -> Self {
+        Refusal { silence: Silence { kind: SilenceKind::Forbidden, why: clean(why.as_ref()) }, try_another: true }
+    }
+
+    /// The instance is not there.
+    fn silent(kind: SilenceKind, why: impl AsRef<str>) -> Self {
+        Refusal { silence: Silence { kind, why: clean(why.as_ref()) }, try_another: false }
+    }
+}
+
+impl From<Trouble> for Refusal {
+    fn from(trouble: Trouble) -> Self {
+        match trouble.kind {
+            TroubleKind::Forbidden | TroubleKind::Unauthorized | TroubleKind::Plugin => Refusal::closed(trouble.why),
+            // A server or a proxy in between that can't switch to a websocket.
+            TroubleKind::Other => {
+                Refusal { silence: Silence { kind: SilenceKind::Unreachable, why: trouble.why }, try_another: true }
+            }
+            TroubleKind::TimedOut => Refusal::silent(SilenceKind::TimedOut, trouble.why),
+            _ => Refusal::silent(SilenceKind::Unreachable, trouble.why),
+        }
+    }
+}
+
+/// An open session.
+pub struct Session {
+    client: tokio_postgres::Client,
+    statement: tokio_postgres::Statement,
+    via: Route,
+    driver: AbortHandle,
+    tunnel: Option<Tunnel>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.tunnel = None;
+    }
+}
+
+/// Opens a session through a tunnel, with TLS that trusts the cluster's own authority. A server without TLS is spoken to
+/// in the clear: the tunnel itself is encrypted and ends inside the pod.
+///
+/// # Errors
+/// See [`Refusal`].
+pub async fn through_tunnel(
+    client: &kube::Client,
+    cluster: &Cluster,
+    pod: &Pod,
+    login: &Login,
+    authority: &[u8],
+) -> Result<Session, Refusal> {
+    let tls = tls::trusting(authority).map_err(Refusal::closed)?;
+    // CNPG's server certificates name the cluster's services, not its pods.
+    let name = format!("{}-rw", cluster.key.name);
+    let mut config = tokio_postgres::Config::new();
+    config.user(&login.user).password(&login.password).dbname(&login.database).ssl_mode(SslMode::Prefer);
+    let (tunnel, words, stream) = tunnel::open(client, &cluster.key.namespace, &pod.name, tunnel::POSTGRES).await?;
+    match session(&mut config, stream, tls, &name, Route::Tunnel).await {
+        Ok(mut session) => {
+            session.tunnel = Some(tunnel);
+            Ok(session)
+        }
+        Err(refusal) if refusal.silence.kind == SilenceKind::Unreachable => match words.heard().await {
+            Some(words) => Err(Refusal::silent(SilenceKind::Unreachable, words)),
+            None => Err(refusal),
+        },
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// Opens a session by a connection string.
+///
+/// # Errors
+/// See [`Refusal`].
+pub async fn by_dsn(text: &str) -> Result<Session, Refusal> {
+    let (text, root) = without_root(text);
+    // tokio-postgres's own message may quote the string, and with it the password.
+    let mut config = tokio_postgres::Config::from_str(&text).map_err(|_| {
+        Refusal::closed("the connection string can't be understood (sslmode: disable, prefer, require)")
+    })?;
+    let tls = match root {
+        Some(file) => {
+            let pem = std::fs::read(&file).map_err(|e| Refusal::closed(format!("sslrootcert {file}: {e}")))?;
+            tls::trusting(&pem)
+        }
+        None => tls::unverified(),
+    }
+    .map_err(Refusal::closed)?;
+    settings(&mut config);
+    config.connect_timeout(CONNECT);
+    let connected = timeout(CONNECT, config.connect(tls)).await;
+    let (client, connection) = connected.map_err(|_| late())?.map_err(|e| refusal(&e))?;
+    ready(client, tokio::spawn(async move { drop(connection.await) }).abort_handle(), Route::Dsn).await
+}
+
+/// Takes `sslrootcert` out of a connection string, which tokio-postgres does not know, and with it `verify-ca` and
+/// `verify-full`, which come to the same here.
+fn without_root(text: &str) -> (String, Option<String>) {
+    let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
+    let (head, tail, separator) = match (is_url, text.split_once('?')) {
+        (true, Some((head, tail))) => (format!("{head}?"), tail.to_owned(), '&'),
+        (true, None) => return (text.to_owned(), None),
+        (false, _) => (String::new(), text.to_owned(), ' '),
+    };
+    let mut root = None;
+    let mut kept = Vec::new();
+    for part in tail.split(separator) {
+        match part.split_once('=') {
+            Some(("sslrootcert", file)) => root = Some(file.trim_matches('\'').to_owned()),
+            Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
+            _ => kept.push(part),
+        }
+    }
+    (format!("{head}{}", kept.join(&separator.to_string())), root)
+}
+
+fn settings(config: &mut tokio_postgres::Config) {
+    config.application_name("howdah").options(OPTIONS);
+}
+
+async fn session<S>(
+    config: &mut tokio_postgres::Config,
+    stream: S,
+    mut tls: MakeRustlsConnect,
+    name: &str,
+    via: Route,
+) -> Result<Session, Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    settings(config);
+    let connector = <MakeRustlsConnect as MakeTlsConnect<S>>::make_tls_connect(&mut tls, name)
+        .map_err(|e| Refusal::closed(e.to_string()))?;
+    let connected = timeout(CONNECT, config.connect_raw(stream, connector)).await;
+    let (client, connection) = connected.map_err(|_| late())?.map_err(|e| refusal(&e))?;
+    ready(client, tokio::spawn(async move { drop(connection.await) }).abort_handle(), via).await
+}
+
+/// Finds out what may be asked, and prepares it.
+async fn ready(client: tokio_postgres::Client, driver: AbortHandle, via: Route) -> Result<Session, Refusal> {
+    let prepare = async {
+        let row = client.query_one(query::WHO, &[]).await?;
+        let known = query::who(row.try_get(0)?).unwrap_or_default();
+        client.prepare(&query::text(known)).await
+    };
+    match timeout(CONNECT, prepare).await {
+        Ok(Ok(statement)) => Ok(Session { client, statement, via, driver, tunnel: None }),
+        Ok(Err(e)) => {
+            driver.abort();
+            Err(refusal(&e))
+        }
+        Err(_) => {
+            driver.abort();
+            Err(late())
+        }
+    }
+}
+
+impl Session {
+    /// Asks once.
+    ///
+    /// # Errors
+    /// The silence that is told; after it the session is of no more use.
+    pub async fn ask(&self, patience: Duration) -> Result<SqlSample, Silence> {
+        let row = match timeout(patience, self.client.query_one(&self.statement, &[])).await {
+            Ok(row) => row.map_err(|e| refusal(&e).silence)?,
+            Err(_) => return Err(Silence { kind: SilenceKind::TimedOut, why: timed_out(patience) }),
+        };
+        let text: &str = row.try_get(0).map_err(|e| refusal(&e).silence)?;
+        query::read(text, self.via).map_err(|why| Silence { kind: SilenceKind::Garbled, why: clean(&why) })
+    }
+}
+
+/// Asks once by `psql` in the pod, as the superuser over the local socket: what the cnpg plugin does. `known` is what an
+/// earlier answer told of the server.
+///
+/// # Errors
+/// See [`Refusal`].
+pub async fn by_exec(
+    client: &kube::Client,
+    cluster: &Cluster,
+    pod: &Pod,
+    known: &mut Option<Known>,
+    patience: Duration,
+) -> Result<SqlSample, Refusal> {
+    let conninfo = format!("dbname=postgres user=postgres application_name=howdah options='{OPTIONS}'");
+    let psql = async |text: &str| {
+        let command = ["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", &conninfo, "-c", text];
+        let run =
+            super::super::kubernetes::exec::run(client, &cluster.key.namespace, &pod.name, &pod.container, &command);
+        match timeout(patience, run).await {
+            Ok(said) => {
+                let said = said?;
+                if said.well { Ok(said.out) } else { Err(of_psql(&said.err)) }
+            }
+            Err(_) => Err(Refusal::silent(SilenceKind::TimedOut, timed_out(patience))),
+        }
+    };
+    let now = match *known {
+        Some(now) => now,
+        None => *known.insert(query::who(&psql(query::WHO).await?).unwrap_or_default()),
+    };
+    let answer = psql(&query::text(now)).await?;
+    query::read(&answer, Route::Exec).map_err(|why| Refusal::silent(SilenceKind::Garbled, why))
+}
+
+/// `psql: error: connection to server on socket "…" failed: FATAL:  the database system is shutting down`.
+fn of_psql(err: &str) -> Refusal {
+    let last = err.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or("psql failed and said nothing");
+    let why = last.rsplit("FATAL:").next().unwrap_or(last).trim();
+    if last.contains("not found") || last.contains("no such file or directory: psql") {
+        return Refusal::closed(why);
+    }
+    Refusal::silent(SilenceKind::NotServing, why)
+}
+
+fn late() -> Refusal {
+    Refusal::silent(SilenceKind::TimedOut, timed_out(CONNECT))
+}
+
+fn timed_out(patience: Duration) -> String {
+    format!("no answer within {:.1} s", patience.as_secs_f64())
+}
+
+fn refusal(error: &tokio_postgres::Error) -> Refusal {
+    if let Some(db) = error.as_db_error() {
+        let code = db.code().code();
+        return match code {
+            // No such role, wrong password, no entry in pg_hba.conf, no such database, no right to connect.
+            _ if code.starts_with("28") || code == "3D000" || code == "42501" => Refusal::closed(db.message()),
+            // Canceled by our own statement_timeout.
+            "57014" => Refusal::silent(SilenceKind::TimedOut, db.message()),
+            _ => Refusal::silent(SilenceKind::NotServing, db.message()),
+        };
+    }
+    let mut why = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        why = cause.to_string();
+        next = cause.source();
+    }
+    if why.contains("invalid peer certificate") || why.contains("password") || why.contains("authentication") {
+        return Refusal::closed(why);
+    }
+    Refusal::silent(SilenceKind::Unreachable, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_psql_says() {
+        let down = of_psql(
+            "psql: error: connection to server on socket \"/controller/run/.s.PGSQL.5432\" failed: FATAL:  the database system is shutting down\n",
+        );
+        assert_eq!((down.silence.why.as_str(), down.try_another), ("the database system is shutting down", false));
+        assert!(of_psql("exec: \"psql\": executable file not found in $PATH").try_another);
+    }
+
+    #[test]
+    fn a_root_certificate_is_taken_out() {
+        assert_eq!(
+            without_root("host=db sslmode=verify-full sslrootcert=/etc/ca.pem user=me"),
+            ("host=db sslmode=require user=me".into(), Some("/etc/ca.pem".into()))
+        );
+        assert_eq!(
+            without_root("postgresql://me@db/app?sslmode=verify-ca&sslrootcert=ca.pem"),
+            ("postgresql://me@db/app?sslmode=require".into(), Some("ca.pem".into()))
+        );
+        assert_eq!(without_root("postgresql://me@db/app"), ("postgresql://me@db/app".into(), None));
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_string_is_not_quoted() {
+        let e = by_dsn("postgresql://me:hunter2@[/x").await.err().unwrap();
+        assert!(!e.silence.why.contains("hunter2"), "{e:?}");
+    }
+}

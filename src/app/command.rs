@@ -1,0 +1,284 @@
+//! What each command does, and why it can't be done: one place for both.
+
+use super::model::Model;
+use super::overlay::{self, Overlay, Which};
+use crate::command::{Command, Scope};
+use crate::domain::detail::{ObjectRef, Subject};
+use crate::domain::names::ClusterKey;
+use crate::panes::detail::Viewer;
+use crate::panes::{Effect, Scene, Selected, Wish};
+
+/// Does a command, or says why not.
+pub fn dispatch(model: &mut Model, command: Command) -> Vec<Effect> {
+    model.dirty = true;
+    if let Some(why) = refuses(model, command) {
+        model.say(format!("{}: {why}", command.title()), false);
+        return Vec::new();
+    }
+    if model.overlay.is_some() {
+        return overlay::on(model, command);
+    }
+    match command.scope() {
+        Scope::Global => global(model, command),
+        Scope::Object => object(model, command),
+        _ => front(model, command),
+    }
+}
+
+/// Why a command can't be done now; `None`: it can.
+pub fn refuses(model: &Model, command: Command) -> Option<String> {
+    if model.overlay.is_some() {
+        return None;
+    }
+    if let Some(tab) = command.tab() {
+        return (tab >= model.panes.len()).then(|| format!("there are {} tabs", model.panes.len()));
+    }
+    match command {
+        Command::ClusterNext | Command::ClusterPrevious if clusters(model).len() < 2 => {
+            return Some("there is no other cluster".into());
+        }
+        Command::Back if model.viewers.is_empty() && !model.panes[model.front].has_back() && model.front == 0 => {
+            return Some("this is where it starts; nothing to go back to".into());
+        }
+        Command::ChooseNamespaces | Command::ToggleAllNamespaces if model.known.facts.clusters.is_empty() => {
+            return Some("no namespace with a cluster is known yet".into());
+        }
+        _ => {}
+    }
+    match command.scope() {
+        Scope::Global => None,
+        Scope::Object => object_refuses(model, command),
+        _ => {
+            let scene = model.scene();
+            match model.viewers.last() {
+                Some(viewer) => viewer.refuses(command, &scene),
+                None => model.panes[model.front].refuses(command, &scene),
+            }
+        }
+    }
+}
+
+fn global(model: &mut Model, command: Command) -> Vec<Effect> {
+    if let Some(tab) = command.tab() {
+        return go(model, tab);
+    }
+    let tabs = model.panes.len();
+    match command {
+        Command::Quit => {
+            model.leaving = true;
+            return vec![Effect::Quit];
+        }
+        Command::Back => return back(model),
+        Command::TabNext => return go(model, (model.front + 1) % tabs),
+        Command::TabPrevious => return go(model, (model.front + tabs - 1) % tabs),
+        Command::ClusterNext => choose_by(model, 1),
+        Command::ClusterPrevious => choose_by(model, -1),
+        Command::Help => {
+            let focus = model.scope();
+            model.overlay = Some(Overlay::Help { top: 0, focus });
+        }
+        Command::Palette => model.overlay = Some(Overlay::palette(model)),
+        Command::Sources => model.overlay = Some(Overlay::Sources { selected: 0 }),
+        Command::Notices => model.overlay = Some(Overlay::Notices { top: 0 }),
+        Command::ChooseContexts => model.overlay = Some(Overlay::choose(model, Which::Contexts)),
+        Command::ChooseNamespaces => model.overlay = Some(Overlay::choose(model, Which::Namespaces)),
+        Command::ToggleAllNamespaces => all_namespaces(model),
+        Command::ToggleUtc => {
+            model.habits.utc = !model.habits.utc;
+            model.say(if model.habits.utc { "times in UTC" } else { "times are local" }, false);
+        }
+        Command::ToggleBell => {
+            model.habits.bell = !model.habits.bell;
+            model.say(if model.habits.bell { "bell when a verdict changes" } else { "no bell" }, false);
+        }
+        Command::ToggleAscii => model.toggle_ascii(),
+        Command::ThemeNext => model.next_theme(),
+        Command::ReloadSettings => return vec![Effect::ReloadSettings],
+        Command::Redraw => return vec![Effect::Redraw],
+        Command::Suspend => return vec![Effect::Suspend],
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// All namespaces, or only the one of the cluster in question.
+fn all_namespaces(model: &mut Model) {
+    let namespaces = match (&model.choice.namespaces, &model.chosen) {
+        (None, Some(key)) => Some([key.namespace.to_string()].into()),
+        _ => None,
+    };
+    model.say(if namespaces.is_none() { "all namespaces" } else { "only this namespace" }, false);
+    model.choice.namespaces = namespaces;
+}
+
+fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
+    let effects = close_viewers(model, 0);
+    if tab < model.panes.len() {
+        model.front = tab;
+    }
+    effects
+}
+
+/// Closes the viewer on top, else undoes what the pane has to undo, else goes to the first tab.
+fn back(model: &mut Model) -> Vec<Effect> {
+    if let Some(viewer) = model.viewers.last() {
+        if viewer.has_back() {
+            return front(model, Command::Back);
+        }
+        let keep = model.viewers.len() - 1;
+        return close_viewers(model, keep);
+    }
+    if model.panes[model.front].has_back() {
+        return front(model, Command::Back);
+    }
+    model.front = 0;
+    Vec::new()
+}
+
+fn close_viewers(model: &mut Model, keep: usize) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    while model.viewers.len() > keep {
+        let Some(viewer) = model.viewers.pop() else { break };
+        model.known.details.remove(&viewer.subject);
+        effects.push(Effect::Unwatch(viewer.subject));
+    }
+    effects
+}
+
+fn clusters(model: &Model) -> Vec<ClusterKey> {
+    model.known.judged.keys().filter(|k| model.choice.shows(k)).cloned().collect()
+}
+
+fn choose_by(model: &mut Model, step: isize) {
+    let all = clusters(model);
+    let n = all.len() as isize;
+    let at = model.chosen.as_ref().and_then(|c| all.iter().position(|k| k == c)).unwrap_or(0) as isize;
+    if let Some(key) = all.get((at + step).rem_euclid(n.max(1)) as usize) {
+        choose(model, key.clone());
+    }
+}
+
+fn choose(model: &mut Model, key: ClusterKey) {
+    if model.chosen.as_ref() != Some(&key) {
+        for pane in &mut model.panes {
+            pane.chosen(&key);
+        }
+        model.chosen = Some(key);
+    }
+}
+
+/// Asks the viewer on top, else the pane in front.
+fn front(model: &mut Model, command: Command) -> Vec<Effect> {
+    if let Some(mut viewer) = model.viewers.pop() {
+        let before = viewer.subject.clone();
+        let wanted = viewer.on(command, &model.scene());
+        let now = viewer.subject.clone();
+        model.viewers.push(viewer);
+        let mut effects = Vec::new();
+        if before != now {
+            model.known.details.remove(&before);
+            model.known.details.entry(now.clone()).or_default();
+            effects.extend([Effect::Unwatch(before), Effect::Watch(now)]);
+        }
+        effects.extend(wishes(model, wanted));
+        return effects;
+    }
+    let mut panes = std::mem::take(&mut model.panes);
+    let wanted = panes[model.front].on(command, &model.scene());
+    model.panes = panes;
+    wishes(model, wanted)
+}
+
+/// Grants what a pane asks for.
+pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    for wish in wanted {
+        match wish {
+            Wish::Effect(effect) => {
+                if let Effect::Copy(text) = &effect {
+                    let short = crate::text::shorten(text.lines().next().unwrap_or_default(), 60);
+                    model.say(format!("copied: {short}"), false);
+                }
+                effects.push(effect);
+            }
+            Wish::Choose(key) => choose(model, key),
+            Wish::Go(id) => {
+                if let Some(tab) = model.panes.iter().position(|p| p.id() == id) {
+                    effects.extend(go(model, tab));
+                }
+            }
+            Wish::Do(command) => effects.extend(dispatch(model, command)),
+            Wish::Say(text) => model.say(text, false),
+        }
+    }
+    effects
+}
+
+fn selected(model: &Model) -> Option<Selected> {
+    let scene: Scene<'_> = model.scene();
+    model.panes[model.front].selected(&scene)
+}
+
+fn object_refuses(model: &Model, command: Command) -> Option<String> {
+    if !model.viewers.is_empty() {
+        return Some("close this text first".into());
+    }
+    let Some(selected) = selected(model) else { return Some("nothing is selected".into()) };
+    match command {
+        Command::Yaml | Command::Describe => None,
+        _ if pod_of(model, &selected).is_none() => Some(match &selected.instance {
+            Some((_, name)) => format!("{name} has no pod"),
+            None => format!("{} is no instance", selected.object),
+        }),
+        _ => None,
+    }
+}
+
+/// The pod of what is selected, with its PostgreSQL container.
+fn pod_of(model: &Model, selected: &Selected) -> Option<(ObjectRef, String)> {
+    let (key, name) = selected.instance.as_ref()?;
+    let pod = model.known.facts.clusters.get(key)?.instance(name)?.pod.as_ref()?;
+    let object = ObjectRef {
+        context: key.context.clone(),
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: key.namespace.to_string(),
+        name: pod.name.clone(),
+    };
+    Some((object, pod.container.clone()))
+}
+
+fn object(model: &mut Model, command: Command) -> Vec<Effect> {
+    let Some(chosen) = selected(model) else { return Vec::new() };
+    let pod = pod_of(model, &chosen);
+    let subject = match (command, pod) {
+        (Command::Yaml, _) => Subject::Yaml(chosen.object),
+        (Command::Describe, _) => Subject::Describe(chosen.object),
+        (Command::Logs | Command::PreviousLogs, Some((pod, container))) => {
+            Subject::Logs { pod, container, previous: command == Command::PreviousLogs }
+        }
+        (Command::Psql, Some(_)) => {
+            let Some((key, name)) = chosen.instance else { return Vec::new() };
+            return vec![Effect::Psql(key, name)];
+        }
+        _ => return Vec::new(),
+    };
+    open(model, subject)
+}
+
+fn open(model: &mut Model, subject: Subject) -> Vec<Effect> {
+    // CNPG's pods run the manager's bootstrap first; its log is worth a key when a pod does not come up.
+    let containers = match &subject {
+        Subject::Logs { container, .. } if container == "postgres" => {
+            vec!["postgres".to_owned(), "bootstrap-controller".to_owned()]
+        }
+        Subject::Logs { container, .. } => {
+            let others = ["replication-cert-copy", "pgbackrest"];
+            std::iter::once(container.clone()).chain(others.map(str::to_owned)).collect()
+        }
+        _ => Vec::new(),
+    };
+    model.known.details.entry(subject.clone()).or_default();
+    model.viewers.push(Viewer::new(subject.clone(), containers));
+    vec![Effect::Watch(subject)]
+}

@@ -1,0 +1,71 @@
+//! Everything that happens to the console, as plain data: a session is a list of these, and can be recorded.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::detail::News;
+use crate::domain::facts::Fact;
+use crate::domain::health::Limits;
+use crate::problem::Problem;
+use crate::ui::input::Input;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Msg {
+    /// The person at the terminal did something.
+    Input(Input),
+    /// It is this time now. Sent before other messages when it moved on by a second, and alone while an age is shown.
+    Clock(Timestamp),
+    /// What was learned since the last time, all of it at once: one batch, one judgement.
+    Facts(Vec<Fact>),
+    /// What adds, in order.
+    News(Vec<News>),
+    /// Settings, themes and keymaps were read anew.
+    Reloaded(Box<Taste>),
+    /// An effect was performed.
+    Done(Done),
+    /// Something went wrong outside.
+    Problem(Problem),
+    /// Leave: a signal, or the terminal went away.
+    Quit,
+}
+
+/// A person's taste: what the settings say about looks and keys, with the person's own files as text, so that a
+/// recording holds all that its keys meant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Taste {
+    /// The theme to use; empty is the default.
+    pub theme: String,
+    /// The keymap to use; empty is the default.
+    pub keymap: String,
+    /// Own themes, as path and text.
+    pub themes: Vec<(String, String)>,
+    /// Own keymaps, as path and text.
+    pub keymaps: Vec<(String, String)>,
+    /// Plain ASCII marks.
+    pub ascii: bool,
+    /// Times in UTC instead of local.
+    pub utc: bool,
+    /// Ring the bell when a verdict changes.
+    pub bell: bool,
+    /// Where a figure becomes a warning.
+    pub limits: Limits,
+    /// What was wrong with the settings file itself.
+    pub problems: Vec<Problem>,
+}
+
+/// An effect was performed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Done {
+    /// The clipboard was set.
+    Copied,
+    /// A file was written here.
+    Exported(String),
+    /// `psql` ended, well or with this.
+    Psql(Option<Problem>),
+    /// The console is back from the shell.
+    Resumed,
+}

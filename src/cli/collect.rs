@@ -1,0 +1,184 @@
+//! Facts from the live adapters, until enough has answered.
+
+use jiff::SignedDuration;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+use super::args::Global;
+use crate::adapters::inbox::{Inbox, Incoming, inbox};
+use crate::adapters::kubernetes::kubeconfig::nearest;
+use crate::adapters::postgres::sampler;
+use crate::adapters::{Adapters, Handle};
+use crate::domain::cluster::Cluster;
+use crate::domain::facts::Facts;
+use crate::domain::names::ClusterKey;
+use crate::domain::source::{SourceId, SourceState};
+use crate::problem::Problem;
+
+/// The live world and what it has told so far.
+pub struct Live {
+    /// Everything known now.
+    pub facts: Facts,
+    handle: Handle,
+    inbox: Inbox,
+}
+
+impl Live {
+    /// Starts to look.
+    ///
+    /// # Errors
+    /// No kubeconfig, an unknown context.
+    pub fn start(global: &Global) -> Result<Live, Problem> {
+        let (outbox, inbox) = inbox();
+        let handle = Adapters::start(global.adapters(), outbox)?;
+        Ok(Live { facts: Facts::default(), handle, inbox })
+    }
+
+    /// Takes in what arrives until `enough` holds or the time is over.
+    pub async fn until(&mut self, deadline: Instant, enough: impl Fn(&Facts) -> bool) -> bool {
+        loop {
+            for incoming in self.inbox.drain(usize::MAX) {
+                self.take(incoming);
+            }
+            if enough(&self.facts) {
+                return true;
+            }
+            match timeout_at(deadline, self.inbox.recv()).await {
+                Ok(Some(incoming)) => self.take(incoming),
+                Ok(None) | Err(_) => return false,
+            }
+        }
+    }
+
+    fn take(&mut self, incoming: Incoming) {
+        if let Incoming::Fact(fact) = incoming {
+            self.facts.absorb(fact);
+        }
+    }
+
+    /// Waits until every context has told of its clusters, or why it can't.
+    pub async fn settle(&mut self, deadline: Instant) {
+        let contexts: Vec<_> = self.handle.contexts().cloned().collect();
+        self.until(deadline, |facts| {
+            contexts.iter().all(|context| {
+                let failing = facts
+                    .sources
+                    .get(&SourceId::Kubernetes(context.clone()))
+                    .is_some_and(|h| matches!(h.state, SourceState::Failing { .. } | SourceState::Absent(_)));
+                facts.nodes.contains_key(context) || failing
+            })
+        })
+        .await;
+    }
+
+    /// Looks at these clusters closely and waits until each of their instances has answered every question, or why not.
+    pub async fn focus(&mut self, keys: &[ClusterKey], deadline: Instant) {
+        self.handle.focus(keys.to_vec());
+        let keys = keys.to_vec();
+        let by_sql = keys.len() <= sampler::CLUSTERS;
+        self.until(deadline, |facts| {
+            keys.iter().all(|key| facts.clusters.get(key).is_none_or(|cluster| answered(facts, cluster, by_sql)))
+        })
+        .await;
+    }
+
+    /// The clusters that a name on the command line means; all of them without one.
+    ///
+    /// # Errors
+    /// No such cluster (with the nearest names), or nothing could be asked.
+    pub fn choose(&self, name: Option<&str>) -> Result<Vec<ClusterKey>, Problem> {
+        let all: Vec<&ClusterKey> = self.facts.clusters.keys().collect();
+        let chosen: Vec<ClusterKey> =
+            all.iter().filter(|key| name.is_none_or(|name| means(name, key))).map(|key| (*key).clone()).collect();
+        if !chosen.is_empty() {
+            return Ok(chosen);
+        }
+        if let Some(problem) = self.trouble() {
+            return Err(problem);
+        }
+        let Some(name) = name else {
+            return Err(Problem::new("no PostgreSQL cluster was found")
+                .because("no CNPG cluster is in the namespaces that were looked at")
+                .try_this("-A looks into all namespaces, --context into another Kubernetes"));
+        };
+        let short = name.rsplit('/').next().unwrap_or(name);
+        let names: Vec<&str> = all.iter().map(|k| &*k.name).collect();
+        let near = nearest(short, names.iter().copied());
+        let near: Vec<String> =
+            all.iter().filter(|k| near.contains(&&*k.name)).take(3).map(ToString::to_string).collect();
+        let hint = match (near.is_empty(), all.len()) {
+            (false, _) => format!("did you mean {}?", near.join(" or ")),
+            (true, 0) => "there are none; -A looks into all namespaces".to_owned(),
+            (true, _) => {
+                let some: Vec<_> = all.iter().take(8).map(ToString::to_string).collect();
+                format!("there are: {}", some.join(", "))
+            }
+        };
+        Err(Problem::usage(format!("no such cluster: {name}"))
+            .because("no cluster of that name was seen")
+            .try_this(hint))
+    }
+
+    /// Why a context could not be asked.
+    fn trouble(&self) -> Option<Problem> {
+        let mut worst = None;
+        for (id, health) in &self.facts.sources {
+            let (SourceId::Kubernetes(context) | SourceId::Watch(context, _)) = id else { continue };
+            let clusters =
+                matches!(id, SourceId::Kubernetes(_)) || matches!(id, SourceId::Watch(_, kind) if kind == "clusters");
+            let why = match &health.state {
+                SourceState::Failing { why, .. } => why.clone(),
+                SourceState::Absent(why) => why.clone(),
+                SourceState::Connecting => "no answer in time".into(),
+                SourceState::Live | SourceState::Late(_) => continue,
+            };
+            if clusters && worst.is_none() {
+                worst = Some(
+                    Problem::new(format!("the clusters of {context} are not known"))
+                        .because(why)
+                        .try_this("kubectl get clusters.postgresql.cnpg.io -A says more"),
+                );
+            }
+        }
+        worst
+    }
+}
+
+/// `NAME`, `NAMESPACE/NAME` or `CONTEXT:NAMESPACE/NAME`.
+fn means(said: &str, key: &ClusterKey) -> bool {
+    said == &*key.name || said == key.to_string() || said == format!("{}:{key}", key.context)
+}
+
+/// Every instance that can be asked has answered, or it is known why not.
+fn answered(facts: &Facts, cluster: &Cluster, by_sql: bool) -> bool {
+    let told = |id: SourceId| facts.sources.get(&id).is_some_and(|h| matches!(h.state, SourceState::Absent(_)));
+    let sql_absent = told(SourceId::Sql(cluster.key.clone()));
+    cluster.instances.iter().filter(|i| i.pod.as_ref().is_some_and(|p| p.phase == "Running")).all(|instance| {
+        let sample = facts.sample(&cluster.key, &instance.name);
+        let running = instance.pod.as_ref().is_some_and(|p| p.running);
+        sample.is_some_and(|s| {
+            s.status.is_some() && s.metrics.is_some() && (!by_sql || !running || sql_absent || s.sql.is_some())
+        })
+    })
+}
+
+/// A moment this far ahead.
+pub fn ahead(time: SignedDuration) -> Instant {
+    Instant::now() + Duration::try_from(time).unwrap_or(Duration::from_secs(3600))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_ways_to_name_a_cluster() {
+        let key = ClusterKey::new("aks", "pg", "orders");
+        for said in ["orders", "pg/orders", "aks:pg/orders"] {
+            assert!(means(said, &key), "{said}");
+        }
+        for said in ["order", "x/orders", "eks:pg/orders", "pg/", ""] {
+            assert!(!means(said, &key), "{said}");
+        }
+    }
+}

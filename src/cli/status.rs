@@ -1,0 +1,121 @@
+//! `howdah status`.
+
+use jiff::Timestamp;
+use std::time::Duration;
+use tokio::time::Instant;
+
+use super::args::{Global, Output, StatusArgs};
+use super::collect::{Live, ahead};
+use super::output::{Style, say};
+use super::report::{Report, report};
+use super::table;
+use crate::domain::health::{Level, Limits};
+use crate::domain::names::ClusterKey;
+use crate::problem::{Exit, Problem};
+
+/// How often a watched status is looked at anew.
+const FRAME: Duration = Duration::from_millis(500);
+
+/// Runs it.
+///
+/// # Errors
+/// What can't even begin, a cluster that is not there, or a Kubernetes out of reach.
+pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
+    let form = global.output.unwrap_or_default();
+    let mut live = Live::start(global)?;
+    let deadline = ahead(args.timeout);
+    live.settle(deadline).await;
+    let mut keys = live.choose(args.cluster.as_deref())?;
+    live.focus(&keys, deadline).await;
+    let limits = Limits::default();
+    let mut now = report(&live.facts, &keys, &limits, Timestamp::now());
+    if !args.watch {
+        // Whoever stopped reading knows what they wanted to know.
+        let _ = say(&text(&now, form, Style::of_stdout())?);
+        return Ok(exit(&now));
+    }
+    let mut shown = String::new();
+    loop {
+        if !show(&now, form, &mut shown)? {
+            return Ok(exit(&now));
+        }
+        tokio::select! {
+            _ = live.until(Instant::now() + FRAME, |_| false) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(exit(&now)),
+        }
+        keys = again(&live, args.cluster.as_deref(), keys);
+        live.focus(&keys, Instant::now()).await;
+        now = report(&live.facts, &keys, &limits, Timestamp::now());
+    }
+}
+
+/// The clusters to show now: new ones join, and one that went is no error while watching.
+fn again(live: &Live, name: Option<&str>, before: Vec<ClusterKey>) -> Vec<ClusterKey> {
+    live.choose(name).unwrap_or(before)
+}
+
+/// Shows a watched status: over the last one on a terminal, after it and only when it is another one elsewhere.
+fn show(report: &Report, form: Output, shown: &mut String) -> Result<bool, Problem> {
+    let style = Style::of_stdout();
+    if style.terminal && form == Output::Table {
+        let page = text(report, form, style)?.replace('\n', "\u{1b}[K\n");
+        return Ok(say(&format!("\u{1b}[H{page}\u{1b}[J")));
+    }
+    let same = steady(report);
+    if same == *shown {
+        return Ok(true);
+    }
+    *shown = same;
+    let end = if form == Output::Table { "\n" } else { "" };
+    let page = match form {
+        Output::Json => json(report, false)?,
+        Output::Yaml => format!("---\n{}", text(report, form, style)?),
+        _ => text(report, form, style)?,
+    };
+    Ok(say(&format!("{page}{end}")))
+}
+
+/// What is the same as long as nothing changed but ages and positions.
+fn steady(report: &Report) -> String {
+    let mut steady = report.clone();
+    steady.at = Timestamp::UNIX_EPOCH;
+    steady.sources.iter_mut().for_each(|s| s.proven = None);
+    for c in &mut steady.clusters {
+        for reason in c.availability.reasons.iter_mut().chain(&mut c.recoverability.reasons) {
+            reason.seen = Timestamp::UNIX_EPOCH;
+            reason.age_s = 0;
+            // Figures move all the time; what is said of them stays.
+            reason.text.retain(|c| !c.is_ascii_digit());
+        }
+        for i in &mut c.instances {
+            (i.lsn, i.lag_bytes) = (None, None);
+            (i.write_lag_s, i.flush_lag_s, i.replay_lag_s) = (None, None, None);
+        }
+        (c.archiving.last_age_s, c.archiving.last_wal, c.archiving.last_at) = (None, None, None);
+        (c.archiving.ready_wal_files, c.backups.last_successful_age_s) = (None, None);
+    }
+    serde_json::to_string(&steady).unwrap_or_default()
+}
+
+fn text(report: &Report, form: Output, style: Style) -> Result<String, Problem> {
+    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
+    match form {
+        Output::Table => Ok(table::table(report, style)),
+        Output::Md => Ok(table::markdown(report)),
+        Output::Json => json(report, true),
+        Output::Yaml => serde_saphyr::to_string(report).map_err(|e| broken(&e)),
+    }
+}
+
+fn json(report: &Report, pretty: bool) -> Result<String, Problem> {
+    let text = if pretty { serde_json::to_string_pretty(report) } else { serde_json::to_string(report) };
+    text.map(|t| t + "\n").map_err(|e| Problem::new("can't write the answer").because(e))
+}
+
+fn exit(report: &Report) -> Exit {
+    match report.level {
+        Level::Ok => Exit::Ok,
+        Level::Warn | Level::Bad => Exit::No,
+        Level::Unknown => Exit::Unknown,
+    }
+}

@@ -1,0 +1,164 @@
+//! The node's side: pods become processes.
+//!
+//! A pod that is bound to a node is run here: its Job's work or its instance manager, container states and conditions,
+//! probes, restarts, graceful ends, events; and what the API server asks a node for: logs, commands, ports. This folder
+//! must not know what an operator decides.
+
+pub mod backoff;
+pub mod events;
+pub mod exec;
+pub mod handle;
+pub mod logbook;
+pub mod pod;
+pub mod probe;
+pub mod program;
+pub mod roads;
+pub mod runtime;
+mod supervise;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::api::resources::{NODES, PODS, PVCS};
+use super::api::{Change, Store};
+use super::object::{label, list, name, namespace, text, uid};
+use super::postgres::{Machine, Place};
+
+use handle::Handle;
+use roads::Roads;
+
+/// All nodes' kubelets of a lab in one.
+pub struct Kubelet {
+    store: Store,
+    machine: Arc<Machine>,
+    roads: Roads,
+    pods: Mutex<HashMap<String, Entry>>,
+    addresses: AtomicU32,
+}
+
+/// A pod that is being run.
+struct Entry {
+    handle: Arc<Handle>,
+    latest: watch::Sender<Option<Arc<Value>>>,
+}
+
+impl Kubelet {
+    /// A kubelet over these objects and this machine.
+    pub fn new(store: &Store, machine: Arc<Machine>) -> Arc<Self> {
+        let roads = Roads::new(machine.network.clone());
+        Arc::new(Kubelet {
+            store: store.as_manager("kubelet"),
+            machine,
+            roads,
+            pods: Mutex::default(),
+            addresses: AtomicU32::new(2),
+        })
+    }
+
+    /// The roads to instances.
+    pub fn roads(&self) -> &Roads {
+        &self.roads
+    }
+
+    /// Runs the pods of all nodes, for ever. Dropping it drops what runs in them.
+    pub async fn run(self: Arc<Self>) {
+        let mut workers = JoinSet::new();
+        let mut pods = self.store.watch(&PODS, None);
+        let mut claims = self.store.watch(&PVCS, None);
+        let roads = self.roads.clone();
+        let follow = roads.follow(&self.store);
+        tokio::pin!(follow);
+        loop {
+            tokio::select! {
+                () = &mut follow => return,
+                Some(_) = workers.join_next() => {}
+                event = pods.next() => self.news(event.kind, event.object, &mut workers),
+                event = claims.next() => {
+                    if event.kind == Change::Deleted {
+                        self.reclaim(&event.object);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pods(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
+        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The running pod of that object.
+    pub fn handle(&self, pod: &Value) -> Option<Arc<Handle>> {
+        self.pods().get(uid(pod)).map(|entry| Arc::clone(&entry.handle))
+    }
+
+    /// The running pod of that name.
+    pub fn named(&self, ns: &str, pod: &str) -> Option<Arc<Handle>> {
+        let pods = self.pods();
+        let found = pods.values().find(|e| e.handle.namespace == ns && e.handle.name == pod);
+        found.map(|entry| Arc::clone(&entry.handle))
+    }
+
+    fn news(self: &Arc<Self>, kind: Change, object: Arc<Value>, workers: &mut JoinSet<()>) {
+        let id = uid(&object).to_owned();
+        let mut pods = self.pods();
+        if kind == Change::Deleted {
+            if let Some(entry) = pods.remove(&id) {
+                entry.latest.send_replace(None);
+            }
+            return;
+        }
+        if let Some(entry) = pods.get(&id) {
+            entry.latest.send_replace(Some(object));
+            return;
+        }
+        let finished = matches!(text(&object, "/status/phase"), "Succeeded" | "Failed");
+        if text(&object, "/spec/nodeName").is_empty() || finished {
+            return;
+        }
+        let handle = Arc::new(self.new_handle(&object));
+        let (latest, reader) = watch::channel(Some(Arc::clone(&object)));
+        pods.insert(id, Entry { handle: Arc::clone(&handle), latest });
+        let host = self.host_address(text(&object, "/spec/nodeName"));
+        workers.spawn(worker::Worker::new(Arc::clone(self), handle, object, reader, &host).run());
+    }
+
+    fn new_handle(&self, pod: &Value) -> Handle {
+        let number = self.addresses.fetch_add(1, Ordering::Relaxed);
+        let node = text(pod, "/spec/nodeName").to_owned();
+        let zone = self.store.get(&NODES, "", &node);
+        let zone = zone.as_deref().and_then(|n| label(n, "topology.kubernetes.io/zone")).map(str::to_owned);
+        Handle::new(
+            pod,
+            Place { name: name(pod).to_owned(), zone },
+            format!("10.244.{}.{}", number / 250, number % 250),
+        )
+    }
+
+    fn host_address(&self, node: &str) -> String {
+        let node = self.store.get(&NODES, "", node);
+        let addresses = node.as_deref().map(|n| list(n, "/status/addresses")).unwrap_or_default();
+        let internal = addresses.iter().find(|a| text(a, "/type") == "InternalIP");
+        internal.map_or_else(|| "10.224.0.1".to_owned(), |a| text(a, "/address").to_owned())
+    }
+
+    /// A volume was given up: its data goes, as `reclaimPolicy: Delete` has it.
+    fn reclaim(&self, claim: &Value) {
+        let home = self.machine.servers_dir().join(volume(namespace(claim), name(claim)));
+        if let Err(why) = std::fs::remove_dir_all(&home)
+            && why.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(claim = name(claim), %why, "the volume's folder could not be removed");
+        }
+    }
+}
+
+/// The name of a claim's folder: claims of different namespaces may have the same name.
+pub fn volume(ns: &str, claim: &str) -> String {
+    format!("{ns}.{claim}")
+}

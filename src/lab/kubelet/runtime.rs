@@ -1,0 +1,146 @@
+//! What the API server asks a node for ([`PodRuntime`]), and the operator ([`InstanceStatusReader`]).
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::Kubelet;
+use super::handle::Handle;
+use crate::lab::api::ApiError;
+use crate::lab::api::runtime::{Connection, ExecRequest, ExecSession, LogRequest, Logs, PodRuntime, ProxyScheme};
+use crate::lab::instance::web::Answer;
+use crate::lab::object::name;
+use crate::lab::operator::InstanceStatusReader;
+use crate::lab::postgres::{Place, Policy};
+
+/// Where the kubelet's own probes come from: the node, outside every zone's border.
+pub fn node() -> Place {
+    Place { name: "node".to_owned(), zone: None }
+}
+
+/// How long a connection that nobody answers is waited for.
+const UNANSWERED: Duration = Duration::from_secs(40);
+
+/// Where the API server is in the network.
+pub fn api_server() -> Place {
+    Place { name: "kubernetes".to_owned(), zone: None }
+}
+
+/// Where the operator is in the network.
+pub fn operator() -> Place {
+    Place { name: "operator".to_owned(), zone: None }
+}
+
+fn refused(ip: &str, port: u16) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionRefused, format!("dial tcp {ip}:{port}: connect: connection refused"))
+}
+
+impl Kubelet {
+    /// GET of a path at a port of a pod, over the network as it is now.
+    pub(super) async fn reach(&self, from: &Place, pod: &Handle, port: u16, path: &str) -> io::Result<Answer> {
+        match self.roads.network().between(from, &pod.place) {
+            Policy::Pass => {}
+            Policy::Slow { delay, .. } => tokio::time::sleep(delay * 2).await,
+            Policy::Blackhole => {
+                tokio::time::sleep(UNANSWERED).await;
+                let why = format!("dial tcp {}:{port}: i/o timeout", pod.ip);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+            Policy::Cut => return Err(refused(&pod.ip, port)),
+        }
+        let instance = pod.instance().ok_or_else(|| refused(&pod.ip, port))?;
+        match port {
+            8000 => Ok(instance.get(path).await),
+            9187 => Ok(instance.get_metrics(path).await),
+            _ => Err(refused(&pod.ip, port)),
+        }
+    }
+
+    fn running(&self, pod: &Value) -> io::Result<Arc<Handle>> {
+        self.handle(pod)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, format!("pod {} has no address yet", name(pod))))
+    }
+}
+
+impl PodRuntime for Kubelet {
+    fn logs(&self, pod: Arc<Value>, request: LogRequest) -> BoxFuture<'_, Result<Logs, ApiError>> {
+        async move {
+            let book = self.handle(&pod).and_then(|h| h.log(&request.container, request.previous));
+            let why = || {
+                let what = if request.previous { "previous terminated container" } else { "container" };
+                format!("{what} \"{}\" in pod \"{}\" not found", request.container, name(&pod))
+            };
+            book.map(|b| b.read(request.follow)).ok_or_else(|| ApiError::bad_request(why()))
+        }
+        .boxed()
+    }
+
+    fn exec(&self, pod: Arc<Value>, request: ExecRequest) -> BoxFuture<'_, Result<ExecSession, ApiError>> {
+        async move {
+            let gone = || ApiError::bad_request(format!("container not found (\"{}\")", request.container));
+            let handle = self.handle(&pod).ok_or_else(gone)?;
+            let instance = handle.instance().ok_or_else(gone)?;
+            super::exec::start(&instance, &request).await
+        }
+        .boxed()
+    }
+
+    fn dial(&self, pod: Arc<Value>, port: u16) -> BoxFuture<'_, io::Result<Box<dyn Connection>>> {
+        async move {
+            let handle = self.running(&pod)?;
+            if port != 5432 {
+                return Err(refused("127.0.0.1", port));
+            }
+            let road = self.roads.to_pod(&handle.namespace, &handle.name, api_server()).await;
+            let road = road.map_err(|p| io::Error::other(p.line()))?;
+            let stream = tokio::net::TcpStream::connect(road.address()).await?;
+            Ok(Box::new(super::exec::Kept::new(stream, road)) as Box<dyn Connection>)
+        }
+        .boxed()
+    }
+
+    fn proxy(
+        &self,
+        pod: Arc<Value>,
+        scheme: ProxyScheme,
+        port: u16,
+        request: http::Request<Bytes>,
+    ) -> BoxFuture<'_, io::Result<http::Response<Bytes>>> {
+        async move {
+            let handle = self.running(&pod)?;
+            let answer = match (port, scheme) {
+                (8000, ProxyScheme::Http) => Answer {
+                    code: 400,
+                    content: "text/plain; charset=utf-8",
+                    body: "Client sent an HTTP request to an HTTPS server.\n".to_owned(),
+                },
+                (9187, ProxyScheme::Https) => {
+                    return Err(io::Error::other("http: server gave HTTP response to HTTPS client"));
+                }
+                _ => self.reach(&api_server(), &handle, port, request.uri().path()).await?,
+            };
+            let response = http::Response::builder().status(answer.code).header("Content-Type", answer.content);
+            response.body(Bytes::from(answer.body)).map_err(io::Error::other)
+        }
+        .boxed()
+    }
+}
+
+impl InstanceStatusReader for Kubelet {
+    fn read(&self, pod: Arc<Value>) -> BoxFuture<'_, Result<Value, String>> {
+        async move {
+            let handle = self.running(&pod).map_err(|why| why.to_string())?;
+            let answer = self.reach(&operator(), &handle, 8000, "/pg/status").await.map_err(|why| why.to_string())?;
+            if answer.code != 200 {
+                return Err(format!("{}: {}", answer.code, answer.body.trim_end()));
+            }
+            serde_json::from_str(&answer.body).map_err(|why| why.to_string())
+        }
+        .boxed()
+    }
+}

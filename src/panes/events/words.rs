@@ -1,0 +1,165 @@
+//! A happening in words: how bad, one short word, one line.
+
+use crate::domain::event::{Happening, Transition, What};
+use crate::domain::health::Level;
+use crate::domain::names::InstanceName;
+
+/// What a row of the timeline says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    /// How much it wants attention.
+    pub level: Level,
+    /// The reason or the kind of change, short.
+    pub what: String,
+    /// About which object; empty where the cluster says it all.
+    pub object: String,
+    /// The rest.
+    pub text: String,
+    /// Who tells it.
+    pub teller: Teller,
+}
+
+/// Who tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// A Kubernetes event.
+    Kubernetes,
+    /// A change howdah saw.
+    Seen,
+    /// A notice of howdah's own.
+    Notice,
+}
+
+impl Teller {
+    /// The word in the column.
+    pub fn word(self) -> &'static str {
+        match self {
+            Teller::Kubernetes => "event",
+            Teller::Seen => "seen",
+            Teller::Notice => "notice",
+        }
+    }
+}
+
+/// A happening in words.
+pub fn words(happening: &Happening) -> Words {
+    match &happening.what {
+        What::Kubernetes { warning, reason, object, message, count, .. } => Words {
+            level: if *warning { Level::Warn } else { Level::Ok },
+            what: reason.clone(),
+            object: object.clone(),
+            text: if *count > 1 { format!("{message} (×{count})") } else { message.clone() },
+            teller: Teller::Kubernetes,
+        },
+        What::Notice { text, warning } => Words {
+            level: if *warning { Level::Warn } else { Level::Ok },
+            what: "Notice".into(),
+            object: String::new(),
+            text: text.clone(),
+            teller: Teller::Notice,
+        },
+        What::Transition(transition) => of_transition(transition),
+    }
+}
+
+fn of_transition(transition: &Transition) -> Words {
+    use Transition::*;
+    let (level, what, object, text) = match transition {
+        Appeared => (Level::Ok, "Cluster", String::new(), "appeared".into()),
+        Vanished => (Level::Warn, "Cluster", String::new(), "is gone".into()),
+        Phase { from, to } => (Level::Ok, "Phase", String::new(), change(from.as_deref(), to.as_deref())),
+        Target { from, to } => (Level::Warn, "Target", String::new(), change(from.as_deref(), to.as_deref())),
+        Primary { from, to } => (Level::Warn, "Primary", String::new(), change(name(from), name(to))),
+        Timeline { from, to } => {
+            let number = |n: &Option<u32>| n.map(|n| n.to_string());
+            (Level::Warn, "Timeline", String::new(), change(number(from).as_deref(), number(to).as_deref()))
+        }
+        Lease { from, to } => (Level::Ok, "Lease", String::new(), change(name(from), name(to))),
+        ReadWrite { from, to } => {
+            let level = if to.is_empty() { Level::Bad } else { Level::Ok };
+            let text = format!("{} → {}", names(from), if to.is_empty() { "nowhere".into() } else { names(to) });
+            (level, "Writes", String::new(), text)
+        }
+        Ready { from, to } => {
+            let less = to.unwrap_or(0) < from.unwrap_or(0);
+            let number = |n: &Option<u32>| n.map(|n| n.to_string());
+            let level = if less { Level::Warn } else { Level::Ok };
+            (level, "Ready", String::new(), change(number(from).as_deref(), number(to).as_deref()))
+        }
+        Pod { instance, change } => {
+            let trouble = matches!(change.as_str(), "gone" | "not ready" | "restarted" | "deleting");
+            (if trouble { Level::Warn } else { Level::Ok }, "Pod", instance.to_string(), change.clone())
+        }
+        Role { instance, from, to } => {
+            (Level::Ok, "Role", instance.to_string(), change(from.as_deref(), to.as_deref()))
+        }
+        Condition { kind, status, reason } => {
+            let (level, word) = match status {
+                Some(true) => (Level::Ok, "true"),
+                Some(false) => (Level::Warn, "false"),
+                None => (Level::Unknown, "unknown"),
+            };
+            (level, "Condition", String::new(), format!("{kind} is {word}: {reason}"))
+        }
+        Fencing { now } if now.is_empty() => (Level::Ok, "Fencing", String::new(), "lifted".into()),
+        Fencing { now } => (Level::Warn, "Fencing", String::new(), now.join(", ")),
+        Hibernation { now } => (Level::Warn, "Hibernation", String::new(), now.clone()),
+        Streaming { instance, streaming: true } => {
+            (Level::Ok, "Streaming", instance.to_string(), "streams again".into())
+        }
+        Streaming { instance, streaming: false } => {
+            (Level::Warn, "Streaming", instance.to_string(), "streams no more".into())
+        }
+        Verdict { about, from, to, reason } => {
+            let text = match reason {
+                Some(reason) => format!("{about} {from} → {to}: {reason}"),
+                None => format!("{about} {from} → {to}"),
+            };
+            (level_of(to), "Verdict", String::new(), text)
+        }
+        Source { source, now } => {
+            let level = if now == "live" { Level::Ok } else { Level::Unknown };
+            (level, "Source", source.clone(), now.clone())
+        }
+    };
+    Words { level, what: what.into(), object, text, teller: Teller::Seen }
+}
+
+fn level_of(word: &str) -> Level {
+    [Level::Ok, Level::Warn, Level::Bad].into_iter().find(|l| l.word() == word).unwrap_or(Level::Unknown)
+}
+
+fn change(from: Option<&str>, to: Option<&str>) -> String {
+    format!("{} → {}", from.unwrap_or("–"), to.unwrap_or("–"))
+}
+
+fn name(name: &Option<InstanceName>) -> Option<&str> {
+    name.as_ref().map(InstanceName::as_str)
+}
+
+fn names(names: &[InstanceName]) -> String {
+    if names.is_empty() {
+        return "nowhere".into();
+    }
+    names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The letter that marks it on a graph's time axis; `None`: it is not marked there.
+pub fn letter(happening: &Happening) -> Option<char> {
+    match &happening.what {
+        What::Transition(t) => match t {
+            Transition::Primary { .. } => Some('P'),
+            Transition::Timeline { .. } => Some('T'),
+            Transition::ReadWrite { .. } => Some('W'),
+            Transition::Streaming { .. } => Some('S'),
+            Transition::Fencing { .. } => Some('F'),
+            Transition::Hibernation { .. } => Some('H'),
+            Transition::Verdict { .. } => Some('V'),
+            Transition::Condition { .. } => Some('C'),
+            Transition::Pod { change, .. } if change != "created" => Some('R'),
+            _ => None,
+        },
+        What::Kubernetes { warning: true, .. } => Some('E'),
+        What::Kubernetes { .. } | What::Notice { .. } => None,
+    }
+}

@@ -1,0 +1,186 @@
+//! The columns of the fleet: what each shows, how bad it is, and how clusters are ordered by it.
+
+use jiff::Timestamp;
+use std::cmp::{Ordering, Reverse};
+
+use crate::domain::health::Level;
+use crate::domain::picture::Lag;
+use crate::domain::quantity;
+use crate::panes::digest::Digest;
+use crate::ui::marks::Marks;
+use crate::ui::widgets::table as widgets;
+
+/// A column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    Cluster,
+    Operator,
+    Postgres,
+    Ready,
+    Zones,
+    Primary,
+    Sync,
+    Lag,
+    Archived,
+    Backup,
+    Seen,
+}
+
+use Column::*;
+
+/// All, as they stand.
+pub const ALL: [Column; 11] = [Cluster, Operator, Postgres, Ready, Zones, Primary, Sync, Lag, Archived, Backup, Seen];
+
+/// How they are drawn. The mark of the verdict comes first and is no column to sort by.
+pub const SHAPES: [widgets::Column; 12] = [
+    widgets::Column::text("", 1, 1).priority(0),
+    widgets::Column::text("CLUSTER", 24, 28).grow(3).priority(0),
+    widgets::Column::text("OPERATOR", 9, 9).priority(8),
+    widgets::Column::text("PG", 4, 5).priority(7),
+    widgets::Column::number("READY", 5).priority(0),
+    widgets::Column::number("ZONES", 5).priority(6),
+    widgets::Column::text("PRIMARY", 15, 20).grow(2).priority(5),
+    widgets::Column::number("SYNC", 6).priority(4),
+    widgets::Column::number("LAG", 12).priority(1),
+    widgets::Column::number("ARCHIVED", 8).priority(3),
+    widgets::Column::number("BACKUP", 6).priority(2),
+    widgets::Column::number("SEEN", 4).priority(9),
+];
+
+impl Column {
+    /// What it shows of a cluster, and how bad that is. `Level::Ok` is drawn as plain text.
+    pub fn cell(self, d: &Digest, marks: &Marks, now: Timestamp, several_contexts: bool) -> (String, Level) {
+        let none = || marks.nothing.to_owned();
+        let marked = |text: String, level: Level| match level {
+            Level::Ok | Level::Unknown => (text, level),
+            Level::Warn | Level::Bad => (format!("{text} {}", marks.level(level)), level),
+        };
+        match self {
+            Cluster if several_contexts => (format!("{}:{}", d.key.context, d.key), Level::Ok),
+            Cluster => (d.key.to_string(), Level::Ok),
+            Operator => (d.operator.clone(), Level::Ok),
+            Postgres => (d.postgres.clone().unwrap_or_else(none), Level::Ok),
+            Ready => match d.ready {
+                (None, _) => (marks.unknown.into(), Level::Unknown),
+                (Some(ready), Some(wanted)) => (format!("{ready}/{wanted}"), d.marks.ready),
+                (Some(ready), None) => (format!("{ready}/?"), d.marks.ready),
+            },
+            Zones => match d.zones {
+                None => (none(), Level::Ok),
+                Some((have, could)) => (format!("{have}/{could}"), d.marks.zones),
+            },
+            Primary => (primary(d, marks), d.marks.primary),
+            Sync => match d.sync {
+                None => (none(), Level::Ok),
+                Some((_, 0)) => ("async".into(), d.marks.sync),
+                Some((have, wanted)) => (format!("{have} of {wanted}"), d.marks.sync),
+            },
+            Lag => (lag(&d.lag, d.rising, marks), d.marks.lag),
+            Archived => marked(age(d.archived, now, marks), d.marks.archived),
+            Backup => marked(age(d.backup, now, marks), d.marks.backup),
+            Seen => (age(d.seen, now, marks), Level::Ok),
+        }
+    }
+
+    /// Its value is what an instance said: it grows stale with the instances' answers, not with the watch.
+    pub fn sampled(self) -> bool {
+        matches!(self, Sync | Lag | Archived | Seen)
+    }
+
+    /// The order of two clusters by this column: what wants attention comes first.
+    pub fn compare(self, a: &Digest, b: &Digest) -> Ordering {
+        match self {
+            Cluster => a.key.cmp(&b.key),
+            Operator => a.operator.cmp(&b.operator),
+            Postgres => a.postgres.cmp(&b.postgres),
+            Ready => gap(b.ready.0.zip(b.ready.1)).cmp(&gap(a.ready.0.zip(a.ready.1))),
+            Zones => gap(b.zones).cmp(&gap(a.zones)),
+            Primary => a.primary.as_ref().map(|p| &p.0).cmp(&b.primary.as_ref().map(|p| &p.0)),
+            Sync => gap(b.sync).cmp(&gap(a.sync)),
+            Lag => (b.lag.bytes, b.lag.time).cmp(&(a.lag.bytes, a.lag.time)),
+            Archived => a.archived.cmp(&b.archived),
+            Backup => a.backup.cmp(&b.backup),
+            Seen => a.seen.cmp(&b.seen),
+        }
+    }
+}
+
+/// The order without a chosen column: worst first, then by name. What can't be told stands before what is well.
+pub fn worst_first(a: &Digest, b: &Digest) -> Ordering {
+    (Reverse(a.level), &a.key).cmp(&(Reverse(b.level), &b.key))
+}
+
+fn gap(pair: Option<(u32, u32)>) -> Option<u32> {
+    pair.map(|(have, wanted)| wanted.saturating_sub(have))
+}
+
+fn age(then: Option<Timestamp>, now: Timestamp, marks: &Marks) -> String {
+    then.map_or_else(|| marks.nothing.to_owned(), |t| quantity::age(t, now))
+}
+
+/// `pg-orders-2 z2`: the zone by what tells it from the others.
+fn primary(d: &Digest, marks: &Marks) -> String {
+    if let Some(nature) = &d.nature {
+        return nature.clone();
+    }
+    match &d.primary {
+        None => marks.nothing.to_owned(),
+        Some((name, None)) => name.to_string(),
+        Some((name, Some(zone))) => format!("{name} {}", short_zone(zone.as_str())),
+    }
+}
+
+/// `westus3-2` → `z2`, `us-east-1b` → `1b`: the last part is what tells the zones of a region apart.
+pub fn short_zone(zone: &str) -> String {
+    let last = zone.rsplit('-').next().unwrap_or(zone);
+    if last.bytes().all(|b| b.is_ascii_digit()) { format!("z{last}") } else { last.to_owned() }
+}
+
+/// `38 MB 12s ↑`.
+pub fn lag(lag: &Lag, rising: bool, marks: &Marks) -> String {
+    let mut text = match lag.bytes {
+        None if lag.time.is_none() => return marks.nothing.to_owned(),
+        None => String::new(),
+        Some(n) if lag.at_least => format!("{}{}", if marks.ascii { ">=" } else { "≥" }, quantity::bytes(n)),
+        Some(n) => quantity::bytes(n),
+    };
+    // Below ten milliseconds the time says nothing that the bytes don't.
+    if let Some(time) = lag.time.filter(|t| t.as_millis() >= 10) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&quantity::span(time).replace(' ', ""));
+    }
+    if rising {
+        text.push(' ');
+        text.push_str(marks.rising);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::SignedDuration;
+
+    #[test]
+    fn zones_by_their_last_part() {
+        assert_eq!(["westus3-2", "us-east-1b", "eu", "2"].map(short_zone), ["z2", "1b", "eu", "z2"]);
+    }
+
+    #[test]
+    fn lag_says_what_matters() {
+        let time = |ms| Some(SignedDuration::from_millis(ms));
+        let show = |bytes, time, at_least, rising| lag(&Lag { bytes, time, at_least }, rising, &Marks::SIGNS);
+        assert_eq!(show(Some(0), time(0), false, false), "0 B");
+        assert_eq!(show(Some(38_000_000), time(12_000), false, true), "38 MB 12s ↑");
+        assert_eq!(show(Some(8_200), time(31), false, false), "8.2 kB 31ms");
+        assert_eq!(show(Some(8_200), None, true, false), "≥8.2 kB");
+        assert_eq!(show(None, None, false, false), "–");
+    }
+
+    #[test]
+    fn every_column_has_a_shape() {
+        assert_eq!(ALL.len() + 1, SHAPES.len());
+    }
+}

@@ -1,0 +1,262 @@
+//! The console's screens. Each folder is one: its state, what its commands do, how it looks.
+//!
+//! A pane sees a [`Scene`] and nothing else: no clock, no I/O, no other pane. It holds only what is its own (a
+//! selection, a filter, a cursor), asks for things by [`Wish`]es, and draws itself from values. A new pane is a folder,
+//! one line in [`all`], rows in the command table and lines in the keymaps.
+
+pub mod detail;
+pub mod digest;
+pub mod events;
+pub mod field;
+pub mod fleet;
+pub mod fuzzy;
+pub mod known;
+pub mod replication;
+pub mod times;
+pub mod topology;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Rect, Size};
+use ratatui::text::Line;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, Scope};
+use crate::domain::cluster::{Cluster, Operator};
+use crate::domain::detail::{ObjectRef, Subject};
+use crate::domain::names::{ClusterKey, Context, InstanceName};
+use crate::domain::source::{SourceId, SourceState};
+use crate::ui::theme::Look;
+use known::Known;
+
+/// A pane's name: its tab is the title, this is how others point to it.
+pub type PaneId = &'static str;
+
+/// Something only the outside can do. Plain data: `run.rs` performs it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Leave.
+    Quit,
+    /// Back to the shell until `fg`.
+    Suspend,
+    /// Clear the terminal and draw everything anew.
+    Redraw,
+    /// Put this on the clipboard (OSC 52).
+    Copy(String),
+    /// Ring the bell.
+    Bell,
+    /// Hand the terminal to `psql` in this instance, read-only.
+    Psql(ClusterKey, InstanceName),
+    /// Learn this until it is let go.
+    Watch(Subject),
+    /// Nobody looks at it any more.
+    Unwatch(Subject),
+    /// These clusters are on screen: sample them each second, the others less often.
+    Focus(Vec<ClusterKey>),
+    /// Write this text to a file of about this name.
+    Export {
+        /// The contents.
+        csv: String,
+        /// A file name, not a path.
+        name: String,
+    },
+    /// Try this source now.
+    RetrySource(SourceId),
+    /// Read settings, theme and keymap anew.
+    ReloadSettings,
+}
+
+/// What a pane asks of the console around it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish {
+    /// Perform this.
+    Effect(Effect),
+    /// This cluster is the one the other panes are about.
+    Choose(ClusterKey),
+    /// Go to this pane.
+    Go(PaneId),
+    /// Do this, as if its key had been pressed.
+    Do(Command),
+    /// Say this.
+    Say(String),
+}
+
+/// How times and marks are written.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    /// Times in UTC instead of local.
+    pub utc: bool,
+    /// Where "local" is.
+    pub zone: TimeZone,
+    /// Ring the bell when a verdict changes.
+    pub bell: bool,
+}
+
+/// All a pane may see.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// What is known.
+    pub known: &'a Known,
+    /// The cluster in question, where one is chosen.
+    pub chosen: Option<&'a ClusterKey>,
+    /// Which contexts and namespaces are shown.
+    pub choice: &'a Choice,
+    /// What time it is.
+    pub now: Timestamp,
+    /// How big the pane is drawn: the app and the mouse use the same number.
+    pub size: Size,
+    /// How times are written.
+    pub habits: &'a Habits,
+    /// How it looks: where lines break depends on the marks' and the words' widths.
+    pub look: &'a Look,
+}
+
+/// Which clusters are shown: `None` is all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// Only of these contexts.
+    pub contexts: Option<std::collections::BTreeSet<Context>>,
+    /// Only in these namespaces.
+    pub namespaces: Option<std::collections::BTreeSet<String>>,
+}
+
+impl Choice {
+    /// Is this cluster shown?
+    pub fn shows(&self, key: &ClusterKey) -> bool {
+        self.contexts.as_ref().is_none_or(|c| c.contains(&key.context))
+            && self.namespaces.as_ref().is_none_or(|n| n.contains(&*key.namespace))
+    }
+}
+
+/// What is selected in a pane: what YAML, description, logs and psql are about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selected {
+    /// The object itself.
+    pub object: ObjectRef,
+    /// The cluster and instance, where it belongs to one.
+    pub instance: Option<(ClusterKey, InstanceName)>,
+}
+
+/// A screen.
+pub trait Pane {
+    /// Its name.
+    fn id(&self) -> PaneId;
+    /// The word on its tab.
+    fn title(&self) -> &'static str;
+    /// Where its keys are looked for.
+    fn scope(&self) -> Scope;
+    /// Why this can't be done now; `None`: it can.
+    fn refuses(&self, command: Command, scene: &Scene<'_>) -> Option<String>;
+    /// Does it. Only asked for what is not refused.
+    fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish>;
+    /// The line that typed text goes to, while there is one.
+    fn typing(&mut self) -> Option<&mut field::Field> {
+        None
+    }
+    /// There is such a line now.
+    fn is_typing(&self) -> bool {
+        false
+    }
+    /// The mouse was pressed at this place within the pane.
+    fn press(&mut self, _x: u16, _y: u16, _scene: &Scene<'_>) -> Vec<Wish> {
+        Vec::new()
+    }
+    /// Something it shows may have changed: its selection and its order are put right here, so that drawing is pure.
+    fn settle(&mut self, _scene: &Scene<'_>) {}
+    /// `back` means something here: a filter to undo, a screen to close.
+    fn has_back(&self) -> bool {
+        false
+    }
+    /// Another pane chose this cluster.
+    fn chosen(&mut self, _key: &ClusterKey) {}
+    /// Keys worth naming at the bottom, with a word each, the most useful first.
+    fn hints(&self) -> &'static [(Command, &'static str)];
+    /// What the end of the footer says: how many of what.
+    fn counts<'a>(&self, _scene: &Scene<'_>, _look: &Look) -> Option<Line<'a>> {
+        None
+    }
+    /// What is selected.
+    fn selected(&self, _scene: &Scene<'_>) -> Option<Selected> {
+        None
+    }
+    /// Clusters it shows now: they are sampled each second.
+    fn visible(&self, scene: &Scene<'_>) -> Vec<ClusterKey> {
+        scene.chosen.cloned().into_iter().collect()
+    }
+    /// Draws it. The same scene gives the same picture.
+    fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer);
+}
+
+impl Wish {
+    /// Put this on the clipboard.
+    pub fn copy(text: String) -> Wish {
+        Wish::Effect(Effect::Copy(text))
+    }
+}
+
+/// The screens, in the order of their tabs.
+pub fn all() -> Vec<Box<dyn Pane>> {
+    vec![
+        Box::new(fleet::Fleet::default()),
+        Box::new(topology::Topology::default()),
+        Box::new(replication::Replication::default()),
+        Box::new(events::Events::default()),
+    ]
+}
+
+impl Habits {
+    /// The zone times are written in.
+    pub fn zone(&self) -> &TimeZone {
+        static UTC: TimeZone = TimeZone::UTC;
+        if self.utc { &UTC } else { &self.zone }
+    }
+}
+
+/// A pod.
+pub fn pod_object(key: &ClusterKey, name: &str) -> ObjectRef {
+    core_object(key, "Pod", name)
+}
+
+/// An object of the core group in a cluster's namespace.
+pub fn core_object(key: &ClusterKey, kind: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        context: key.context.clone(),
+        api_version: "v1".into(),
+        kind: kind.into(),
+        namespace: key.namespace.to_string(),
+        name: name.into(),
+    }
+}
+
+/// The object of a cluster itself.
+pub fn object_of(cluster: &Cluster) -> ObjectRef {
+    let (api_version, kind) = match cluster.operator {
+        Operator::Cnpg => ("postgresql.cnpg.io/v1", "Cluster"),
+        Operator::Pgo => ("postgres-operator.crunchydata.com/v1beta1", "PostgresCluster"),
+    };
+    let key = &cluster.key;
+    ObjectRef {
+        context: key.context.clone(),
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: key.namespace.to_string(),
+        name: key.name.to_string(),
+    }
+}
+
+/// What is said where nothing is shown: that it is being learned, that it can't be, or `empty`.
+pub fn loading(scene: &Scene<'_>, empty: &str) -> String {
+    let watches = scene.known.facts.sources.iter().filter(|(id, _)| matches!(id, SourceId::Kubernetes(_)));
+    let states: Vec<_> = watches.map(|(_, health)| &health.state).collect();
+    let connecting = states.is_empty() || states.iter().any(|s| matches!(s, SourceState::Connecting));
+    let failing = states.iter().find_map(|s| match s {
+        SourceState::Failing { why, again_at } => {
+            let wait = again_at.duration_since(scene.now).as_secs().max(0);
+            Some(format!("Can't ask Kubernetes: {why}. Trying again in {wait}s."))
+        }
+        SourceState::Absent(why) => Some(format!("Can't ask Kubernetes: {why}.")),
+        _ => None,
+    });
+    failing.unwrap_or_else(|| if connecting { "Asking Kubernetes…".into() } else { empty.to_owned() })
+}
