@@ -13,8 +13,8 @@
 //! | [`panes`] | the screens: fleet, topology, replication, events, details |
 //! | [`app`] | the console: messages, model, update, view, recording |
 //! | [`lab`] | the other side of the wire: real PostgreSQL behind a Kubernetes API |
-//! | [`settings`] | what a person set, and where files are |
-//! | [`log`] | a bounded private file, and the last lines |
+//! | [`settings`] | a person's settings, and where files are |
+//! | [`log`] | what happened inside, on disk and in memory |
 //! | [`cli`] | the command line: flags, and commands without the screen |
 //! | [`run`] | the composition root: the loop that holds all rooms together |
 //!

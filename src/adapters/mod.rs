@@ -12,5 +12,7 @@ pub mod live;
 pub mod playback;
 pub mod postgres;
 pub mod supervisor;
+#[cfg(test)]
+mod tests;
 
 pub use live::{Adapters, Config, Dsn, Handle, Namespaces};

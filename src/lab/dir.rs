@@ -45,7 +45,7 @@ impl LabDir {
         match dir {
             Some(dir) => LabDir::take(dir, index.as_ref()),
             None => {
-                let name = format!("howdah-{}-{:06x}", std::process::id(), rand::random::<u32>() & 0xff_ffff);
+                let name = format!("howdah-{:012x}", rand::random::<u64>() >> 16);
                 LabDir::take(&temporary().join(name), index.as_ref())
             }
         }
@@ -138,6 +138,8 @@ impl Drop for LabDir {
         remove_mark(&self.root, &claims);
         if let Some(entry) = &self.index {
             let _ = fs::remove_file(entry);
+            // The last lab takes the index with it.
+            let _ = entry.parent().map(fs::remove_dir);
         }
     }
 }
@@ -215,7 +217,10 @@ impl Index {
 
     fn list(&self, root: &Path) -> Option<PathBuf> {
         let entry = self.folder.join(format!("{}-{:08x}", std::process::id(), rand::random::<u32>()));
-        fs::write(&entry, root.as_os_str().as_encoded_bytes()).ok()?;
+        let text = root.as_os_str().as_encoded_bytes();
+        // The last lab but this one may just have taken the folder with it.
+        let made = |folder: &Path| DirBuilder::new().mode(0o700).create(folder);
+        fs::write(&entry, text).or_else(|_| made(&self.folder).and_then(|()| fs::write(&entry, text))).ok()?;
         Some(entry)
     }
 

@@ -118,8 +118,9 @@ fn operator(cluster: &Cluster) -> String {
     let mut text = cluster.operator.short().to_owned();
     if let Some(version) = &cluster.operator_version {
         text.push(' ');
-        // `1.30.0` is the `1.30` everybody says; a patch level that isn't 0 stays.
-        text.push_str(version.strip_suffix(".0").filter(|v| v.contains('.')).unwrap_or(version));
+        // Major and minor are what behaviour depends on; the description has the rest.
+        let short: Vec<&str> = version.split('.').take(2).collect();
+        text.push_str(&short.join("."));
     }
     text
 }

@@ -20,6 +20,9 @@ pub const LOG_LINES: usize = 20_000;
 /// A verdict is asked anew at least this often, because ages cross limits without a fact.
 const REJUDGE: SignedDuration = SignedDuration::from_secs(5);
 
+/// Of so few clusters everything is kept from the start, before anybody has opened one.
+const FEW: usize = 6;
+
 /// How many verdicts one tick may renew: a thousand clusters are spread over several.
 const PER_TICK: usize = 250;
 
@@ -95,6 +98,12 @@ impl Known {
         let mut changed = false;
         for fact in facts {
             let touched = touched(&self.facts, &fact);
+            if let Fact::Cluster(c) = &fact
+                && !self.facts.clusters.contains_key(&c.key)
+                && self.facts.clusters.len() < FEW
+            {
+                self.history.focus(&c.key);
+            }
             if self.facts.absorb(fact.clone()) {
                 changed = true;
                 self.history.observe(&self.facts, &fact, now);

@@ -10,6 +10,7 @@ use howdah::lab::{
     },
 };
 
+pub const SOON: Duration = Duration::from_secs(20);
 pub const APP_PASSWORD: &str = "an app's secret";
 
 pub struct World {
@@ -79,6 +80,12 @@ impl World {
 
 /// What psql prints, or its error. Through the server's socket.
 pub async fn psql(server: &Server, statement: &str) -> String {
+    psql_in("postgres", server, statement).await
+}
+
+/// As [`psql`], in that database.
+pub async fn psql_in(database: &str, server: &Server, statement: &str) -> String {
+    let database = database.to_owned();
     let environment = server.environment();
     let program = server.machine().binaries.program("psql");
     let statement = statement.to_owned();
@@ -86,6 +93,7 @@ pub async fn psql(server: &Server, statement: &str) -> String {
         let output = Command::new(program)
             .args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-c", &statement])
             .envs(environment)
+            .env("PGDATABASE", database)
             .env("PGCONNECT_TIMEOUT", "5")
             .output()
             .unwrap();
@@ -103,4 +111,11 @@ pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() ->
         assert!(std::time::Instant::now() < deadline, "{what}: not in time");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
+}
+
+/// Waits until exactly these standbys stream from it, in the order of their names.
+pub async fn streaming(primary: &Server, names: &str) {
+    let statement = "select coalesce(string_agg(application_name, ',' order by application_name), '') \
+                     from pg_stat_replication where state = 'streaming'";
+    until(&format!("streaming: {names:?}"), || async { psql(primary, statement).await == names }).await;
 }

@@ -50,8 +50,11 @@ pub fn three(key: ClusterKey, leads: usize) -> Cluster {
         renewed: Some(ago(1)),
         transitions: Some(2),
     });
-    c.archiving =
-        Archiving { by: Some(Archiver::InTreeBarman), destination: Some("https://store/backups".into()), ..Archiving::default() };
+    c.archiving = Archiving {
+        by: Some(Archiver::InTreeBarman),
+        destination: Some("https://store/backups".into()),
+        ..Archiving::default()
+    };
     c.backups = Backups {
         first_recoverability_point: Some(ago(7 * 86_400)),
         last_successful: Some(ago(51 * 60)),
@@ -128,10 +131,7 @@ fn volumes(instances: &[Instance]) -> Vec<Volume> {
         dangling: false,
         zone: i.zone.clone(),
     };
-    instances
-        .iter()
-        .flat_map(|i| [volume(i, "", VolumePurpose::Data), volume(i, "-wal", VolumePurpose::Wal)])
-        .collect()
+    instances.iter().flat_map(|i| [volume(i, "", VolumePurpose::Data), volume(i, "-wal", VolumePurpose::Wal)]).collect()
 }
 
 pub fn any(number: u32, names: &[&str]) -> SyncRule {
@@ -218,10 +218,17 @@ pub fn silent(key: &ClusterKey, instance: &str, seconds: i64, why: &str) -> Fact
     Fact::Sql(key.clone(), instance.into(), probe(seconds, Err(silence)))
 }
 
+/// Nobody may ask `/pg/status`.
+pub fn forbidden(key: &ClusterKey, instance: &str, seconds: i64) -> Fact {
+    let why = "no permission for pods/proxy in namespace legacy".into();
+    Fact::Status(key.clone(), instance.into(), probe(seconds, Err(Silence { kind: SilenceKind::Forbidden, why })))
+}
+
 /// Disks `used` percent full, and nothing else of metrics.
 pub fn disks(key: &ClusterKey, instance: &str, used: u64) -> Fact {
     let size = 2u64 << 30;
-    let reading = |purpose, used: u64| DiskReading { purpose, used: size / 100 * used, size, source: "kubelet stats".into() };
+    let reading =
+        |purpose, used: u64| DiskReading { purpose, used: size / 100 * used, size, source: "kubelet stats".into() };
     let sample = MetricsSample {
         up: Some(true),
         disks: vec![reading(VolumePurpose::Data, used), reading(VolumePurpose::Wal, used / 2)],

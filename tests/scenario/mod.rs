@@ -10,6 +10,7 @@ pub mod play;
 use howdah::domain::cluster::*;
 use howdah::domain::event::{Happening, Transition, What};
 use howdah::domain::facts::Fact;
+use howdah::domain::lsn::Lsn;
 use howdah::domain::names::{ClusterKey, Context};
 use howdah::domain::replication::SyncState;
 use howdah::domain::sample::{ArchiverReading, Receiver};
@@ -136,12 +137,12 @@ pub fn pg_primary() -> Vec<Fact> {
         mode: Some("transaction".into()),
         paused: false,
     }];
-    let mut lead = leading("0/9000060", 2);
+    let mut lead = leading("1/9000060", 2);
     lead.standbys = vec![
-        standby("pg-primary-2", "0/9000060", "0/9000060", 400, SyncState::Quorum),
-        standby("pg-primary-3", "0/9000060", "0/8FFE000", 31_000, SyncState::Quorum),
+        standby("pg-primary-2", "1/9000060", "1/9000060", 400, SyncState::Quorum),
+        standby("pg-primary-3", "1/9000060", "1/8FFE000", 31_000, SyncState::Quorum),
     ];
-    lead.slots = vec![slot("_cnpg_pg_primary_2", "0/9000060", true), slot("_cnpg_pg_primary_3", "0/8FFE000", true)];
+    lead.slots = vec![slot("_cnpg_pg_primary_2", "1/9000060", true), slot("_cnpg_pg_primary_3", "1/8FFE000", true)];
     lead.archiver = Some(ArchiverReading {
         archived: 812,
         last_archived: Some(("000000020000000000000008".into(), ago(4))),
@@ -152,8 +153,8 @@ pub fn pg_primary() -> Vec<Fact> {
     let key = c.key.clone();
     facts.insert(0, Fact::Cluster(Arc::new(c)));
     facts.push(sql(&key, "pg-primary-1", 1, lead));
-    facts.push(sql(&key, "pg-primary-2", 1, following("0/9000060", 2)));
-    facts.push(sql(&key, "pg-primary-3", 1, following("0/8FFE000", 2)));
+    facts.push(sql(&key, "pg-primary-2", 1, following("1/9000060", 2)));
+    facts.push(sql(&key, "pg-primary-3", 1, following("1/8FFE000", 2)));
     for (name, used) in [("pg-primary-1", 31), ("pg-primary-2", 31), ("pg-primary-3", 30)] {
         facts.push(disks(&key, name, used));
     }
@@ -184,8 +185,7 @@ pub fn pg_orders() -> Vec<Fact> {
     let mut lead = leading("2/4A06B7D8", 5);
     lead.sync_rule = Some(Ok(Some(any(1, &["pg-orders-1", "pg-orders-3"]))));
     lead.standbys = vec![standby("pg-orders-1", "2/4A06B7D8", "2/4A06B7D8", 900, SyncState::Async)];
-    lead.slots =
-        vec![slot("_cnpg_pg_orders_1", "2/4A06B7D8", true), slot("_cnpg_pg_orders_3", "2/1C000000", false)];
+    lead.slots = vec![slot("_cnpg_pg_orders_1", "2/4A06B7D8", true), slot("_cnpg_pg_orders_3", "2/1C000000", false)];
     lead.archiver = Some(ArchiverReading {
         archived: 4_812,
         last_archived: Some(("00000005000000020000003E".into(), ago(845))),
@@ -245,16 +245,65 @@ pub fn hippo() -> Vec<Fact> {
 
 /// The one nobody may ask: an old operator, no rights.
 pub fn pg_old() -> Vec<Fact> {
-    let mut c = Cluster::named(key("legacy", "pg-old"), Operator::Cnpg);
-    c.uid = "old".into();
+    let mut c = three(key("legacy", "pg-old"), 1);
     c.operator_version = Some("1.22.5".into());
+    c.postgres_version = None;
+    c.services.clear();
+    c.backups = Backups::default();
+    c.lease = None;
     let absent = |id| source(id, SourceState::Absent("no permission for pods/proxy in namespace legacy".into()), 900);
     let key = c.key.clone();
-    vec![
-        Fact::Cluster(Arc::new(c)),
-        absent(SourceId::Status(key.clone())),
-        absent(SourceId::Sql(key)),
-    ]
+    let mut facts =
+        vec![Fact::Cluster(Arc::new(c)), absent(SourceId::Status(key.clone())), absent(SourceId::Sql(key.clone()))];
+    facts.extend((1..=3).map(|n| forbidden(&key, &format!("pg-old-{n}"), 9)));
+    facts
+}
+
+/// Ten minutes before now, a sample every five seconds of each primary: what the graphs are made of.
+pub fn past() -> Vec<(Timestamp, Vec<Fact>)> {
+    (1..=120)
+        .rev()
+        .map(|n| {
+            let seconds = n * 5;
+            let phase = f64::from(n as i32);
+            (ago(seconds), vec![calm_at(seconds, phase), hippo_at(seconds, phase)])
+        })
+        .collect()
+}
+
+/// The calm cluster under a little load, with a bump three minutes ago.
+fn calm_at(seconds: i64, phase: f64) -> Fact {
+    let wave = ((phase / 6.0).sin() * 2_000_000.0) as i64;
+    let current = 0x1_0900_0060u64 - (seconds * 1_200_000 + wave.abs()) as u64;
+    let bump = (8.0 - (seconds as f64 - 180.0).abs() / 12.0).max(0.0) * 700_000.0;
+    let behind = (20_000.0 + 18_000.0 * (phase / 2.0).sin() + bump) as u64;
+    let mut lead = leading("0/0", 2);
+    lead.current = Some(Lsn(current));
+    lead.standbys = vec![behind_by("pg-primary-2", current, behind / 9), behind_by("pg-primary-3", current, behind)];
+    lead.slots = vec![slot("_cnpg_pg_primary_2", "1/8000000", true), slot("_cnpg_pg_primary_3", "1/8000000", true)];
+    sql(&key("cnpg-database", "pg-primary"), "pg-primary-1", seconds, lead)
+}
+
+/// One standby falls behind since a minute ago.
+fn hippo_at(seconds: i64, phase: f64) -> Fact {
+    let current = 0x16_B374_D848u64 - seconds as u64 * 900_000;
+    let behind = if seconds < 60 {
+        (60 - seconds) as u64 * 640_000
+    } else {
+        40_000 + ((phase / 4.0).sin().abs() * 90_000.0) as u64
+    };
+    let mut lead = leading("0/0", 1);
+    lead.current = Some(Lsn(current));
+    lead.sync_rule = Some(Ok(Some(any(1, &["*"]))));
+    lead.standbys = vec![behind_by("hippo-a-9q1c", current, behind), behind_by("hippo-a-m4pt", current, 9_000)];
+    sql(&key("billing", "hippo"), "hippo-a-7x2k", seconds, lead)
+}
+
+/// A standby this many bytes behind, at half of that for write and flush, and a second for each three megabytes.
+fn behind_by(name: &str, current: u64, bytes: u64) -> howdah::domain::replication::Standby {
+    let replay = Lsn(current - bytes).to_string();
+    let sent = Lsn(current - bytes / 2).to_string();
+    standby(name, &sent, &replay, (bytes / 3) as i64, SyncState::Quorum)
 }
 
 /// What happened before now.
@@ -276,17 +325,76 @@ pub fn happenings() -> Vec<Happening> {
     let orders = |s, what| of("orders", "pg-orders", s, what);
     let calm = |s, what| of("cnpg-database", "pg-primary", s, what);
     vec![
-        calm(3_620, event(false, "SwitchingOver", "Cluster/pg-primary", "Current primary isn't healthy, switching over to pg-primary-1", 1)),
-        calm(3_618, What::Transition(Transition::Target { from: Some("pg-primary-2".into()), to: Some("pg-primary-1".into()) })),
-        calm(3_616, What::Transition(Transition::Primary { from: Some("pg-primary-2".into()), to: Some("pg-primary-1".into()) })),
+        calm(
+            3_620,
+            event(
+                false,
+                "SwitchingOver",
+                "Cluster/pg-primary",
+                "Current primary isn't healthy, switching over to pg-primary-1",
+                1,
+            ),
+        ),
+        calm(
+            3_618,
+            What::Transition(Transition::Target { from: Some("pg-primary-2".into()), to: Some("pg-primary-1".into()) }),
+        ),
+        calm(
+            3_616,
+            What::Transition(Transition::Primary {
+                from: Some("pg-primary-2".into()),
+                to: Some("pg-primary-1".into()),
+            }),
+        ),
         calm(3_616, What::Transition(Transition::Timeline { from: Some(1), to: Some(2) })),
-        calm(3_614, What::Transition(Transition::ReadWrite { from: vec!["pg-primary-2".into()], to: vec!["pg-primary-1".into()] })),
-        orders(871, event(true, "BackOff", "Pod/pg-orders-3", "Back-off restarting failed container postgres in pod pg-orders-3", 41)),
+        calm(
+            3_614,
+            What::Transition(Transition::ReadWrite {
+                from: vec!["pg-primary-2".into()],
+                to: vec!["pg-primary-1".into()],
+            }),
+        ),
+        orders(
+            871,
+            event(
+                true,
+                "BackOff",
+                "Pod/pg-orders-3",
+                "Back-off restarting failed container postgres in pod pg-orders-3",
+                41,
+            ),
+        ),
         orders(870, What::Transition(Transition::Pod { instance: "pg-orders-3".into(), change: "not ready".into() })),
         orders(869, What::Transition(Transition::Streaming { instance: "pg-orders-3".into(), streaming: false })),
-        orders(830, What::Transition(Transition::Condition { kind: "ContinuousArchiving".into(), status: Some(false), reason: "ContinuousArchivingFailing".into() })),
-        of("billing", "hippo", 200, event(false, "SuccessfulCreate", "Job/hippo-repo1-full", "created pod: hippo-repo1-full-2q8xk 予備 バックアップ", 1)),
-        Happening { at: ago(30), context: CONTEXT.into(), cluster: None, what: What::Notice { text: "the lease of node aks-systempool-vmss000001 was renewed late".into(), warning: false } },
+        orders(
+            830,
+            What::Transition(Transition::Condition {
+                kind: "ContinuousArchiving".into(),
+                status: Some(false),
+                reason: "ContinuousArchivingFailing".into(),
+            }),
+        ),
+        of(
+            "billing",
+            "hippo",
+            200,
+            event(
+                false,
+                "SuccessfulCreate",
+                "Job/hippo-repo1-full",
+                "created pod: hippo-repo1-full-2q8xk 予備 バックアップ",
+                1,
+            ),
+        ),
+        Happening {
+            at: ago(30),
+            context: CONTEXT.into(),
+            cluster: None,
+            what: What::Notice {
+                text: "the lease of node aks-systempool-vmss000001 was renewed late".into(),
+                warning: false,
+            },
+        },
     ]
 }
 

@@ -125,7 +125,8 @@ impl Source for Link {
                 match timeout(ANSWER, client.request_text(get("/version"))).await {
                     Ok(Ok(_)) => pulse.proven(),
                     Ok(Err(e)) => match Trouble::from(e) {
-                        t if t.kind == TroubleKind::Forbidden => pulse.proven(),
+                        // It answers, if only that it may not or can't say which version it is.
+                        t if matches!(t.kind, TroubleKind::Forbidden | TroubleKind::Missing) => pulse.proven(),
                         t => return Ended::Failed(t.problem(&what)),
                     },
                     Err(_) => return Ended::Failed(Trouble::timed_out(ANSWER.as_secs_f64()).problem(&what)),

@@ -70,6 +70,11 @@ impl<'a> Answer<'a> {
         self.sql.and_then(|(s, _)| s.current).or(self.status.and_then(|(s, _)| s.current))
     }
 
+    /// How far it has received, as a standby.
+    pub fn received(&self) -> Option<Lsn> {
+        self.sql.and_then(|(s, _)| s.received).or(self.status.and_then(|(s, _)| s.received))
+    }
+
     /// Its rows of `pg_stat_replication`, whether all is shown, who says so, and when.
     pub fn standbys(&self) -> Option<(&'a [Standby], bool, Witness, Timestamp)> {
         let sql = self.sql.map(|(s, at)| {

@@ -13,7 +13,11 @@ mod limits;
 mod primary;
 mod purpose;
 mod replication;
+#[cfg(test)]
+pub(crate) mod scene;
 mod server;
+#[cfg(test)]
+mod tests;
 
 pub use limits::Limits;
 

@@ -197,10 +197,16 @@ impl Histories {
     }
 
     fn start(&self, key: &ClusterKey) -> History {
-        let mut fresh = History::new(if self.focused.contains(key) { Resolution::Full } else { Resolution::Trend });
-        if let Some(old) = self.all.get(key) {
-            fresh.marks = old.marks.clone();
+        let resolution = if self.focused.contains(key) { Resolution::Full } else { Resolution::Trend };
+        let mut fresh = History::new(resolution);
+        let Some(old) = self.all.get(key) else { return fresh };
+        fresh.marks = old.marks.clone();
+        fresh.wal_rate = old.wal_rate.kept_in(resolution);
+        let kept = |all: &BTreeMap<Stage, Series>| all.iter().map(|(s, x)| (*s, x.kept_in(resolution))).collect();
+        for (name, lag) in &old.standbys {
+            fresh.standbys.insert(name.clone(), LagSeries { bytes: kept(&lag.bytes), time: kept(&lag.time) });
         }
+        fresh.written.clone_from(&old.written);
         fresh
     }
 

@@ -5,6 +5,8 @@
 
 mod lag;
 mod series;
+#[cfg(test)]
+mod tests;
 
 pub use lag::{Histories, History, LagSeries, Mark, Stage};
 pub use series::{Bucket, Resolution, Series};

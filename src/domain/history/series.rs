@@ -131,6 +131,27 @@ impl Series {
         }
     }
 
+    /// Buckets held now, of all rings.
+    #[cfg(test)]
+    pub(super) fn buckets(&self) -> usize {
+        self.rings.iter().map(|r| r.buckets.len()).sum()
+    }
+
+    /// The same quantity kept in another resolution from here on, with what is still remembered of it.
+    #[must_use]
+    pub fn kept_in(&self, resolution: Resolution) -> Series {
+        let mut out = Series::new(resolution);
+        let Some(finest) = self.rings.first() else { return out };
+        for (n, bucket) in &finest.buckets {
+            let Ok(at) = Timestamp::from_second(i64::from(*n) * i64::from(finest.step)) else { continue };
+            for value in [bucket.min, bucket.max, bucket.last] {
+                out.push(at, f64::from(value));
+            }
+        }
+        out.last = self.last;
+        out
+    }
+
     /// The newest value and when it was.
     pub fn last(&self) -> Option<(Timestamp, f64)> {
         self.last

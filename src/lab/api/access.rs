@@ -46,6 +46,11 @@ impl Access {
         *self.forbidden.write().unwrap_or_else(PoisonError::into_inner) = rules;
     }
 
+    /// Whether there is any rule.
+    pub fn is_restricted(&self) -> bool {
+        !self.forbidden.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Whether it may be done.
     pub fn allows(&self, wanted: &Attributes) -> bool {
         !self.forbidden.read().unwrap_or_else(PoisonError::into_inner).iter().any(|rule| rule.fits(wanted))

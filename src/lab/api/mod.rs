@@ -7,13 +7,16 @@
 
 pub mod access;
 pub mod certificates;
+mod defaults;
 pub mod error;
 pub mod kubeconfig;
+mod patch;
 pub mod resources;
 pub mod runtime;
 pub mod selector;
 pub mod server;
 pub mod store;
+mod tables;
 mod wire;
 
 pub use access::Access;
@@ -25,5 +28,5 @@ pub use runtime::PodRuntime;
 pub use selector::Selector;
 pub use server::{Server, ServerHandle, ServerOptions, Token};
 pub use store::{
-    Change, DeleteOptions, EventType, Listing, Part, Preconditions, Propagation, Store, Watch, WatchEvent,
+    Admission, Change, DeleteOptions, EventType, Listing, Part, Preconditions, Propagation, Store, Watch, WatchEvent,
 };

@@ -64,7 +64,9 @@ impl Instance {
 
     fn backup_condition(&self, holds: bool, reason: &str, message: &str) {
         let text = ConditionText::new("LastBackupSucceeded", holds, reason, message);
-        self.setup.write(|status, now| drop(set_condition(status, &text, now)));
+        self.setup.write(|status, now| {
+            set_condition(status, &text, now);
+        });
     }
 
     /// What the cluster can be brought back to.

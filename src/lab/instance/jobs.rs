@@ -23,6 +23,9 @@ impl Setup {
             std::fs::remove_dir_all(server.data())
                 .map_err(|e| Problem::new("the old data is in the way").because(e))?;
         }
+        // The first statements must not wait for standbys that are not there yet.
+        let alone = |(name, _): &(String, String)| name != "synchronous_standby_names";
+        server.reload(server.parameters().into_iter().filter(alone).collect())?;
         server.initdb(&passwords).await
     }
 

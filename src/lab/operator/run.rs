@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::act::{Act, Next, StatusWrite};
 use super::pass::{Pass, apply_status};
 use super::report::{Report, Reports};
+use super::words::phase;
 use super::world::{ClusterObject, World};
 use super::{InstanceStatusReader, reconcile};
 use crate::lab::api::resources::{
@@ -29,6 +30,18 @@ use crate::lab::object::{controller, is_controlled_by, is_pod_active, name, name
 const COMPONENT: &str = "cloudnative-pg";
 /// How long after a quiet pass it looks again anyway.
 const QUIET: Duration = Duration::from_secs(30);
+
+/// How long a look in the middle of a failover waits before it asks. Asking takes about this long in life, where the
+/// instances are busy with losing their primary; without it the operator would decide over and over while WAL
+/// receivers are still ending.
+const SECOND_LOOK: Duration = Duration::from_millis(250);
+
+/// The waits before an instance that doesn't answer is asked again (the real ones are 10, 50, 250 and 1250 ms).
+const RETRIES: [u64; 4] = [10, 50, 250, 500];
+/// How long changes are gathered before a pass, and how long each write takes: about what informers and requests take
+/// in life. Others then see one state after the other, as they do there.
+const GATHER: Duration = Duration::from_millis(20);
+const WRITE: Duration = Duration::from_millis(4);
 
 /// How the operator works.
 #[derive(Clone, Debug)]
@@ -176,7 +189,10 @@ impl Operator {
                 () = self.stop.cancelled() => return,
             }
             let next = tokio::select! {
-                next = self.pass(&key) => next,
+                next = async {
+                    tokio::time::sleep(GATHER).await;
+                    self.pass(&key).await
+                } => next,
                 () = self.stop.cancelled() => return,
             };
             look_again = match next {
@@ -202,7 +218,7 @@ impl Operator {
         let mut pass = Pass::new(&world);
         let end = reconcile::setup(&mut pass);
         let acts = pass.acts;
-        if self.perform(&world, &acts).is_err() {
+        if self.perform(&world, &acts).await.is_err() {
             return AGAIN;
         }
         if end.is_some() {
@@ -214,11 +230,15 @@ impl Operator {
         let mut pass = Pass::new(&world);
         let end = reconcile::observe(&mut pass);
         let (acts, cluster) = (pass.acts, pass.cluster);
-        if self.perform(&world, &acts).is_err() {
+        if self.perform(&world, &acts).await.is_err() {
             return AGAIN;
         }
         if end.is_some() {
             return end;
+        }
+        let led_by_nobody = !world.pods.iter().any(|pod| is_pod_active(pod) && name(pod) == cluster.current_primary());
+        if cluster.phase() == phase::FAILING_OVER && led_by_nobody {
+            tokio::time::sleep(SECOND_LOOK).await;
         }
         let reports = self.ask(&world.pods).await;
         if self.moved_on(key, &cluster) {
@@ -226,7 +246,7 @@ impl Operator {
         }
         let mut pass = Pass::resumed(&world, cluster);
         let next = reconcile::conclude(&mut pass, &reports);
-        match self.perform(&world, &pass.acts) {
+        match self.perform(&world, &pass.acts).await {
             Ok(()) => Some(next),
             Err(_) => AGAIN,
         }
@@ -285,16 +305,28 @@ impl Operator {
     async fn ask(&self, pods: &[Arc<Value>]) -> Reports {
         let active = pods.iter().filter(|pod| is_pod_active(pod));
         let questions = active.map(|pod| async {
-            let answer = tokio::time::timeout(self.options.status_timeout, self.reader.read(Arc::clone(pod))).await;
+            let answer = tokio::time::timeout(self.options.status_timeout, self.ask_one(pod)).await;
             let late = || Err(format!("no answer within {} ms", self.options.status_timeout.as_millis()));
             Report::new(Arc::clone(pod), answer.unwrap_or_else(|_| late()))
         });
         Reports::new(join_all(questions).await)
     }
 
+    async fn ask_one(&self, pod: &Arc<Value>) -> Result<Value, String> {
+        for wait in RETRIES {
+            let answer = self.reader.read(Arc::clone(pod)).await;
+            if answer.is_ok() {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        self.reader.read(Arc::clone(pod)).await
+    }
+
     /// Does what was decided, in order; ends at the first conflict, with the world to be read again.
-    fn perform(&self, world: &World, acts: &[Act]) -> Result<(), ApiError> {
+    async fn perform(&self, world: &World, acts: &[Act]) -> Result<(), ApiError> {
         for act in acts {
+            tokio::time::sleep(WRITE).await;
             match self.do_one(world, act) {
                 Err(error) if error.is_conflict() => return Err(error),
                 // What is gone already need not be changed or deleted.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Read},
+    io::{self, Read, Seek},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -70,7 +70,7 @@ pub async fn base_backup(server: &Server, store: &Store, name: &str) -> Result<B
     }
     let mut command = machine.processes.command(machine.binaries.program("pg_basebackup"));
     command
-        .args(["--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-manifest", "--verbose", "--no-password"])
+        .args(["--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-manifest", "--no-password"])
         .arg(format!("--label=Barman backup cloud {id}"))
         .arg("--pgdata")
         .arg(&folder)
@@ -78,21 +78,29 @@ pub async fn base_backup(server: &Server, store: &Store, name: &str) -> Result<B
     if !machine.options.fsync {
         command.arg("--no-sync");
     }
-    let output = machine.processes.run(&what, command, LONGEST).await?;
+    machine.processes.run(&what, command, LONGEST).await?;
     let end_time = Timestamp::now();
-    let (timeline, begin_lsn, end_lsn) = ends(&String::from_utf8_lossy(&output.stderr))
-        .ok_or_else(|| Problem::new(format!("{what} failed")).because("pg_basebackup named no start and end"))?;
 
     let data = folder.join("data.tar");
     fs::rename(folder.join("base.tar"), &data).map_err(trouble)?;
-    let label = backup_label(&data).map_err(trouble)?;
+    let label = String::from_utf8_lossy(&member(&data, "backup_label").map_err(trouble)?).into_owned();
     let about = About::ask(server).await?;
+    let unclear = || Problem::new(format!("{what} failed")).because("its start or end is not told");
+    let (timeline, begin_lsn) = beginning(&label).ok_or_else(unclear)?;
+    let begin_wal = WalName::holding(timeline, begin_lsn, about.segment);
+    let end_lsn = if label.contains("BACKUP FROM: standby") {
+        consistent_at(server, &folder, &member(&data, "global/pg_control").map_err(trouble)?).await?
+    } else {
+        let history = format!("{begin_wal}.{:08X}.backup", begin_lsn.0 % about.segment);
+        let history = fs::read_to_string(server.data().join("pg_wal").join(history)).map_err(trouble)?;
+        position(&history, "STOP WAL LOCATION: ").ok_or_else(unclear)?
+    };
     let info = BackupInfo {
         id,
         name: name.to_owned(),
         begin_time,
         end_time,
-        begin_wal: WalName::holding(timeline, begin_lsn, about.segment),
+        begin_wal,
         end_wal: WalName::holding(timeline, last_byte(end_lsn), about.segment),
         begin_lsn,
         end_lsn,
@@ -156,15 +164,37 @@ impl About {
     }
 }
 
-/// `write-ahead log start point: 0/2000028 on timeline 1` and `write-ahead log end point: 0/2000100`.
-fn ends(verbose: &str) -> Option<(Timeline, Lsn, Lsn)> {
-    let after = |mark: &str| verbose.lines().find_map(|line| line.split_once(mark)).map(|(_, rest)| rest.trim());
-    let (begin, timeline) = after("log start point: ")?.split_once(" on timeline ")?;
-    Some((timeline.parse().ok()?, begin.parse().ok()?, after("log end point: ")?.parse().ok()?))
+/// `START WAL LOCATION: 0/3000028 (file 000000010000000000000003)` and `START TIMELINE: 1`.
+fn beginning(label: &str) -> Option<(Timeline, Lsn)> {
+    let timeline = label.lines().find_map(|line| line.strip_prefix("START TIMELINE: "))?.trim().parse().ok()?;
+    Some((timeline, position(label, "START WAL LOCATION: ")?))
 }
 
-/// The text of `backup_label`, from the archive itself: headers of 512 bytes, the name first, the size in octal at 124.
-fn backup_label(tar: &Path) -> io::Result<String> {
+/// The position behind `mark`, in a backup label or history file.
+fn position(text: &str, mark: &str) -> Option<Lsn> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(mark))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// Where a standby's backup becomes consistent: a standby writes no history file, and recovery itself takes the end from
+/// the copied control file's "minimum recovery ending location".
+async fn consistent_at(server: &Server, folder: &Path, control: &[u8]) -> Result<Lsn, Problem> {
+    let machine = server.machine();
+    let copy = folder.join("control");
+    let trouble = |e: io::Error| Problem::new("the backup's control file can't be read").because(e);
+    machine.account.make_folder(&copy).map_err(trouble)?;
+    machine.account.make_folder(&copy.join("global")).map_err(trouble)?;
+    let file = copy.join("global/pg_control");
+    fs::write(&file, control).and_then(|()| machine.account.own(&file, 0o600)).map_err(trouble)?;
+    let data = super::server::control_data_of(machine, &copy).await?;
+    fs::remove_dir_all(&copy).map_err(trouble)?;
+    data.all.get("Minimum recovery ending location").and_then(|lsn| lsn.parse().ok()).ok_or_else(|| {
+        Problem::new("the backup's control file can't be read").because("it names no minimum recovery point")
+    })
+}
+
+/// One file of a tar archive: headers of 512 bytes, the name first, the size in octal at 124.
+fn member(tar: &Path, name: &str) -> io::Result<Vec<u8>> {
     let mut file = fs::File::open(tar)?;
     let mut header = [0; 512];
     loop {
@@ -175,12 +205,12 @@ fn backup_label(tar: &Path) -> io::Result<String> {
             String::from_utf8_lossy(&bytes[..end]).trim().to_owned()
         };
         let size = u64::from_str_radix(&field(124, 136), 8).map_err(|_| io::ErrorKind::InvalidData)?;
-        if field(0, 100) == "backup_label" {
-            let mut text = String::new();
-            (&mut file).take(size).read_to_string(&mut text)?;
-            return Ok(text);
+        if field(0, 100) == name {
+            let mut content = Vec::new();
+            (&mut file).take(size).read_to_end(&mut content)?;
+            return Ok(content);
         }
-        io::copy(&mut (&mut file).take(size.next_multiple_of(512)), &mut io::sink())?;
+        file.seek_relative(size.next_multiple_of(512).try_into().map_err(|_| io::ErrorKind::InvalidData)?)?;
     }
 }
 
@@ -235,15 +265,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn start_and_end_as_pg_basebackup_tells_them() {
-        let text = "pg_basebackup: checkpoint completed\n\
-            pg_basebackup: write-ahead log start point: 0/3000028 on timeline 2\n\
-            pg_basebackup: write-ahead log end point: 0/4000000\n";
-        let (timeline, begin, end) = ends(text).unwrap();
-        assert_eq!((timeline, begin, end), (2, Lsn(0x300_0028), Lsn(0x400_0000)));
-        let wal = WalName::holding(timeline, last_byte(end), 16 << 20);
+    fn start_and_end_as_labels_and_history_files_tell_them() {
+        let text = "START WAL LOCATION: 0/3000028 (file 000000020000000000000003)\n\
+            STOP WAL LOCATION: 0/4000000 (file 000000020000000000000003)\nSTART TIMELINE: 2\n";
+        assert_eq!(beginning(text), Some((2, Lsn(0x300_0028))));
+        let end = position(text, "STOP WAL LOCATION: ").unwrap();
+        let wal = WalName::holding(2, last_byte(end), 16 << 20);
         assert_eq!(wal.to_string(), "000000020000000000000003", "the end is that of the segment before");
-        assert_eq!(ends("pg_basebackup: error"), None);
+        assert_eq!(beginning("START TIMELINE: 2"), None);
     }
 
     #[test]
@@ -260,9 +289,9 @@ mod tests {
         }
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), tar).unwrap();
-        assert_eq!(backup_label(file.path()).unwrap(), "START WAL LOCATION: 0/3000028\n");
+        assert_eq!(member(file.path(), "backup_label").unwrap(), b"START WAL LOCATION: 0/3000028\n");
         fs::write(file.path(), "short").unwrap();
-        assert!(backup_label(file.path()).is_err());
+        assert!(member(file.path(), "backup_label").is_err());
     }
 
     #[test]

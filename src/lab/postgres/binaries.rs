@@ -40,8 +40,11 @@ impl Binaries {
             });
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        let places: BTreeSet<PathBuf> = std::env::split_paths(&path).chain(usual_places()).collect();
-        newest(places.iter().filter_map(|place| look(place))).ok_or_else(missing)
+        let places = std::env::split_paths(&path).chain(usual_places());
+        // `postgres` may be a link to the real place, where its siblings are; several links, one place.
+        let real: BTreeSet<PathBuf> =
+            places.filter_map(|place| fs::canonicalize(place.join("postgres")).ok()).collect();
+        newest(real.iter().filter_map(|program| look(program.parent()?))).ok_or_else(missing)
     }
 
     /// The path of one program.
@@ -77,10 +80,12 @@ fn missing() -> Problem {
         .exit(Exit::Usage)
 }
 
-/// `*` stands for any one folder.
+/// Folders below these that look like PostgreSQL's, and where the programs are in them.
 fn usual_places() -> impl Iterator<Item = PathBuf> {
-    const PLACES: [(&str, &str); 8] = [
+    const PLACES: [(&str, &str); 10] = [
         ("/usr/lib/postgresql", "bin"),
+        ("/usr/lib", "bin"),
+        ("/usr/lib64", "bin"),
         ("/usr/libexec", ""),
         ("/usr", "bin"),
         ("/usr/local", "bin"),
@@ -101,10 +106,9 @@ fn usual_places() -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// What is in a folder. `postgres` may be a link to the real place, where its siblings are.
+/// What is in a folder.
 fn look(place: &Path) -> Option<Binaries> {
-    let real = fs::canonicalize(place.join("postgres")).ok()?;
-    let dir = real.parent()?.to_path_buf();
+    let dir = fs::canonicalize(place).ok()?;
     if !NEEDED.iter().all(|program| dir.join(program).is_file()) {
         return None;
     }

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Account, Binaries, Network, Processes};
+use super::{Account, Binaries, Network, Processes, process::watchdog::Watchdog};
 use crate::{lab::dir::LabDir, problem::Problem};
 
 /// Program files, account, folder, processes, network. Dropping the last handle ends every process.
@@ -24,6 +24,7 @@ pub struct Machine {
     /// How servers are set up.
     pub options: MachineOptions,
     sockets: PathBuf,
+    watchdog: Option<Watchdog>,
     dir: Arc<LabDir>,
 }
 
@@ -64,7 +65,9 @@ impl Machine {
         let sockets = dir.sockets()?;
         account.make_folder(&sockets).map_err(trouble)?;
         let processes = Processes::new(dir.records(), account.clone())?;
-        let machine = Machine { binaries, account, processes, network: Network::default(), options, sockets, dir };
+        let watchdog = Watchdog::start(&processes, &dir.records(), &dir.path().join("pg"));
+        let network = Network::default();
+        let machine = Machine { binaries, account, processes, network, options, sockets, watchdog, dir };
         super::archive::write_commands(&machine).map_err(trouble)?;
         Ok(Arc::new(machine))
     }
@@ -82,6 +85,11 @@ impl Machine {
     /// The folder that plays the object store.
     pub fn store_dir(&self) -> PathBuf {
         self.dir.path().join("store")
+    }
+
+    /// Whether the servers end by themselves, at once, when this process is killed.
+    pub fn is_watched(&self) -> bool {
+        self.watchdog.is_some()
     }
 
     /// Where all servers have their Unix sockets (`.s.PGSQL.<port>`).

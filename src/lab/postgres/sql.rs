@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU16, Ordering},
     },
     time::Duration,
 };
 
-use tokio::{sync::Mutex, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::problem::Problem;
@@ -18,23 +18,28 @@ use crate::problem::Problem;
 /// One row as text: column name → value, `None` for NULL.
 pub type Row = BTreeMap<String, Option<String>>;
 
-/// Connections to one server, made when needed and kept, one per database.
+/// Connections that wait for the next question. More may be at work at one time.
+const IDLE: usize = 4;
+
+/// Connections to one server, made when needed and kept. Each question has one for itself: a slow one (a promotion, a
+/// checkpoint) holds no other up, and one that is given up takes no other with it.
 #[derive(Debug)]
 pub struct Sql {
     folder: PathBuf,
     port: Arc<AtomicU16>,
-    open: Mutex<BTreeMap<String, Open>>,
+    idle: Mutex<Vec<Connection>>,
 }
 
 /// A connection and the task that drives it. Dropping it ends the task, even where the server never answers.
 #[derive(Debug)]
-struct Open {
-    client: Arc<Client>,
+struct Connection {
+    database: String,
     port: u16,
+    client: Client,
     driver: JoinHandle<()>,
 }
 
-impl Drop for Open {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.driver.abort();
     }
@@ -42,36 +47,21 @@ impl Drop for Open {
 
 impl Sql {
     pub(super) fn new(folder: PathBuf, port: Arc<AtomicU16>) -> Sql {
-        Sql { folder, port, open: Mutex::default() }
+        Sql { folder, port, idle: Mutex::default() }
     }
 
     /// Runs one or more statements as text and gives the rows of all of them. `within` covers connecting too.
-    /// Callers side by side share a connection; their statements follow each other.
     ///
     /// # Errors
     /// When the server can't be asked in time, or says no. The statements' text is not in the error.
     pub async fn rows(&self, database: &str, statements: &str, within: Duration) -> Result<Vec<Row>, Problem> {
-        let asked = async {
-            let client = self.client(database).await?;
-            client.simple_query(statements).await
-        };
-        let messages = match timeout(within, asked).await {
-            Ok(Ok(messages)) => messages,
-            Ok(Err(error)) => {
-                if error.is_closed() || error.as_db_error().is_none() {
-                    self.forget(database).await;
-                }
-                return Err(refused(&error));
-            }
+        match timeout(within, self.ask(database, statements)).await {
+            Ok(answer) => answer.map_err(|error| refused(&error)),
             Err(_) => {
-                // What is on its way on this connection would be waited for by the next caller too.
-                self.forget(database).await;
-                return Err(
-                    Problem::new("the server did not answer").because(format!("waited {} ms", within.as_millis()))
-                );
+                let waited = format!("waited {} ms", within.as_millis());
+                Err(Problem::new("the server did not answer").because(waited))
             }
-        };
-        Ok(messages.into_iter().filter_map(row).collect())
+        }
     }
 
     /// The first column of the first row.
@@ -83,22 +73,42 @@ impl Sql {
         Ok(rows.into_iter().next().and_then(|row| row.into_values().next()).flatten())
     }
 
-    /// Closes its connections: a server that is asked to stop smartly waits for them.
-    pub async fn close(&self) {
-        self.open.lock().await.clear();
+    /// Closes the connections that wait: a server that is asked to stop smartly waits for them.
+    pub fn close(&self) {
+        self.waiting().clear();
     }
 
-    async fn forget(&self, database: &str) {
-        self.open.lock().await.remove(database);
-    }
-
-    async fn client(&self, database: &str) -> Result<Arc<Client>, tokio_postgres::Error> {
-        let port = self.port.load(Ordering::Relaxed);
-        let mut open = self.open.lock().await;
-        if let Some(kept) = open.get(database).filter(|kept| kept.port == port && !kept.client.is_closed()) {
-            return Ok(kept.client.clone());
+    /// On a connection that was kept, else a new one. A statement is never sent twice: it may have been heard.
+    async fn ask(&self, database: &str, statements: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let connection = match self.kept(database) {
+            Some(kept) => kept,
+            None => self.connect(database).await?,
+        };
+        let answer = connection.client.simple_query(statements).await;
+        // What the server refused leaves the connection as good as before; simple_query ends a failed transaction.
+        if answer.as_ref().err().is_none_or(|error| error.as_db_error().is_some()) {
+            let mut idle = self.waiting();
+            if idle.len() < IDLE {
+                idle.push(connection);
+            }
         }
-        open.remove(database);
+        Ok(answer?.into_iter().filter_map(row).collect())
+    }
+
+    fn kept(&self, database: &str) -> Option<Connection> {
+        let port = self.port.load(Ordering::Relaxed);
+        let mut idle = self.waiting();
+        idle.retain(|kept| kept.port == port && !kept.client.is_closed());
+        let at = idle.iter().position(|kept| kept.database == database)?;
+        Some(idle.swap_remove(at))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self, database: &str) -> Result<Connection, tokio_postgres::Error> {
+        let port = self.port.load(Ordering::Relaxed);
         let (client, connection) = Config::new()
             .host_path(&self.folder)
             .port(port)
@@ -110,9 +120,7 @@ impl Sql {
         let driver = tokio::spawn(async move {
             let _ = connection.await;
         });
-        let client = Arc::new(client);
-        open.insert(database.to_owned(), Open { client: client.clone(), port, driver });
-        Ok(client)
+        Ok(Connection { database: database.to_owned(), port, client, driver })
     }
 }
 

@@ -15,12 +15,11 @@ use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table::{Column, Row, Table};
 
 /// The columns.
-const SHAPES: [Column; 6] = [
+const SHAPES: [Column; 5] = [
     Column::text("TIME", 8, 8).priority(0),
     Column::text("", 1, 1).priority(0),
-    Column::text("CLUSTER", 14, 24).priority(2),
+    Column::text("CLUSTER", 20, 26).priority(2),
     Column::text("WHAT", 12, 16).priority(0),
-    Column::text("OBJECT", 14, 24).priority(1),
     Column::text("", 20, 30).grow(1).priority(0),
 ];
 
@@ -75,14 +74,15 @@ fn row<'a>(happening: &Happening, before: Option<&Happening>, scene: &Scene<'_>,
         (level, _) => Span::styled(look.marks.level(level), look.level(level)),
     };
     let whose = happening.cluster.as_ref().map_or_else(|| happening.context.to_string(), ClusterKey::to_string);
+    let gap = if w.object.is_empty() { "" } else { "  " };
+    let object = Span::styled(format!("{}{gap}", w.object), dim);
     Row {
         cells: vec![
             Line::styled(time, dim),
             Line::from(mark),
             Line::styled(whose, dim),
             Line::styled(w.what, words_style),
-            Line::styled(w.object, text),
-            Line::styled(w.text, text),
+            Line::from(vec![object, Span::styled(w.text, text)]),
         ],
         ..Row::default()
     }

@@ -34,14 +34,14 @@ pub const ALL: [Column; 11] = [Cluster, Operator, Postgres, Ready, Zones, Primar
 /// How they are drawn. The mark of the verdict comes first and is no column to sort by.
 pub const SHAPES: [widgets::Column; 12] = [
     widgets::Column::text("", 1, 1).priority(0),
-    widgets::Column::text("CLUSTER", 16, 26).grow(2).priority(0),
-    widgets::Column::text("OPERATOR", 9, 10).priority(8),
+    widgets::Column::text("CLUSTER", 24, 28).grow(3).priority(0),
+    widgets::Column::text("OPERATOR", 9, 9).priority(8),
     widgets::Column::text("PG", 4, 5).priority(7),
     widgets::Column::number("READY", 5).priority(0),
     widgets::Column::number("ZONES", 5).priority(6),
-    widgets::Column::text("PRIMARY", 12, 18).grow(1).priority(5),
+    widgets::Column::text("PRIMARY", 15, 20).grow(2).priority(5),
     widgets::Column::number("SYNC", 6).priority(4),
-    widgets::Column::number("LAG", 13).priority(1),
+    widgets::Column::number("LAG", 12).priority(1),
     widgets::Column::number("ARCHIVED", 8).priority(3),
     widgets::Column::number("BACKUP", 6).priority(2),
     widgets::Column::number("SEEN", 4).priority(9),
@@ -118,7 +118,7 @@ fn age(then: Option<Timestamp>, now: Timestamp, marks: &Marks) -> String {
     then.map_or_else(|| marks.nothing.to_owned(), |t| quantity::age(t, now))
 }
 
-/// `pg-orders-2  z2`: the zone by what tells it from the others.
+/// `pg-orders-2 z2`: the zone by what tells it from the others.
 fn primary(d: &Digest, marks: &Marks) -> String {
     if let Some(nature) = &d.nature {
         return nature.clone();
@@ -126,7 +126,7 @@ fn primary(d: &Digest, marks: &Marks) -> String {
     match &d.primary {
         None => marks.nothing.to_owned(),
         Some((name, None)) => name.to_string(),
-        Some((name, Some(zone))) => format!("{name}  {}", short_zone(zone.as_str())),
+        Some((name, Some(zone))) => format!("{name} {}", short_zone(zone.as_str())),
     }
 }
 

@@ -188,10 +188,10 @@ fn legend(pane: &Replication, s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf
     let narrow = area.width < 100;
     let name_w = if narrow { 20 } else { 30 };
     let dim = look.style(Role::Dim);
-    let stages = if narrow { "" } else { "   WRITE    FLUSH" };
-    let heads =
-        format!("     {} {}{stages}   REPLAY     TIME    WORST", fit("STANDBY", name_w, ""), fit("STATE", 14, ""));
-    put(buf, area, area.x, area.y, &heads, dim);
+    let stages = if narrow { String::new() } else { format!(" {:>8} {:>8}", "WRITE", "FLUSH") };
+    let names = format!("     {} {}{stages}", fit("STANDBY", name_w, ""), fit("STATE", 14, ""));
+    let heads = format!("{names} {:>8} {:>8} {:>8}", "REPLAY", "TIME", "WORST");
+    put(buf, area, area.x + 1, area.y, &heads, dim);
     let selected = pane.selected.min(s.standbys.len().saturating_sub(1));
     for (n, name) in s.standbys.iter().enumerate().take(usize::from(area.height.saturating_sub(1))) {
         let y = area.y + 1 + n as u16;

@@ -273,7 +273,9 @@ fn draw_card(
         level => look.level(level),
     };
     let cells = usize::from(area.width).saturating_sub(3);
-    for (n, line) in card.lines(cells).into_iter().enumerate().take(usize::from(area.height)) {
+    let lines = card.lines(cells);
+    let area = Rect { height: area.height.min(lines.len() as u16), ..area };
+    for (n, line) in lines.into_iter().enumerate().take(usize::from(area.height)) {
         let y = area.y + n as u16;
         put(buf, area, area.x, y, look.marks.bar, bar);
         put_line(buf, area, area.x + 2, y, &cut_line(line, cells, look.marks.more));

@@ -58,6 +58,9 @@ impl Store {
         let mut after = Value::clone(&before);
         finalize(&mut after, options.propagation);
         let grace = grace(resource, &before, options.grace);
+        if self.hand.dry {
+            return Ok(before);
+        }
         if !meta::held(&after) && grace == 0 {
             let last = world.take(resource, &key).unwrap_or(before);
             drop(world);

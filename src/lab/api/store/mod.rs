@@ -11,10 +11,11 @@ mod watch;
 mod write;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde_json::Value;
 
+use super::error::ApiError;
 use super::resources::Resource;
 use super::selector::Selector;
 
@@ -34,12 +35,28 @@ pub type Key = (String, String);
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
-    /// Who writes through this handle, for `managedFields`.
-    manager: Arc<str>,
+    hand: Hand,
 }
+
+/// How one handle writes.
+#[derive(Clone, Default)]
+struct Hand {
+    /// Who writes. A handle without a name leaves ownership alone where nobody has claimed any.
+    manager: Option<Arc<str>>,
+    subresource: &'static str,
+    /// The edit sets `managedFields` itself.
+    owns: bool,
+    /// Nothing is kept.
+    dry: bool,
+}
+
+/// Looks at objects that come over the wire, as a cluster's admission webhooks do: may complete or refuse them. Given
+/// are the kind, the stored object (none when it is new) and the object to be.
+pub type Admission = Arc<dyn Fn(&'static Resource, Option<&Value>, &mut Value) -> Result<(), ApiError> + Send + Sync>;
 
 struct Inner {
     world: Mutex<World>,
+    admission: RwLock<Vec<Admission>>,
 }
 
 #[derive(Default)]
@@ -87,18 +104,57 @@ impl Store {
     pub fn new() -> Self {
         // Resource versions of a real cluster are never small; 0 has a meaning of its own.
         let world = World { version: 1000, ..World::default() };
-        Store { inner: Arc::new(Inner { world: Mutex::new(world) }), manager: Arc::from("howdah-lab") }
+        Store {
+            inner: Arc::new(Inner { world: Mutex::new(world), admission: RwLock::default() }),
+            hand: Hand::default(),
+        }
     }
 
-    /// The same world, written under another field manager's name.
+    /// The same world, written under a field manager's name: what is written is owned.
     #[must_use]
     pub fn as_manager(&self, name: &str) -> Self {
-        Store { inner: Arc::clone(&self.inner), manager: Arc::from(name) }
+        self.with(|hand| hand.manager = Some(Arc::from(name)))
     }
 
-    /// Who writes through this handle.
-    pub fn manager(&self) -> &str {
-        &self.manager
+    /// The same world, written through a subresource.
+    pub(crate) fn through(&self, subresource: &'static str) -> Self {
+        self.with(|hand| hand.subresource = subresource)
+    }
+
+    /// The same world for edits that set `managedFields` themselves.
+    pub(crate) fn owning(&self) -> Self {
+        self.with(|hand| hand.owns = true)
+    }
+
+    /// The same world, seen only: writes are checked and answered, and nothing is kept.
+    #[must_use]
+    pub fn dry_run(&self, dry: bool) -> Self {
+        self.with(|hand| hand.dry = dry)
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Hand)) -> Self {
+        let mut other = self.clone();
+        change(&mut other.hand);
+        other
+    }
+
+    /// Adds a look at what comes over the wire.
+    pub fn admit(&self, admission: Admission) {
+        self.inner.admission.write().unwrap_or_else(PoisonError::into_inner).push(admission);
+    }
+
+    /// Lets everybody look who was added.
+    ///
+    /// # Errors
+    /// What the first that refuses says.
+    pub(crate) fn admission(
+        &self,
+        resource: &'static Resource,
+        before: Option<&Value>,
+        after: &mut Value,
+    ) -> Result<(), ApiError> {
+        let all = self.inner.admission.read().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter().try_for_each(|admission| admission(resource, before, after))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::{Key, Store, key, meta};
+use crate::lab::api::defaults;
 use crate::lab::api::error::ApiError;
+use crate::lab::api::patch::managed::{self, Who};
 use crate::lab::api::resources::Resource;
 
 /// Which half of an object a write means, for kinds whose status is a subresource. For other kinds both mean all.
@@ -24,11 +26,17 @@ impl Store {
     /// # Errors
     /// 409 when the name is taken, 422 without a name.
     pub fn create(&self, resource: &'static Resource, ns: &str, object: Value) -> Result<Arc<Value>, ApiError> {
-        let object = prepare(resource, ns, object)?;
+        let mut object = prepare(resource, ns, object)?;
+        if !self.hand.owns {
+            self.track(resource, &json!({ "metadata": {} }), &mut object);
+        }
         let key = key(resource, ns, meta::text(&object, "name"));
         let mut world = self.world();
         if world.table(resource).objects.contains_key(&key) {
             return Err(ApiError::already_exists(resource, &key.1));
+        }
+        if self.hand.dry {
+            return Ok(Arc::new(object));
         }
         Ok(world.put(resource, key, object))
     }
@@ -47,6 +55,9 @@ impl Store {
         part: Part,
         mut edit: impl FnMut(&mut Value) -> Result<(), ApiError>,
     ) -> Result<Arc<Value>, ApiError> {
+        if part == Part::Status && resource.status && self.hand.subresource.is_empty() {
+            return self.through("status").change(resource, ns, name, part, edit);
+        }
         let key = key(resource, ns, name);
         loop {
             let before = self.get(resource, ns, name).ok_or_else(|| ApiError::not_found(resource, name))?;
@@ -56,10 +67,26 @@ impl Store {
             if after == *before {
                 return Ok(before);
             }
+            if !self.hand.owns {
+                self.track(resource, &before, &mut after);
+            }
+            if self.hand.dry {
+                return Ok(Arc::new(after));
+            }
             if let Some(done) = self.replace(resource, &key, &before, after) {
                 return Ok(done);
             }
         }
+    }
+
+    /// Keeps the owners of fields. Where nobody has claimed anything, a writer without a name doesn't begin.
+    fn track(&self, resource: &'static Resource, before: &Value, after: &mut Value) {
+        let manager = self.hand.manager.as_deref();
+        if manager.is_none() && before["metadata"]["managedFields"].is_null() {
+            return;
+        }
+        let who = Who { manager: manager.unwrap_or("howdah-lab"), applies: false, subresource: self.hand.subresource };
+        managed::update(resource, before, after, who, &meta::now());
     }
 
     /// Writes when the stored object is still `before`; `None` when it is not.
@@ -120,6 +147,7 @@ pub(crate) fn prepare(resource: &'static Resource, ns: &str, mut object: Value) 
             metadata.insert("generation".into(), json!(1));
         }
     }
+    defaults::complete(resource, &mut object);
     Ok(object)
 }
 

@@ -34,6 +34,17 @@ pub(crate) fn error(error: &ApiError) -> Answer {
     json(error.code, &error.status())
 }
 
+/// Adds `Warning` headers, as kubectl shows them.
+pub(crate) fn warn(answer: &mut Answer, warnings: &[String]) {
+    for warning in warnings {
+        let text: String = warning.chars().filter(|c| !c.is_control()).collect();
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        if let Ok(value) = HeaderValue::from_str(&format!("299 - \"{text}\"")) {
+            answer.headers_mut().append(header::WARNING, value);
+        }
+    }
+}
+
 /// What Kubernetes says to a path that leads nowhere.
 pub(crate) fn not_found_path() -> Answer {
     whole(404, "text/plain; charset=utf-8", "404 page not found\n")

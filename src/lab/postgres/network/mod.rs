@@ -9,4 +9,7 @@ mod relay;
 mod weather;
 
 pub use relay::Relay;
-pub use weather::{Network, Place, Policy, Scope, Target};
+pub use weather::{Network, Place, Policies, Policy, Scope, Target};
+
+#[cfg(test)]
+mod tests;

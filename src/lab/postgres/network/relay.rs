@@ -1,7 +1,6 @@
 //! A listening port that leads to targets which may change.
 
 use std::{
-    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
@@ -17,14 +16,14 @@ use tokio::{
 
 use super::{
     pump::Pump,
-    weather::{Place, Policy, Scope, Target, worst},
+    weather::{self, Network, Place, Policy, Target, worst},
 };
 use crate::problem::Problem;
 
 /// Connections one relay holds at a time; more wait in the system's queue. Bounds memory when a black hole collects them.
 const MOST: usize = 256;
 
-type Policies = watch::Receiver<BTreeMap<Scope, Policy>>;
+type Policies = watch::Receiver<weather::Policies>;
 
 /// A listening port on loopback that leads to its targets in turn. Dropping it closes the port and its connections.
 #[derive(Debug)]
@@ -34,18 +33,20 @@ pub struct Relay {
     targets: watch::Sender<Vec<Target>>,
     room: Arc<Semaphore>,
     task: JoinHandle<()>,
+    /// The weather lasts as long as anyone feels it.
+    _network: Network,
 }
 
 impl Relay {
-    pub(super) async fn open(name: &str, from: Place, policies: Policies) -> Result<Relay, Problem> {
+    pub(super) async fn open(name: &str, from: Place, network: Network) -> Result<Relay, Problem> {
         let trouble = |e| Problem::new(format!("no port for the relay {name}")).because(e);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;
         let targets = watch::Sender::new(Vec::new());
         let room = Arc::new(Semaphore::new(MOST));
         let shared = Arc::new(Shared { from, turn: AtomicUsize::new(0) });
-        let task = tokio::spawn(accept(listener, shared, targets.subscribe(), policies, room.clone()));
-        Ok(Relay { name: name.to_owned(), address, targets, room, task })
+        let task = tokio::spawn(accept(listener, shared, targets.subscribe(), network.changes(), room.clone()));
+        Ok(Relay { name: name.to_owned(), address, targets, room, task, _network: network })
     }
 
     /// What it was called.

@@ -138,12 +138,12 @@ impl Network {
     /// # Errors
     /// When no port can be had.
     pub async fn relay(&self, name: &str, from: Place) -> Result<Relay, Problem> {
-        Relay::open(name, from, self.policies.subscribe()).await
+        Relay::open(name, from, self.clone()).await
     }
 }
 
 /// The worst of all policies whose scope holds between the two; `Policy`'s order is that of badness.
-pub(super) fn worst(policies: &BTreeMap<Scope, Policy>, a: &Place, b: &Place) -> Policy {
+pub(super) fn worst(policies: &Policies, a: &Place, b: &Place) -> Policy {
     policies.iter().filter(|(scope, _)| scope.holds(a, b)).map(|(_, policy)| *policy).max().unwrap_or_default()
 }
 

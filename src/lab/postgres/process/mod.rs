@@ -5,6 +5,7 @@
 
 pub mod census;
 pub mod remains;
+pub(super) mod watchdog;
 
 use std::{
     collections::BTreeMap,

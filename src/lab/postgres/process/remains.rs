@@ -36,7 +36,10 @@ pub(super) fn end(records: &Path) {
         // A stopped process takes no signal but this one.
         census::signal(seen, Signal::SIGCONT);
     }
-    mine.iter().for_each(|seen| census::signal(seen, Signal::SIGQUIT));
+    for seen in &mine {
+        let server = seen.program.starts_with("postgres");
+        census::signal(seen, if server { Signal::SIGQUIT } else { Signal::SIGTERM });
+    }
     if !gone(&families, PATIENCE) {
         // What was started since is a child of one that is still there.
         mine.iter().for_each(|seen| census::kill_family(seen.pid));

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, fs, io, net::SocketAddr, path::PathBuf, sync::P
 
 use super::{Server, Start};
 use crate::{
-    lab::postgres::{Store, log, slots::slot_name},
+    lab::postgres::{log, slots::slot_name},
     problem::Problem,
 };
 
@@ -24,7 +24,7 @@ host all all all scram-sha-256
 ";
 
 /// CNPG's values, and the lab's own where a comment says why.
-const DEFAULTS: [(&str, &str); 37] = [
+const DEFAULTS: [(&str, &str); 35] = [
     ("archive_mode", "on"),
     ("archive_timeout", "5min"),
     ("full_page_writes", "on"),
@@ -62,10 +62,7 @@ const DEFAULTS: [(&str, &str); 37] = [
     ("autovacuum_max_workers", "1"),
     // A standby that lost its primary asks again at once: the lab's failovers are quick.
     ("wal_retrieve_retry_interval", "500ms"),
-    // What a server may be asked to reveal through SQL is CNPG's default.
-    ("track_io_timing", "off"),
     ("jit", "off"),
-    ("bonjour", "off"),
     ("listen_addresses", "127.0.0.1"),
 ];
 
@@ -107,7 +104,7 @@ impl Server {
             let replication = match how {
                 Start::Primary => {
                     let _ = fs::remove_file(&signal);
-                    String::new()
+                    render(&self.restore())
                 }
                 Start::Standby { upstream } => {
                     account.write(&signal, "", 0o600)?;
@@ -145,14 +142,16 @@ impl Server {
     }
 
     fn replication(&self, upstream: SocketAddr) -> String {
-        let mut settings = BTreeMap::from([
-            ("primary_conninfo".to_owned(), self.conninfo(upstream, &self.spec.instance)),
-            ("primary_slot_name".to_owned(), slot_name(&self.spec.instance)),
-        ]);
-        if let Some(store) = &self.spec.store {
-            settings.insert("restore_command".to_owned(), Store::restore_command(store, &self.machine));
-        }
+        let mut settings = self.restore();
+        settings.insert("primary_conninfo".to_owned(), self.conninfo(upstream, &self.spec.instance));
+        settings.insert("primary_slot_name".to_owned(), slot_name(&self.spec.instance));
         render(&settings)
+    }
+
+    /// A primary does not restore, but `pg_rewind` asks it for this.
+    fn restore(&self) -> BTreeMap<String, String> {
+        let store = self.spec.store.iter();
+        store.map(|store| ("restore_command".to_owned(), store.restore_command(&self.machine))).collect()
     }
 
     /// How this server's side connects to the primary: as `streaming_replica`, by certificate. Holds no secret.

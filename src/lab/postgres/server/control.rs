@@ -1,9 +1,9 @@
 //! What `pg_controldata` says: the truth of a data directory, running or not.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::Server;
-use crate::{domain::lsn::Lsn, problem::Problem};
+use crate::{domain::lsn::Lsn, lab::postgres::Machine, problem::Problem};
 
 /// What `pg_controldata` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,16 @@ impl Server {
             self.problem("its control file can't be read").because("pg_controldata's answer has no known form")
         })
     }
+}
+
+/// The same of any data directory.
+pub(in crate::lab::postgres) async fn control_data_of(machine: &Machine, data: &Path) -> Result<ControlData, Problem> {
+    let mut command = machine.processes.command(machine.binaries.program("pg_controldata"));
+    command.arg("-D").arg(data);
+    let what = format!("pg_controldata of {}", data.display());
+    let output = machine.processes.run(&what, command, Duration::from_secs(10)).await?;
+    parse(&String::from_utf8_lossy(&output.stdout))
+        .ok_or_else(|| Problem::new(format!("{what} failed")).because("its answer has no known form"))
 }
 
 fn parse(text: &str) -> Option<ControlData> {

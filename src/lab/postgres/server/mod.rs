@@ -25,6 +25,7 @@ use super::{Certificates, LogRecord, Machine, Place, Sql, Store, log::LogBook};
 use crate::problem::Problem;
 
 pub use control::ControlData;
+pub(in crate::lab::postgres) use control::control_data_of;
 
 /// What a server is for. Fixed for its life; what changes is given to [`Server::start`] and [`Server::reload`].
 #[derive(Clone, Debug)]

@@ -23,6 +23,8 @@ const SOCKETS: Duration = Duration::from_secs(20);
 const ORPHANS: Duration = Duration::from_secs(10);
 /// How often a server that is starting is looked at.
 const LOOK: Duration = Duration::from_millis(15);
+/// How long one trial connection may take.
+const ANSWER: Duration = Duration::from_secs(1);
 /// How often another port is tried.
 const PORTS: usize = 4;
 
@@ -117,11 +119,18 @@ impl Server {
             if left.is_zero() {
                 return Err(self.problem("it accepts no connections").because(self.logs.tail(4)));
             }
-            if self.sql.rows("postgres", "select 1", left.min(Duration::from_secs(1))).await.is_ok() {
+            // Asked before it says so itself, it would fill its log with refusals.
+            if self.says_ready() && self.sql.rows("postgres", "select 1", left.min(ANSWER)).await.is_ok() {
                 return Ok(());
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// The last line of `postmaster.pid`: `starting`, `ready`, `stopping`, or `standby` before it accepts connections.
+    fn says_ready(&self) -> bool {
+        let text = fs::read_to_string(self.data.join("postmaster.pid")).unwrap_or_default();
+        text.lines().nth(7).is_some_and(|state| state.trim() == "ready")
     }
 
     /// Stops it and waits; killed with all its children when the time is up. Nothing to do where it does not run.
@@ -132,7 +141,7 @@ impl Server {
         let _act = self.act.lock().await;
         let Some(pid) = self.pid() else { return Ok(()) };
         self.asked.store(true, Ordering::Relaxed);
-        self.sql.close().await;
+        self.sql.close();
         let signal = match how {
             Stop::Smart => Signal::SIGTERM,
             Stop::Fast => Signal::SIGINT,

@@ -15,9 +15,12 @@ impl Server {
     /// The server is stopped afterwards.
     ///
     /// # Errors
-    /// When a program fails; the data directory is removed then.
+    /// When there is a data directory already, or a program fails; what that has made is removed then.
     pub async fn initdb(&self, passwords: &Passwords) -> Result<(), Problem> {
         let _act = self.begin("initdb").await?;
+        if self.data.read_dir().is_ok_and(|mut files| files.next().is_some()) {
+            return Err(self.problem("initdb is not possible").because("there is a data directory already"));
+        }
         let mut command = self.program("initdb");
         command
             .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--data-checksums"])
@@ -30,9 +33,7 @@ impl Server {
         let made = async {
             self.helper("initdb", command).await?;
             self.configure(&Start::Primary)?;
-            self.single_user("template1", "CREATE DATABASE app;\n\n").await?;
-            self.single_user("postgres", &roles(passwords)).await?;
-            self.single_user("app", "ALTER SCHEMA public OWNER TO app;\n\n").await
+            self.single_user("postgres", &roles(passwords)).await
         };
         self.or_clean(made.await)
     }
@@ -74,6 +75,10 @@ impl Server {
             .arg(self.conninfo(upstream, &format!("{}-rewind", self.spec.instance)));
         if !self.machine.options.fsync {
             command.arg("--no-sync");
+        }
+        if self.spec.store.is_some() {
+            // Back to where the histories part, its own WAL may be in the archive only.
+            command.arg("--restore-target-wal");
         }
         self.helper("pg_rewind", command).await
     }
@@ -135,7 +140,7 @@ fn roles(passwords: &Passwords) -> String {
     let superuser = passwords.superuser.as_deref().map(|p| format!("ALTER ROLE postgres PASSWORD {}", literal(p)));
     let statements = superuser.into_iter().chain([
         format!("CREATE ROLE app LOGIN PASSWORD {}", literal(&passwords.app)),
-        "ALTER DATABASE app OWNER TO app".to_owned(),
+        "CREATE DATABASE app OWNER app".to_owned(),
         "CREATE ROLE streaming_replica LOGIN REPLICATION".to_owned(),
         "GRANT EXECUTE ON FUNCTION pg_catalog.pg_ls_dir(text, boolean, boolean) TO streaming_replica".to_owned(),
         "GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_file(text, boolean) TO streaming_replica".to_owned(),

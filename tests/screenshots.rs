@@ -1,0 +1,46 @@
+//! The pictures of the manual, drawn from the real views. `UPDATE_SCREENSHOTS=1 cargo test --test screenshots` writes
+//! them anew; without it a picture that differs from the committed one fails.
+
+mod scenario;
+
+use howdah::ui::screenshot::{Svg, svg};
+use howdah::ui::{Depth, Themes};
+use ratatui::style::Color;
+use scenario::play::{Play, setup};
+use std::path::Path;
+
+/// Pane, and the keys that lead to it.
+const PANES: [(&str, &str); 4] = [("fleet", ""), ("topology", "] 2"), ("replication", "] 3"), ("events", "4")];
+
+fn picture(pane: &str, keys: &str, theme: &str, size: (u16, u16)) -> String {
+    let mut play = Play::seeing(setup(size, theme, Depth::True));
+    for key in keys.split_whitespace() {
+        play.keys(key);
+    }
+    let _ = Themes::shipped();
+    let title = format!("howdah: {pane}, theme {theme}");
+    svg(
+        &play.buffer(),
+        &Svg { title: &title, foreground: Color::Rgb(205, 214, 224), background: Color::Rgb(17, 21, 28) },
+    )
+}
+
+#[test]
+fn pictures_are_what_the_console_looks_like() {
+    let update = std::env::var_os("UPDATE_SCREENSHOTS").is_some();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
+    let mut old = Vec::new();
+    for theme in ["default", "light"] {
+        for (pane, keys) in PANES {
+            let file = folder.join(format!("{pane}-{theme}.svg"));
+            let now = picture(pane, keys, theme, (120, 36));
+            if update {
+                std::fs::create_dir_all(&folder).unwrap();
+                std::fs::write(&file, now).unwrap();
+            } else if std::fs::read_to_string(&file).unwrap_or_default() != now {
+                old.push(file.display().to_string());
+            }
+        }
+    }
+    assert!(old.is_empty(), "pictures are out of date (UPDATE_SCREENSHOTS=1 writes them): {old:#?}");
+}
