@@ -292,7 +292,7 @@ mod tests {
             ])
         };
         let query = QUERIES.iter().find(|q| q.name == "pg_replication_slots").unwrap();
-        let query = Query { labels: &["slot_name"], sql: query.sql, ..*query };
+        let query = Query { labels: &["slot_name"], sql: query.sql, versions: query.versions.clone(), ..*query };
         let mut page = Page::default();
         page.rows(&query, &[row("_cnpg_demo_2", Some("120")), row("a\"b", Some("0")), row("gone", None)]);
         assert_eq!(
