@@ -236,6 +236,7 @@ fn a_primary_that_is_cut_off() {
             row(28_480, Bad, FailingOver, "cluster status"),
             row(45_540, Bad, WritesLeadNowhere, "Service/demo-rw"),
             row(49_730, Warn, StandbyNotStreaming, "/pg/status of demo-1"),
+            row(75_340, Bad, StandbyNotStreaming, "/pg/status of demo-1"),
             row(103_600, Warn, InstanceNotReady, "pod demo-2"),
             row(111_250, Warn, FailingOver, "cluster status"),
             ok(111_440),

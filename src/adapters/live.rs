@@ -180,8 +180,8 @@ impl Handle {
 
     /// Tries a source again now, whatever it waits for: a failing one's back-off, an absent one's missing right. Trying a
     /// context tries all of its watches.
-    pub fn retry(&self, source: &SourceId) {
-        self.wakers.wake(source);
+    pub fn retry(&self, source: SourceId) {
+        self.wakers.wake(&source);
         match source {
             SourceId::Kubernetes(context) => {
                 for kind in context::kinds() {

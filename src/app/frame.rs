@@ -105,8 +105,9 @@ fn dot(model: &Model, name: &'static str, is: fn(&SourceId) -> bool) -> Option<S
 
 fn rank(state: &SourceState) -> u8 {
     match state {
-        SourceState::Live => 0,
-        SourceState::Absent(_) => 1,
+        // An API that isn't installed says nothing about those that are: the screen of sources lists it.
+        SourceState::Absent(_) => 0,
+        SourceState::Live => 1,
         SourceState::Connecting => 2,
         SourceState::Late(_) => 3,
         SourceState::Failing { .. } => 4,

@@ -156,6 +156,11 @@ impl Model {
         self.notices.iter().map(|n| n.text.as_str())
     }
 
+    /// The terminal's size in columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        (self.size.width, self.size.height)
+    }
+
     /// The whole screen.
     pub(super) fn screen(&self) -> Rect {
         Rect { x: 0, y: 0, width: self.size.width, height: self.size.height }

@@ -149,7 +149,9 @@ impl Lab {
         let namespace = world::NAMESPACE;
         let secret = world::app_secret(&Token::generate().0);
         self.store.create(&SECRETS, namespace, secret).map_err(&refuse)?;
-        let admitted = operator::admission::admit(world::cluster(self.options.instances), None).map_err(&refuse)?;
+        let admitted =
+            operator::admission::admit(world::cluster(self.options.instances, &self.machine.binaries.version()), None)
+                .map_err(&refuse)?;
         self.store.create(&CLUSTERS, namespace, admitted.object).map_err(&refuse)?;
         for (name, role) in [("cnpg-cluster-load-balancer-rw", "primary"), ("cnpg-cluster-load-balancer-ro", "replica")]
         {
@@ -246,7 +248,8 @@ impl Lab {
         let passwords = instance::credentials::passwords(&self.store, ns, cluster)?;
         let certificates = instance::credentials::certificates(&self.store, ns, cluster)?;
         let road = self.roads.first().ok_or_else(|| Problem::new("there is no road to the primary"))?;
-        self.load = Some(Load::start(rate, road.address(), &passwords.app, &certificates)?);
+        self.load =
+            Some(Load::start_as(rate, &format!("{cluster}-rw"), road.address(), &passwords.app, &certificates)?);
         Ok(())
     }
 

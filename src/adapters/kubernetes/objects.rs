@@ -68,6 +68,8 @@ pub struct World {
     shelves: BTreeMap<Kind, BTreeMap<Id, Part>>,
     /// Names of the objects of each cluster, by kind.
     members: BTreeMap<Id, BTreeSet<(Kind, Arc<str>)>>,
+    /// All lists there are to be.
+    lists: BTreeSet<ListKey>,
     /// Lists that have not been read yet.
     waiting: BTreeSet<ListKey>,
     absent: BTreeSet<ListKey>,
@@ -78,11 +80,13 @@ pub struct World {
 impl World {
     /// An empty world that waits for `lists`: each kind with the namespace it is watched in.
     pub fn new(context: Context, lists: impl IntoIterator<Item = (Kind, Option<String>)>) -> Self {
+        let lists: BTreeSet<ListKey> = lists.into_iter().collect();
         World {
             context,
             shelves: BTreeMap::new(),
             members: BTreeMap::new(),
-            waiting: lists.into_iter().collect(),
+            waiting: lists.clone(),
+            lists,
             absent: BTreeSet::new(),
             staged: BTreeMap::new(),
             settled: false,
@@ -326,8 +330,9 @@ impl World {
             .filter_map(|(_, p)| p.operator())
             .map(|o| OperatorState { context: self.context.clone(), ..o.clone() })
             .collect();
-        let unseen = self.absent.iter().any(|(k, _)| *k == Kind::Deployment);
-        // Finding none proves something only when every namespace could be looked into.
-        (!found.is_empty() || !unseen).then_some(found)
+        // Finding none proves something only when every namespace was looked into.
+        let everywhere = (Kind::Deployment, None);
+        let looked = self.lists.contains(&everywhere) && !self.absent.contains(&everywhere);
+        (!found.is_empty() || looked).then_some(found)
     }
 }

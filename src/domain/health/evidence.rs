@@ -23,6 +23,9 @@ pub(crate) struct Evidence<'a> {
     pub proven: Timestamp,
 }
 
+/// Two answers within this time are of one moment: all instances of a cluster are asked at once.
+pub(crate) const ONE_MOMENT: SignedDuration = SignedDuration::from_secs(3);
+
 /// What an instance says when asked.
 pub(crate) enum Voice<'a> {
     /// PostgreSQL serves.
@@ -260,14 +263,19 @@ impl<'a> Evidence<'a> {
         (!claims.is_empty()).then(|| claims.swap_remove(at))
     }
 
-    /// All that say they take writes.
+    /// All that say they take writes, of one moment: an older word may be from before a failover.
     pub fn claims(&self) -> Vec<Answer<'a>> {
-        self.serving()
+        let mut claims: Vec<_> = self
+            .serving()
             .filter_map(|i| match self.voice(&i.name) {
                 Voice::Serves(a) if a.is_primary() == Some(true) => Some(a),
                 _ => None,
             })
-            .collect()
+            .collect();
+        if let Some(newest) = claims.iter().map(|a| a.source().1).max() {
+            claims.retain(|a| newest.duration_since(a.source().1) <= ONE_MOMENT);
+        }
+        claims
     }
 
     /// Standbys: everybody but the primary, as far as they are meant to serve.

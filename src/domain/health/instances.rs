@@ -1,6 +1,6 @@
 //! Are all instances there, ready, answering, and spread as promised?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{Evidence, Voice};
 use super::{Level, Reason, ReasonCode, primary};
@@ -133,7 +133,16 @@ fn zones(e: &Evidence, out: &mut Vec<Reason>) {
         return;
     }
     let Some(nodes) = e.facts.nodes.get(&e.cluster.key.context) else { return };
-    let known = nodes.iter().filter_map(|n| n.zone.as_ref()).collect::<std::collections::BTreeSet<_>>().len();
+    // Zones that have nodes of the kind its instances run on: a zone of system nodes only is none for it.
+    let kinds: BTreeSet<_> = e
+        .cluster
+        .instances
+        .iter()
+        .filter_map(|i| e.facts.node_of(e.cluster, &i.name))
+        .map(|n| n.workload.as_deref())
+        .collect();
+    let fitting = nodes.iter().filter(|n| kinds.contains(&n.workload.as_deref()));
+    let known = fitting.filter_map(|n| n.zone.as_ref()).collect::<BTreeSet<_>>().len();
     let mut in_zone: BTreeMap<&ZoneName, Vec<&str>> = BTreeMap::new();
     for i in &e.cluster.instances {
         if let Some(zone) = &i.zone {

@@ -91,6 +91,11 @@ fn the_primary() {
     );
     let two = |s: &mut Scene| s.says(2).in_recovery = false;
     assert_eq!(available(two), (Bad, Some(TwoPrimaries)));
+    let node_gone = |s: &mut Scene| {
+        s.silent(1, SilenceKind::TimedOut);
+        s.nodes[0].ready = None;
+    };
+    assert_eq!(available(node_gone), (Bad, Some(PrimaryNotAnswering)));
     let follows = |s: &mut Scene| s.leads().in_recovery = true;
     assert_eq!(available(follows), (Bad, Some(NoPrimary)));
 }
@@ -118,6 +123,13 @@ fn instances_and_zones() {
     assert_eq!(available(|s| s.nodes[2].ready = None), (Warn, Some(NodeNotReady)));
     assert_eq!(available(|s| s.nodes[2].pressure = vec!["DiskPressure".into()]), (Warn, Some(NodeNotReady)));
     assert_eq!(available(|s| s.cluster.instances[2].zone = Some("z1".into())), (Warn, Some(ZoneSpreadBroken)));
+    let no_node_there = |s: &mut Scene| {
+        s.cluster.instances[2].zone = Some("z1".into());
+        s.cluster.instances[2].pod.as_mut().unwrap().node = Some("node1".into());
+        s.nodes[0].workload = Some("postgres".into());
+        s.nodes[1].workload = Some("postgres".into());
+    };
+    assert_eq!(available(no_node_there), (Fine, None), "two of two zones with nodes for it");
     let never_promised = |s: &mut Scene| {
         s.cluster.instances[2].zone = Some("z1".into());
         s.cluster.spread_over_zones = None;

@@ -13,6 +13,7 @@ pub mod kubeconfig;
 mod patch;
 pub mod resources;
 pub mod runtime;
+mod schema;
 pub mod selector;
 pub mod server;
 pub mod store;

@@ -57,6 +57,10 @@ pub struct Probe {
 
 /// Time between two questions until a probe first holds.
 pub const EAGER: Duration = Duration::from_secs(1);
+/// Time before the first question: a container that has just started has nothing to say yet.
+pub const STARTUP_AFTER: Duration = Duration::from_millis(500);
+/// The same for the probes that follow the startup probe.
+pub const OTHERS_AFTER: Duration = Duration::from_millis(100);
 
 impl Probe {
     /// The probe of that kind in a container's spec.
@@ -79,6 +83,7 @@ impl Probe {
 #[derive(Clone, Debug)]
 pub struct Watchman {
     probe: Probe,
+    asked: bool,
     held: bool,
     failed: u32,
 }
@@ -97,7 +102,7 @@ pub enum Verdict {
 impl Watchman {
     /// A probe that has not been asked yet.
     pub fn new(probe: Probe) -> Self {
-        Watchman { probe, held: false, failed: 0 }
+        Watchman { probe, asked: false, held: false, failed: 0 }
     }
 
     /// The probe itself.
@@ -107,11 +112,15 @@ impl Watchman {
 
     /// Time until the next question.
     pub fn wait(&self) -> Duration {
+        if !self.asked {
+            return if self.probe.kind == Kind::Startup { STARTUP_AFTER } else { OTHERS_AFTER };
+        }
         if self.held { self.probe.period } else { EAGER.min(self.probe.period) }
     }
 
     /// Takes an answer in. Failures are counted in a row.
     pub fn answer(&mut self, ok: bool) -> Verdict {
+        self.asked = true;
         if ok {
             self.failed = 0;
             if self.held {
@@ -143,6 +152,8 @@ mod tests {
     #[test]
     fn asks_each_second_until_it_holds_and_then_as_the_pod_says() {
         let mut watchman = Watchman::new(readiness());
+        assert_eq!(watchman.wait(), OTHERS_AFTER);
+        assert_eq!(watchman.answer(false), Verdict::Same);
         assert_eq!(watchman.wait(), Duration::from_secs(1));
         assert_eq!(watchman.answer(true), Verdict::Holds);
         assert_eq!(watchman.wait(), Duration::from_secs(10));

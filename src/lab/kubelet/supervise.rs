@@ -143,6 +143,7 @@ impl Kubelet {
     /// Asks one probe again and again; `once` ends it when it holds. Whether somebody still listens.
     async fn ask(&self, handle: &Handle, mut watchman: Watchman, news: &mpsc::Sender<News>, once: bool) -> bool {
         loop {
+            tokio::time::sleep(watchman.wait()).await;
             let probe = watchman.probe().clone();
             let failure = self.asked(handle, &probe).await.err();
             let verdict = watchman.answer(failure.is_none());
@@ -153,7 +154,6 @@ impl Kubelet {
             if once && verdict == Verdict::Holds {
                 return true;
             }
-            tokio::time::sleep(watchman.wait()).await;
             if news.is_closed() {
                 return false;
             }

@@ -32,6 +32,7 @@ use super::access::{Access, Attributes};
 use super::error::ApiError;
 use super::resources::{NAMESPACES, PODS};
 use super::runtime::PodRuntime;
+use super::schema;
 use super::server::Token;
 use super::store::Store;
 
@@ -93,7 +94,10 @@ impl Wire {
             Path::Groups => self.groups(wanted),
             Path::Group(group) => self.group(&group),
             Path::Kinds { group, version } => self.kinds(&group, &version),
-            Path::OpenApi(_) | Path::OpenApi2 | Path::Review { .. } | Path::Objects(_) => answer::not_found_path(),
+            Path::OpenApi(document) => openapi(&document),
+            // Only protobuf is asked for there, and only when the newer document is missing.
+            Path::OpenApi2 => answer::not_found_path(),
+            Path::Review { .. } | Path::Objects(_) => return Err(not_allowed()),
         })
     }
 
@@ -185,4 +189,15 @@ fn verb(at: &Objects, method: &Method, query: &Query) -> Result<&'static str, Ap
 fn not_allowed() -> ApiError {
     ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
         .with(json!({}))
+}
+
+/// `/openapi/v3`, or one of its documents.
+fn openapi(document: &str) -> Answer {
+    if document.is_empty() {
+        return answer::json(200, &schema::index(concat!("howdah-", env!("CARGO_PKG_VERSION"))));
+    }
+    match schema::document(document, discovery::VERSION) {
+        Some(found) => answer::json(200, &found),
+        None => answer::not_found_path(),
+    }
 }

@@ -12,6 +12,7 @@ use super::body::{self, content_type};
 use super::path::{Objects, Query};
 use super::read::stored;
 use super::render::{self, Carry};
+use super::valid::Came;
 use super::writer::Writer;
 use super::{Wire, events, valid};
 use crate::lab::api::error::{ApiError, Cause};
@@ -70,7 +71,7 @@ impl Wire {
         let resource = at.resource;
         check_identity(at, &object)?;
         self.namespace_open(at)?;
-        let warnings = valid::fields(resource, &mut object, writer.strictness)?;
+        let warnings = valid::fields(resource, &mut object, writer.strictness, Came::Whole)?;
         valid::name(resource, &object)?;
         if resource.status
             && let Some(map) = object.as_object_mut()
@@ -82,7 +83,6 @@ impl Wire {
             object["metadata"]["namespace"] = json!(at.namespace());
         }
         writer.store.admission(resource, None, &mut object)?;
-        valid::values(resource, &object)?;
         Ok((writer.store.create(stored(resource), at.namespace(), object)?, warnings))
     }
 
@@ -114,7 +114,7 @@ impl Wire {
             };
             return Err(ApiError::invalid(resource, at.object(), &[cause]));
         }
-        let warnings = valid::fields(resource, &mut object, writer.strictness)?;
+        let warnings = valid::fields(resource, &mut object, writer.strictness, Came::Whole)?;
         let object = events::kept(resource, object);
         let done = writer.store.change(stored(resource), at.namespace(), at.object(), sent.part(), |live| {
             let before = std::mem::replace(live, object.clone());
@@ -150,7 +150,7 @@ impl Wire {
             if shown["metadata"]["name"] != at.object() {
                 return Err(wrong_name(&shown, at));
             }
-            warnings = valid::fields(resource, &mut shown, writer.strictness)?;
+            warnings = valid::fields(resource, &mut shown, writer.strictness, Came::Patched)?;
             *live = events::kept(resource, shown);
             self.settled(sent, &writer, &before, live)
         })?;
@@ -172,8 +172,7 @@ impl Wire {
                 map.remove("status");
             }
         }
-        writer.store.admission(resource, Some(before), after)?;
-        valid::values(resource, after)
+        writer.store.admission(resource, Some(before), after)
     }
 
     /// Server-side apply. What is not there is made.
@@ -197,7 +196,7 @@ impl Wire {
             return Err(wrong_name(&config, at));
         }
         config["metadata"]["name"] = json!(at.object());
-        let warnings = valid::fields(resource, &mut config, writer.strictness)?;
+        let warnings = valid::fields(resource, &mut config, writer.strictness, Came::Applied)?;
         if resource.status
             && let Some(map) = config.as_object_mut()
         {

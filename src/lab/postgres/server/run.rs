@@ -258,10 +258,14 @@ async fn watch_end(
     state.send_replace(State::Ended { status, asked: asked.load(Ordering::Relaxed) });
 }
 
-/// A port nobody listens on now.
+/// A port nobody listens on now, below those that the system gives to outgoing connections: one of these could take a
+/// server's port while that is stopped.
 pub(super) fn free_port() -> Result<u16, Problem> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .and_then(|listener| listener.local_addr())
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+    (0..100)
+        .map(|_| rand::random_range(15_000..32_000))
+        .find_map(|port| free(port).ok())
+        .map_or_else(|| free(0), Ok)
         .map(|address| address.port())
         .map_err(|e| Problem::new("no free port on 127.0.0.1").because(e))
 }
