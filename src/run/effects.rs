@@ -119,7 +119,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = write_new(dir.path().into(), "lag.csv", "a").unwrap();
         let second = write_new(dir.path().into(), "lag.csv", "b").unwrap();
-        assert_eq!((first.file_name().unwrap().to_str(), second.file_name().unwrap().to_str()), (Some("lag.csv"), Some("lag-2.csv")));
+        assert_eq!(
+            (first.file_name().unwrap().to_str(), second.file_name().unwrap().to_str()),
+            (Some("lag.csv"), Some("lag-2.csv"))
+        );
         assert_eq!(std::fs::read_to_string(first).unwrap(), "a");
     }
 }
