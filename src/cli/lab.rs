@@ -90,7 +90,7 @@ async fn serve(world: &World) -> Result<(), Problem> {
     let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(trouble)?;
-    let mut lab = Lab::start(world.options()).await?;
+    let lab = Lab::start(world.options()).await?;
     say(&format!("kubeconfig {}", lab.kubeconfig().display()));
     let done = tokio::select! {
         ready = lab.ready(READY_WITHIN) => ready.map(|()| true),
