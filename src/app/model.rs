@@ -156,6 +156,11 @@ impl Model {
         self.notices.iter().map(|n| n.text.as_str())
     }
 
+    /// The terminal's size in columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        (self.size.width, self.size.height)
+    }
+
     /// The whole screen.
     pub(super) fn screen(&self) -> Rect {
         Rect { x: 0, y: 0, width: self.size.width, height: self.size.height }
@@ -257,6 +262,9 @@ impl Model {
         }
         let mut panes = std::mem::take(&mut self.panes);
         panes[self.front].settle(&self.scene());
+        if let Some(key) = panes[self.front].suggests() {
+            self.chosen = Some(key.clone());
+        }
         let focused = panes[self.front].visible(&self.scene());
         self.panes = panes;
         if let Some(mut viewer) = self.viewers.pop() {
