@@ -126,11 +126,6 @@ impl Model {
         self.notice.is_some() || !self.known.facts.sources.is_empty()
     }
 
-    /// The terminal's size in columns and rows.
-    pub fn size(&self) -> (u16, u16) {
-        (self.size.width, self.size.height)
-    }
-
     /// How it looks: `run.rs` needs the background for the terminal's edges.
     pub fn look(&self) -> &Look {
         &self.look

@@ -13,6 +13,7 @@ pub mod lab;
 mod lag;
 mod man;
 mod output;
+mod reading;
 mod report;
 mod status;
 mod table;
