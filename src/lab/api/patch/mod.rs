@@ -3,7 +3,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod fields;
-mod lists;
+pub(crate) mod lists;
 pub(crate) mod managed;
 pub(crate) mod strategic;
 

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
 
 use super::Schemas;
+use crate::lab::api::patch::lists::{ListKind, list_kind};
 use crate::lab::api::resources::{self as kinds, Resource};
 
 struct Making {
@@ -54,8 +55,9 @@ pub(super) fn schemas() -> Schemas {
     making.add::<admission::ValidatingWebhookConfiguration>(&kinds::VALIDATING_WEBHOOKS);
     making.add::<admission::MutatingWebhookConfiguration>(&kinds::MUTATING_WEBHOOKS);
     let mut components = making.generator.take_definitions(true);
-    for schema in components.values_mut() {
+    for (name, schema) in &mut components {
         describe_references(schema);
+        name_elements(name.rsplit('.').next().unwrap_or_default(), schema);
     }
     let mut schemas = Schemas { components, kinds: std::collections::BTreeMap::new() };
     for (resource, name) in making.kinds {
@@ -77,5 +79,37 @@ fn describe_references(schema: &mut Value) {
         }
         Value::Array(list) => list.iter_mut().for_each(describe_references),
         _ => {}
+    }
+}
+
+/// Says of lists whose elements have names which fields name them: clients make their patches by that.
+fn name_elements(component: &str, schema: &mut Value) {
+    let (resource, parents): (&Resource, &[&str]) = match component {
+        "Container" | "EphemeralContainer" => (&kinds::PODS, &["containers"]),
+        "ServiceSpec" => (&kinds::SERVICES, &["spec"]),
+        "NodeStatus" => (&kinds::NODES, &["status"]),
+        "ObjectMeta" => (&kinds::PODS, &["metadata"]),
+        "ServiceAccount" | "ValidatingWebhookConfiguration" | "MutatingWebhookConfiguration" => (&kinds::PODS, &[]),
+        _ => (&kinds::PODS, &["spec"]),
+    };
+    for (field, list) in schema["properties"].as_object_mut().into_iter().flatten() {
+        if list["type"] != "array" {
+            continue;
+        }
+        let path: Vec<&str> = parents.iter().copied().chain([field.as_str()]).collect();
+        match list_kind(resource, &path) {
+            ListKind::Atomic => list["x-kubernetes-list-type"] = json!("atomic"),
+            ListKind::Set => {
+                list["x-kubernetes-list-type"] = json!("set");
+                list["x-kubernetes-patch-strategy"] = json!("merge");
+            }
+            ListKind::Map(keys) => {
+                list["x-kubernetes-list-type"] = json!("map");
+                list["x-kubernetes-list-map-keys"] = json!(keys);
+                list["x-kubernetes-patch-merge-key"] = json!(keys[0]);
+                list["x-kubernetes-patch-strategy"] =
+                    json!(if field == "volumes" { "merge,retainKeys" } else { "merge" });
+            }
+        }
     }
 }

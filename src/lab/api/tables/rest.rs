@@ -57,20 +57,27 @@ const EVENTS: &[Column] = &[
 ];
 
 fn event(event: &Value, now: Timestamp) -> Vec<Value> {
+    // The same object in its old words or its newer ones.
+    let word = |old: &str, new: &str| if event[old].is_null() { &event[new] } else { &event[old] };
     let series = &event["series"];
     let or_event_time = |stamp: &'_ Value| if stamp.is_string() { stamp.clone() } else { event["eventTime"].clone() };
-    let first = or_event_time(&event["firstTimestamp"]);
-    let last = if series.is_object() { series["lastObservedTime"].clone() } else { event["lastTimestamp"].clone() };
+    let first = or_event_time(word("firstTimestamp", "deprecatedFirstTimestamp"));
+    let last = if series.is_object() {
+        series["lastObservedTime"].clone()
+    } else {
+        word("lastTimestamp", "deprecatedLastTimestamp").clone()
+    };
     let last = if last.is_string() { last } else { first.clone() };
-    let count = if series.is_object() { int(&series["count"]) } else { int(&event["count"]).max(1) };
-    let about = &event["involvedObject"];
+    let count = if series.is_object() { int(&series["count"]) } else { int(word("count", "deprecatedCount")).max(1) };
+    let about = word("involvedObject", "regarding");
     let object = match text(&about["kind"]) {
         "" => text(&about["name"]).to_owned(),
         kind => format!("{}/{}", kind.to_lowercase(), text(&about["name"])),
     };
-    let source = [text(&event["source"]["component"]), text(&event["source"]["host"])];
-    let source = match text(&event["source"]["component"]) {
-        "" => json!(text(&event["reportingComponent"])),
+    let from = word("source", "deprecatedSource");
+    let source = [text(&from["component"]), text(&from["host"])];
+    let source = match text(&from["component"]) {
+        "" => json!(text(word("reportingComponent", "reportingController"))),
         _ => json!(source.into_iter().filter(|s| !s.is_empty()).collect::<Vec<_>>().join(", ")),
     };
     vec![
@@ -80,7 +87,7 @@ fn event(event: &Value, now: Timestamp) -> Vec<Value> {
         json!(object),
         json!(text(&about["fieldPath"])),
         source,
-        json!(text(&event["message"]).trim()),
+        json!(text(word("message", "note")).trim()),
         age::since(&first, now),
         json!(count),
         event["metadata"]["name"].clone(),

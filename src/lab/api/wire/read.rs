@@ -129,14 +129,7 @@ pub(super) fn selector(at: &Objects, query: &Query) -> Result<Selector, ApiError
     selector = selector.and_fields(fields)?;
     for path in selector.field_paths() {
         if !indexed(at.resource, path) {
-            let group = if at.resource.group.is_empty() { String::new() } else { at.resource.group.to_owned() };
-            return Err(ApiError::bad_request(format!(
-                "Unable to find \"{group}/{}, Resource={}\" that match label selector \"{}\", field selector \"{fields}\": \
-                 field label not supported: {path}",
-                at.resource.version,
-                at.resource.plural,
-                query.get("labelSelector").unwrap_or_default(),
-            )));
+            return Err(ApiError::bad_request(format!("field label not supported: {path}")));
         }
     }
     let selector =
