@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::decode::{self, Part, Said};
-use crate::domain::cluster::{Complaint, Node, OperatorState};
+use crate::domain::cluster::{Complaint, Node, Operator, OperatorState};
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 
 pub use super::kinds::Kind;
@@ -56,6 +56,9 @@ impl Changed {
         self.operators |= other.operators;
     }
 }
+
+/// The service of CNPG's webhook, in the operator's namespace (cloudnative-pg `config/webhook/service.yaml`).
+const WEBHOOK: &str = "cnpg-webhook-service";
 
 /// Namespace and name.
 pub(super) type Id = (Arc<str>, Arc<str>);
@@ -236,6 +239,9 @@ impl World {
                 }
             }
             Kind::Deployment => changed.operators = true,
+            Kind::EndpointSlice | Kind::Endpoints if part.about().is_some_and(|(_, name)| *name == *WEBHOOK) => {
+                changed.operators = true;
+            }
             Kind::ObjectStore => changed.clusters.extend(self.keys().filter(|k| k.namespace == id.0)),
             _ => changed.clusters.extend(
                 self.owner(id, part).map(|c| (id.0.clone(), c)).filter(|c| self.has_cluster(c)).map(|c| self.key(&c)),
@@ -318,6 +324,21 @@ impl World {
         Some(ClusterKey { context: self.context.clone(), namespace: namespace.into(), name: cluster })
     }
 
+    /// Nobody stands behind the service of CNPG's webhook: the API server refuses changes of clusters.
+    fn webhook_trouble(&self, operator: &OperatorState) -> Option<String> {
+        let (namespace, _) = operator.deployment.split_once('/')?;
+        if operator.operator != Operator::Cnpg {
+            return None;
+        }
+        let mut seen = [Kind::EndpointSlice, Kind::Endpoints]
+            .into_iter()
+            .flat_map(|kind| self.endpoints(namespace, kind, WEBHOOK))
+            .peekable();
+        // No endpoints object at all: not seen, or another name for the service.
+        seen.peek()?;
+        seen.all(Vec::is_empty).then(|| format!("{WEBHOOK} has no ready pod: changes of clusters are refused"))
+    }
+
     /// All nodes, by name.
     pub fn nodes(&self) -> Vec<Node> {
         self.shelf(Kind::Node).filter_map(|(_, p)| p.node().cloned()).collect()
@@ -328,7 +349,11 @@ impl World {
         let found: Vec<_> = self
             .shelf(Kind::Deployment)
             .filter_map(|(_, p)| p.operator())
-            .map(|o| OperatorState { context: self.context.clone(), ..o.clone() })
+            .map(|o| OperatorState {
+                context: self.context.clone(),
+                webhook_trouble: self.webhook_trouble(o),
+                ..o.clone()
+            })
             .collect();
         // Finding none proves something only when every namespace was looked into.
         let everywhere = (Kind::Deployment, None);

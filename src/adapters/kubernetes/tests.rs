@@ -232,9 +232,16 @@ fn operators_and_nothing_like_them() {
         "ghcr.io/cloudnative-pg/plugin-barman-cloud:v0.14.0",
         json!(["operator"]),
     );
-    let w = world(&[(Kind::Deployment, &[cnpg, pooler, plugin])]);
+    let slice = |ready: bool| {
+        json!({"metadata": {"name": "cnpg-webhook-service-x", "namespace": "sys",
+                "labels": {"kubernetes.io/service-name": "cnpg-webhook-service"}},
+            "endpoints": [{"conditions": {"ready": ready}, "targetRef": {"kind": "Pod", "name": "cnpg-1"}}]})
+    };
+    let mut w = world(&[(Kind::Deployment, &[cnpg, pooler, plugin]), (Kind::EndpointSlice, &[slice(true)])]);
     let found = w.operators().unwrap();
-    assert_eq!(found.len(), 1);
+    assert_eq!((found.len(), found[0].webhook_trouble.clone()), (1, None));
+    assert!(w.apply(ObjectEvent::Applied(Kind::EndpointSlice, &slice(false))).operators);
+    assert!(w.operators().unwrap()[0].webhook_trouble.as_ref().unwrap().contains("no ready pod"));
     assert_eq!(
         (found[0].version.as_deref(), found[0].context.as_str(), found[0].available),
         (Some("1.30.0"), "aks", 1)

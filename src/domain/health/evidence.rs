@@ -198,10 +198,9 @@ impl<'a> Evidence<'a> {
     /// What the instance says.
     pub fn voice(&self, name: &'a InstanceName) -> Voice<'a> {
         let Some(samples) = self.samples(name) else { return Voice::Unasked };
-        let fresh = |at: Timestamp| self.age(at) <= self.limits.sample_stale;
-        let status = samples.status.as_deref().filter(|p| fresh(p.at));
-        let sql = samples.sql.as_deref().filter(|p| fresh(p.at));
-        let metrics = samples.metrics.as_deref().filter(|p| fresh(p.at));
+        let status = self.fresh(samples.status.as_deref());
+        let sql = self.fresh(samples.sql.as_deref());
+        let metrics = self.fresh(samples.metrics.as_deref());
         let down = status.and_then(|p| Some((p.value()?.might_be_unavailable.as_ref()?, p.at)));
         let answer = Answer {
             name,
@@ -226,6 +225,13 @@ impl<'a> Evidence<'a> {
             return Voice::Serves(answer);
         }
         stale(name, samples)
+    }
+
+    /// A probe that still counts. A missing right does not come back by itself and is asked for seldom: it counts longer.
+    fn fresh<T>(&self, probe: Option<&'a Probe<T>>) -> Option<&'a Probe<T>> {
+        const FORBIDDEN: SignedDuration = SignedDuration::from_secs(120);
+        let forbidden = |p: &Probe<T>| matches!(&p.answer, Err(s) if s.kind == SilenceKind::Forbidden);
+        probe.filter(|p| self.age(p.at) <= if forbidden(p) { FORBIDDEN } else { self.limits.sample_stale })
     }
 
     fn silence(

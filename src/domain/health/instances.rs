@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{Evidence, Voice};
-use super::{Level, Reason, ReasonCode, primary};
+use super::{Level, Reason, ReasonCode, primary, replication};
 use crate::domain::cluster::Instance;
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::domain::quantity;
@@ -85,6 +85,10 @@ fn answers(e: &Evidence, name: &InstanceName, out: &mut Vec<Reason>) {
         ),
         Voice::Silent { why, witness, at, spoke: true, .. } => {
             let since = e.samples(name).and_then(|s| s.silent_since).unwrap_or(at);
+            // One lost question is no news while the primary sees it stream.
+            if e.age(since) <= e.limits.silence_excused && replication::seen_streaming(e, name) {
+                return;
+            }
             let text = format!("{name} has not answered for {}: {why}", quantity::age(since, e.now));
             (ReasonCode::InstanceNotAnswering, Level::Warn, text, witness, at)
         }

@@ -15,6 +15,8 @@ pub struct Limits {
     /// An instance that answered before may be silent this long before it counts as gone, where nobody else says so.
     /// Default 10 s.
     pub silence_bad: SignedDuration,
+    /// A standby's silence is not told this long while the primary sees it stream. Default 5 s.
+    pub silence_excused: SignedDuration,
     /// A standby may be without its stream this long before that is bad. Default 30 s: a restart takes some ten.
     pub not_streaming_bad: SignedDuration,
     /// Archiving may fail this long before that is bad. Default 60 s: it also fails for a moment in every failover.
@@ -80,6 +82,7 @@ impl Default for Limits {
             watch_stale: s(30),
             sample_stale: s(25),
             silence_bad: s(10),
+            silence_excused: s(5),
             not_streaming_bad: s(30),
             archive_failing_bad: s(60),
             lag_bytes_warn: 64 << 20,

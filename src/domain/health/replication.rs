@@ -63,6 +63,11 @@ fn streams(e: &Evidence, primary: Option<&Answer>, name: &InstanceName, out: &mu
     out.push(about(name, e.by(word.witness.clone(), word.at, ReasonCode::StandbyNotStreaming, level, text)));
 }
 
+/// A primary's fresh list counts it among those that stream.
+pub(super) fn seen_streaming(e: &Evidence, name: &InstanceName) -> bool {
+    e.primary().and_then(|p| primarys_word(&p, name)).is_some_and(|word| word.streams)
+}
+
 fn primarys_word(primary: &Answer, name: &InstanceName) -> Option<Word> {
     let (rows, sees_all, witness, at) = primary.standbys()?;
     let row = rows.iter().find(|r| *name == *r.name);
