@@ -133,6 +133,18 @@ async fn the_next_lab_ends_what_no_watchdog_could() {
     victim.kill().unwrap();
     victim.wait().unwrap();
     assert!(processes_in(&root).len() >= 8 || cfg!(not(target_os = "linux")), "nobody ends them but the next lab");
+    // A lab on the same folder needs no index to find them.
+    let same = tokio::task::spawn_blocking({
+        let root = root.clone();
+        move || LabDir::open(Some(&root)).unwrap()
+    });
+    let same = same.await.unwrap();
+    assert_eq!(processes_in(&root), []);
+    let left: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, [".howdah-lab"]);
+    drop(same);
+    assert!(!root.exists());
+    // The index of the killed one still names the folder.
     next_lab_clears(index.path(), &root).await;
 }
 

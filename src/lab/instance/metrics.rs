@@ -215,7 +215,7 @@ impl Instance {
         let failed = if up { self.queries(&mut page).await } else { true };
         page.gauge("collector_last_collection_error", &[], if failed { "1" } else { "0" });
         let binaries = &self.setup.machine.binaries;
-        let version = format!("{}.{}", binaries.major, binaries.minor);
+        let version = binaries.version();
         page.gauge("collector_postgres_version", &[cluster, ("full", &version)], &version);
         let took = begun.elapsed().as_secs_f64();
         page.gauge("collector_collection_duration_seconds", &[("collector", "Collect.up")], &took.to_string());

@@ -57,6 +57,10 @@ pub struct Probe {
 
 /// Time between two questions until a probe first holds.
 pub const EAGER: Duration = Duration::from_secs(1);
+/// Time before the first question: a container that has just started has nothing to say yet.
+pub const STARTUP_AFTER: Duration = Duration::from_millis(500);
+/// The same for the probes that follow the startup probe.
+pub const OTHERS_AFTER: Duration = Duration::from_millis(100);
 
 impl Probe {
     /// The probe of that kind in a container's spec.
@@ -79,6 +83,7 @@ impl Probe {
 #[derive(Clone, Debug)]
 pub struct Watchman {
     probe: Probe,
+    asked: bool,
     held: bool,
     failed: u32,
 }
@@ -97,7 +102,7 @@ pub enum Verdict {
 impl Watchman {
     /// A probe that has not been asked yet.
     pub fn new(probe: Probe) -> Self {
-        Watchman { probe, held: false, failed: 0 }
+        Watchman { probe, asked: false, held: false, failed: 0 }
     }
 
     /// The probe itself.
@@ -107,11 +112,22 @@ impl Watchman {
 
     /// Time until the next question.
     pub fn wait(&self) -> Duration {
+        if !self.asked {
+            return if self.probe.kind == Kind::Startup { STARTUP_AFTER } else { OTHERS_AFTER };
+        }
         if self.held { self.probe.period } else { EAGER.min(self.probe.period) }
+    }
+
+    /// Failures in a row until the answer counts as no. Asking more often than the pod says must not shorten the time
+    /// a container is given.
+    fn limit(&self) -> u32 {
+        let eager = if self.held { 1 } else { self.probe.period.as_secs() / EAGER.as_secs().max(1) };
+        self.probe.failures.saturating_mul(u32::try_from(eager.max(1)).unwrap_or(u32::MAX))
     }
 
     /// Takes an answer in. Failures are counted in a row.
     pub fn answer(&mut self, ok: bool) -> Verdict {
+        self.asked = true;
         if ok {
             self.failed = 0;
             if self.held {
@@ -121,7 +137,7 @@ impl Watchman {
             return Verdict::Holds;
         }
         self.failed += 1;
-        if self.failed == self.probe.failures {
+        if self.failed == self.limit() {
             self.held = false;
             return Verdict::Fails;
         }
@@ -143,6 +159,8 @@ mod tests {
     #[test]
     fn asks_each_second_until_it_holds_and_then_as_the_pod_says() {
         let mut watchman = Watchman::new(readiness());
+        assert_eq!(watchman.wait(), OTHERS_AFTER);
+        assert_eq!(watchman.answer(false), Verdict::Same);
         assert_eq!(watchman.wait(), Duration::from_secs(1));
         assert_eq!(watchman.answer(true), Verdict::Holds);
         assert_eq!(watchman.wait(), Duration::from_secs(10));
@@ -157,6 +175,14 @@ mod tests {
         assert_eq!(watchman.answer(true), Verdict::Same);
         assert_eq!([(); 3].map(|()| watchman.answer(false)), [Verdict::Same, Verdict::Same, Verdict::Fails]);
         assert_eq!(watchman.answer(true), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_container_is_given_the_time_that_its_pod_says_to_start() {
+        let container = json!({"startupProbe": {"httpGet": {"path": "/startupz", "port": 8000}, "periodSeconds": 10, "failureThreshold": 3}});
+        let mut watchman = Watchman::new(Probe::of(&container, Kind::Startup).unwrap());
+        let failed = (1..).find(|_| watchman.answer(false) == Verdict::Fails);
+        assert_eq!(failed, Some(30));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::Kubelet;
 use super::backoff::BackOff;
@@ -249,13 +250,15 @@ impl Worker {
     async fn supervise(&mut self, mut process: Process, spec: &Value, field: &str) -> Over {
         let (sender, mut news) = mpsc::channel(8);
         let kubelet = Arc::clone(&self.kubelet);
-        let probes = tokio::spawn(kubelet.probe(Arc::clone(&self.handle), spec.clone(), sender));
+        // A set, so that they end with this future however it ends.
+        let mut probes = JoinSet::new();
+        probes.spawn(kubelet.probe(Arc::clone(&self.handle), spec.clone(), sender));
         let mut going = false;
         let mut deadline = None;
         let code = loop {
             if !going && self.is_going() {
                 going = true;
-                probes.abort();
+                probes.abort_all();
                 let name = text(spec, "/name");
                 self.say(field, EventType::Normal, "Killing", &format!("Stopping container {name}"));
                 process.term.cancel();
@@ -284,7 +287,7 @@ impl Worker {
                 () = until(deadline) => process.kill.cancel(),
             }
         };
-        probes.abort();
+        probes.abort_all();
         if going { Over::Deleted(code) } else { Over::Ended(code) }
     }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::act::{Act, Next, StatusWrite};
@@ -16,7 +17,7 @@ use super::pass::{Pass, apply_status};
 use super::report::{Report, Reports};
 use super::words::phase;
 use super::world::{ClusterObject, World};
-use super::{InstanceStatusReader, reconcile};
+use super::{InstanceStatusReader, admission, reconcile};
 use crate::lab::api::resources::{
     CLUSTERS, CONFIGMAPS, FAILOVERQUORUMS, JOBS, LEASES, NODES, PDBS, PODS, PVCS, ROLEBINDINGS, ROLES, SECRETS,
     SERVICEACCOUNTS, SERVICES,
@@ -31,10 +32,10 @@ const COMPONENT: &str = "cloudnative-pg";
 /// How long after a quiet pass it looks again anyway.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// How long a look in the middle of a failover waits before it asks. Asking takes about this long in life, where the
-/// instances are busy with losing their primary; without it the operator would decide over and over while WAL
+/// How long a look in the middle of a failover takes to ask, at least and at most. Asking takes its time in life, where
+/// the instances are busy with losing their primary; without it the operator would decide over and over while WAL
 /// receivers are still ending.
-const SECOND_LOOK: Duration = Duration::from_millis(250);
+const SECOND_LOOK: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(1200));
 
 /// The waits before an instance that doesn't answer is asked again (the real ones are 10, 50, 250 and 1250 ms).
 const RETRIES: [u64; 4] = [10, 50, 250, 500];
@@ -87,9 +88,10 @@ impl Drop for OperatorHandle {
 }
 
 impl Operator {
-    /// Starts the operator on an API store. Must be called within a tokio runtime.
+    /// Starts the operator on an API store, and its webhooks with it. Must be called within a tokio runtime.
     pub fn start(store: &Store, reader: Arc<dyn InstanceStatusReader>, options: OperatorOptions) -> OperatorHandle {
         let stop = CancellationToken::new();
+        store.admit(Arc::new(admission::hook));
         let operator = Arc::new(Self {
             store: store.as_manager("manager"),
             reader,
@@ -237,10 +239,11 @@ impl Operator {
             return end;
         }
         let led_by_nobody = !world.pods.iter().any(|pod| is_pod_active(pod) && name(pod) == cluster.current_primary());
-        if cluster.phase() == phase::FAILING_OVER && led_by_nobody {
-            tokio::time::sleep(SECOND_LOOK).await;
-        }
-        let reports = self.ask(&world.pods).await;
+        let reports = if cluster.phase() == phase::FAILING_OVER && led_by_nobody {
+            self.ask_until_receivers_end(&world.pods, cluster.current_primary()).await
+        } else {
+            self.ask(&world.pods).await
+        };
         if self.moved_on(key, &cluster) {
             return AGAIN;
         }
@@ -310,6 +313,17 @@ impl Operator {
             Report::new(Arc::clone(pod), answer.unwrap_or_else(|_| late()))
         });
         Reports::new(join_all(questions).await)
+    }
+
+    async fn ask_until_receivers_end(&self, pods: &[Arc<Value>], primary: &str) -> Reports {
+        let begin = Instant::now();
+        loop {
+            tokio::time::sleep(SECOND_LOOK.0).await;
+            let reports = self.ask(pods).await;
+            if reports.wal_receivers_are_down(primary) || begin.elapsed() > SECOND_LOOK.1 {
+                return reports;
+            }
+        }
     }
 
     async fn ask_one(&self, pod: &Arc<Value>) -> Result<Value, String> {

@@ -92,18 +92,20 @@ if [ -e "$folder/$name" ]; then
 fi
 new=$folder/.$name.$$
 trap 'rm -f "$new"' EXIT
-cp "$path" "$new"
+# Most of a segment that was switched early is zeros; where cp knows how, they take no room.
+cp --sparse=always "$path" "$new" 2>/dev/null || cp "$path" "$new"
 ln "$new" "$folder/$name"
 "#;
 
 const RESTORE: &str = r#"#!/bin/sh
-# wal-restore STORE NAME PATH: fetches one WAL file from the object store. 1: it is not there.
+# wal-restore STORE NAME PATH: fetches one WAL file from the object store. 1: it is not there. Run in PGDATA.
 set -eu
 store=$1 name=$2 path=$3
 root=$(dirname "$store")
 if [ ! -d "$root" ]; then
   echo "wal-restore: the object store $root is not reachable" >&2
-  # Above 125: recovery stops instead of taking this for the archive's end.
+  # A standby asks again. A recovery must not take this for the archive's end: it stops at a code above 125.
+  [ -e standby.signal ] && exit 1
   exit 126
 fi
 case $name in

@@ -54,20 +54,18 @@ pub struct BackupInfo {
 /// # Errors
 /// When the server can't be copied or the store not be written; a backup that failed leaves no folder.
 pub async fn base_backup(server: &Server, store: &Store, name: &str) -> Result<BackupInfo, Problem> {
+    let what = format!("base backup {name} of {}", server.spec().instance);
+    take(server, store, name, &what).await.map_err(|problem| {
+        let why = problem.line();
+        Problem { what: format!("{what} failed"), because: Some(why), ..problem }
+    })
+}
+
+async fn take(server: &Server, store: &Store, name: &str, what: &str) -> Result<BackupInfo, Problem> {
     let machine = server.machine();
     let begin_time = Timestamp::now();
-    let id = begin_time.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%S").to_string();
-    let what = format!("base backup {name} of {}", server.spec().instance);
-    let trouble = |e: io::Error| Problem::new(format!("{what} failed")).because(e);
-    if !store.root.is_dir() {
-        let why = format!("the object store {} is not reachable", store.root.display());
-        return Err(Problem::new(format!("{what} failed")).because(why));
-    }
-    let folder = store.backup_folder(&id);
+    let (id, folder) = fresh_folder(server, store, begin_time)?;
     let unfinished = Unfinished(Some(folder.clone()));
-    for part in [store.folder(), store.folder().join("base"), folder.clone()] {
-        machine.account.make_folder(&part).map_err(trouble)?;
-    }
     let mut command = machine.processes.command(machine.binaries.program("pg_basebackup"));
     command
         .args(["--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-manifest", "--no-password"])
@@ -78,22 +76,21 @@ pub async fn base_backup(server: &Server, store: &Store, name: &str) -> Result<B
     if !machine.options.fsync {
         command.arg("--no-sync");
     }
-    machine.processes.run(&what, command, LONGEST).await?;
+    machine.processes.run(what, command, LONGEST).await?;
     let end_time = Timestamp::now();
 
     let data = folder.join("data.tar");
-    fs::rename(folder.join("base.tar"), &data).map_err(trouble)?;
-    let label = String::from_utf8_lossy(&member(&data, "backup_label").map_err(trouble)?).into_owned();
+    fs::rename(folder.join("base.tar"), &data).map_err(|e| trouble("pg_basebackup's base.tar", &e))?;
+    let label = member(&data, "backup_label").map_err(|e| trouble("its backup label", &e))?;
+    let label = String::from_utf8_lossy(&label);
     let about = About::ask(server).await?;
-    let unclear = || Problem::new(format!("{what} failed")).because("its start or end is not told");
-    let (timeline, begin_lsn) = beginning(&label).ok_or_else(unclear)?;
+    let (timeline, begin_lsn) = beginning(&label).ok_or_else(|| Problem::new("its label tells no beginning"))?;
     let begin_wal = WalName::holding(timeline, begin_lsn, about.segment);
     let end_lsn = if label.contains("BACKUP FROM: standby") {
-        consistent_at(server, &folder, &member(&data, "global/pg_control").map_err(trouble)?).await?
+        let control = member(&data, "global/pg_control").map_err(|e| trouble("its control file", &e))?;
+        consistent_at(server, &folder, &control).await?
     } else {
-        let history = format!("{begin_wal}.{:08X}.backup", begin_lsn.0 % about.segment);
-        let history = fs::read_to_string(server.data().join("pg_wal").join(history)).map_err(trouble)?;
-        position(&history, "STOP WAL LOCATION: ").ok_or_else(unclear)?
+        stopped_at(server, store, &format!("{begin_wal}.{:08X}.backup", begin_lsn.0 % about.segment))?
     };
     let info = BackupInfo {
         id,
@@ -106,12 +103,51 @@ pub async fn base_backup(server: &Server, store: &Store, name: &str) -> Result<B
         end_lsn,
         system_id: about.system_id.clone(),
         timeline,
-        size: fs::metadata(&data).map_err(trouble)?.len(),
+        size: fs::metadata(&data).map_err(|e| trouble("data.tar", &e))?.len(),
     };
     let text = backup_info(&info, &about, &label, server.data(), &store.server);
-    machine.account.write(&folder.join("backup.info"), &text, 0o600).map_err(trouble)?;
+    machine.account.write(&folder.join("backup.info"), &text, 0o600).map_err(|e| trouble("backup.info", &e))?;
     unfinished.keep();
     Ok(info)
+}
+
+fn trouble(with: &str, error: &io::Error) -> Problem {
+    Problem::new(format!("trouble with {with}")).because(error)
+}
+
+/// A folder that is this backup's alone: its name is the second it began, or the next that is free.
+fn fresh_folder(server: &Server, store: &Store, begin: Timestamp) -> Result<(String, PathBuf), Problem> {
+    let account = &server.machine().account;
+    if !store.root.is_dir() {
+        return Err(Problem::new(format!("the object store {} is not reachable", store.root.display())));
+    }
+    let above = store.folder().join("base");
+    account
+        .make_folder(&store.folder())
+        .and_then(|()| account.make_folder(&above))
+        .map_err(|e| trouble("the store", &e))?;
+    for second in 0..60 {
+        let at = begin.to_zoned(TimeZone::UTC).saturating_add(jiff::Span::new().seconds(second));
+        let id = at.strftime("%Y%m%dT%H%M%S").to_string();
+        let folder = store.backup_folder(&id);
+        match fs::create_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            made => {
+                made.and_then(|()| account.own(&folder, 0o700)).map_err(|e| trouble("the store", &e))?;
+                return Ok((id, folder));
+            }
+        }
+    }
+    Err(Problem::new("a minute full of backups").because("every second of it has one"))
+}
+
+/// Where a primary's backup ended: its history file tells. Another backup's end (a standby being cloned) removes that from
+/// `pg_wal` as soon as it is archived.
+fn stopped_at(server: &Server, store: &Store, history: &str) -> Result<Lsn, Problem> {
+    let text = fs::read_to_string(server.data().join("pg_wal").join(history))
+        .or_else(|_| fs::read_to_string(store.wal_path(history)))
+        .map_err(|e| trouble(&format!("its history file {history}"), &e))?;
+    position(&text, "STOP WAL LOCATION: ").ok_or_else(|| Problem::new("its history file tells no end"))
 }
 
 /// A position at a segment's very begin is the end of the one before, as `pg_walfile_name` has it.
@@ -181,7 +217,7 @@ fn position(text: &str, mark: &str) -> Option<Lsn> {
 async fn consistent_at(server: &Server, folder: &Path, control: &[u8]) -> Result<Lsn, Problem> {
     let machine = server.machine();
     let copy = folder.join("control");
-    let trouble = |e: io::Error| Problem::new("the backup's control file can't be read").because(e);
+    let trouble = |e: io::Error| trouble("its control file", &e);
     machine.account.make_folder(&copy).map_err(trouble)?;
     machine.account.make_folder(&copy.join("global")).map_err(trouble)?;
     let file = copy.join("global/pg_control");

@@ -52,6 +52,11 @@ impl Binaries {
         self.dir.join(name)
     }
 
+    /// `15.18`.
+    pub fn version(&self) -> String {
+        format!("{}.{}", self.major, self.minor)
+    }
+
     /// As `pg_settings.server_version_num` writes it: 150018.
     pub fn version_num(&self) -> u32 {
         self.major * 10_000 + self.minor

@@ -11,7 +11,7 @@ use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
-use tokio_postgres::{Client, Config, config::SslMode};
+use tokio_postgres::{Client, Config, Statement, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::Certificates;
@@ -66,10 +66,26 @@ impl Load {
         password: &str,
         certificates: &Certificates,
     ) -> Result<Load, Problem> {
+        Load::start_as(per_second, &relay.ip().to_string(), relay, password, certificates)
+    }
+
+    /// As [`Load::start`], with the server's certificate expected to be good for `host`: the service's name, where the
+    /// certificate is the operator's and names no address.
+    ///
+    /// # Errors
+    /// As [`Load::start`].
+    pub fn start_as(
+        per_second: u32,
+        host: &str,
+        relay: SocketAddr,
+        password: &str,
+        certificates: &Certificates,
+    ) -> Result<Load, Problem> {
         let tls = MakeRustlsConnect::new(trusting(&certificates.ca_cert)?);
         let mut config = Config::new();
         config
-            .host(relay.ip().to_string())
+            .host(host)
+            .hostaddr(relay.ip())
             .port(relay.port())
             .user("app")
             .password(password)
@@ -130,13 +146,15 @@ impl Writer {
 
     /// Until a write fails.
     async fn write(&self, client: &Client) {
+        let statement = client.prepare("insert into howdah_load (n, pad) values ($1, repeat('x', 200))");
+        let Ok(Ok(statement)) = timeout(PATIENCE, statement).await else { return };
         let mut due = interval(self.period);
         due.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             due.tick().await;
             // A number is never used twice: a write that failed may have arrived.
             let n = self.tell.borrow().tried + 1;
-            let done = timeout(PATIENCE, insert(client, n)).await.is_ok_and(|done| done.is_ok());
+            let done = timeout(PATIENCE, insert(client, &statement, n)).await.is_ok_and(|done| done.is_ok());
             self.tell.send_modify(|count| {
                 count.tried = n;
                 if done {
@@ -161,9 +179,9 @@ impl Drop for Driver {
     }
 }
 
-async fn insert(client: &Client, n: u64) -> Result<(), tokio_postgres::Error> {
+async fn insert(client: &Client, statement: &Statement, n: u64) -> Result<(), tokio_postgres::Error> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    client.execute("insert into howdah_load (n, pad) values ($1, repeat('x', 200))", &[&number(n)]).await?;
+    client.execute(statement, &[&number(n)]).await?;
     if n.is_multiple_of(TIDY) {
         client.execute("delete from howdah_load where n <= $1", &[&number(n.saturating_sub(KEPT))]).await?;
     }

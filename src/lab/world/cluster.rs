@@ -22,8 +22,8 @@ pub fn app_secret(password: &str) -> Value {
     })
 }
 
-/// The manifest.
-pub fn cluster(instances: u32) -> Value {
+/// The manifest. `version` is that of the PostgreSQL on this machine: no image is pulled, so it names what really runs.
+pub fn cluster(instances: u32, version: &str) -> Value {
     let volume = json!({"size": "2Gi", "pvcTemplate": {
         "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}},
         "storageClassName": STORAGE_CLASS}});
@@ -32,6 +32,7 @@ pub fn cluster(instances: u32) -> Value {
         "metadata": {"name": CLUSTER, "namespace": NAMESPACE},
         "spec": {
             "inheritedMetadata": {"labels": {"azure.workload.identity/use": "true"}},
+            "imageName": format!("ghcr.io/cloudnative-pg/postgresql:{version}"),
             "instances": instances, "startDelay": 30, "stopDelay": 30,
             "replicationSlots": {"highAvailability": {"enabled": true}, "updateInterval": 30},
             "topologySpreadConstraints": [{

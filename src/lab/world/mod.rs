@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_clusters_manifest_is_one_that_the_webhooks_admit() {
-        let admitted = admission::admit(cluster(3), None).expect("admitted").object;
+        let admitted = admission::admit(cluster(3, "17.5"), None).expect("admitted").object;
         assert_eq!(text(&admitted, "/spec/postgresql/synchronous/method"), "any");
         assert_eq!(admitted["spec"]["instances"], 3);
         let store = Store::new();
