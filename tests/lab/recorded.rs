@@ -43,10 +43,13 @@ fn steps(changes: &[Change]) -> Vec<(Change, usize)> {
         .collect()
 }
 
-type Step = (Change, usize);
+/// A change and its running number.
+pub type Step = (Change, usize);
+/// "This before that".
+pub type Pair = (Step, Step);
 
 /// All pairs "this before that".
-fn pairs(changes: &[Change]) -> BTreeSet<(Step, Step)> {
+fn pairs(changes: &[Change]) -> BTreeSet<Pair> {
     let steps = steps(changes);
     let mut out = BTreeSet::new();
     for (i, first) in steps.iter().enumerate() {
@@ -58,12 +61,12 @@ fn pairs(changes: &[Change]) -> BTreeSet<(Step, Step)> {
 }
 
 /// The pairs that hold in both recordings.
-pub fn common(a: &[Change], b: &[Change]) -> BTreeSet<(Step, Step)> {
+pub fn common(a: &[Change], b: &[Change]) -> BTreeSet<Pair> {
     pairs(a).intersection(&pairs(b)).cloned().collect()
 }
 
 /// Those of the pairs that the lab turned round.
-pub fn broken(wanted: &BTreeSet<(Step, Step)>, lab: &[Change]) -> Vec<String> {
+pub fn broken(wanted: &BTreeSet<Pair>, lab: &[Change]) -> Vec<String> {
     let place: HashMap<Step, usize> = steps(lab).into_iter().enumerate().map(|(i, step)| (step, i)).collect();
     let tell = |(change, n): &Step| format!("{} {} {} ({n})", change.kind, change.object, change.what);
     wanted
