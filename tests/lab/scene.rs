@@ -38,8 +38,13 @@ impl Scene {
         })?;
         let kubectl = Kubectl::find(&lab.kubeconfig())?;
         let names = [("pg-primary-1", "one"), ("pg-primary-2", "two"), ("pg-primary-3", "three"), (CLUSTER, "cluster")];
-        let creation = recorder.map(|recorder| recorder.changes(0, &names));
-        Some(Scene { kubectl, lab, creation: creation.into() })
+        let scene = Scene { kubectl, lab, creation: None.into() };
+        scene.until("the Jobs are cleared away", || {
+            let left = ["jobs", "pods"].map(|kind| scene.get(&[kind])["items"].as_array().map(Vec::len));
+            (left == [Some(0), Some(3)]).then_some(())
+        });
+        scene.creation.replace(recorder.map(|recorder| recorder.changes(0, &names)));
+        Some(scene)
     }
 
     /// How the cluster came to be.
@@ -303,8 +308,7 @@ impl Scene {
     pub fn the_api_alone_can_stop(&self) {
         let primary = self.primary();
         let api = |what: &str| {
-            let done =
-                Command::new(HOWDAH).args(["lab", "api", what, "--dir"]).arg(&self.lab.dir).output().unwrap();
+            let done = Command::new(HOWDAH).args(["lab", "api", what, "--dir"]).arg(&self.lab.dir).output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         };
         api("stop");
