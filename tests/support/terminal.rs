@@ -123,14 +123,13 @@ impl Terminal {
     }
 }
 
+fn some(n: u16) -> NonZero<u16> {
+    NonZero::new(n).expect("a terminal has rows and columns")
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// A terminal has at least one row and one column.
-fn some(count: u16) -> NonZero<u16> {
-    NonZero::new(count).expect("not zero")
 }
