@@ -10,6 +10,7 @@ pub mod control;
 pub mod controllers;
 pub mod described;
 pub mod dir;
+pub mod fleet;
 pub mod instance;
 pub mod kubelet;
 pub mod object;
