@@ -13,7 +13,7 @@ mod play;
 
 use howdah::domain::health::Level::{Bad, Ok as Fine, Unknown, Warn};
 use howdah::domain::health::ReasonCode::*;
-use play::{Expected, expect, nothing};
+use play::{Expected, expect, nothing, story};
 
 /// From this millisecond until the next row: this level of availability, for this reason, by this witness.
 fn row(
@@ -236,6 +236,7 @@ fn a_primary_that_is_cut_off() {
             row(28_480, Bad, FailingOver, "cluster status"),
             row(45_540, Bad, WritesLeadNowhere, "Service/demo-rw"),
             row(49_730, Warn, StandbyNotStreaming, "/pg/status of demo-1"),
+            row(75_340, Bad, StandbyNotStreaming, "/pg/status of demo-1"),
             row(103_600, Warn, InstanceNotReady, "pod demo-2"),
             row(111_250, Warn, FailingOver, "cluster status"),
             ok(111_440),
@@ -315,4 +316,32 @@ fn a_cluster_without_backup_is_never_recoverable() {
     for recording in ["2-failover", "3-switchover", "4a-fencing", "9f-primary-network-cut"] {
         expect(recording, "demo", "recoverability", &[row(-900, Warn, ArchiveNotConfigured, "cluster status")]);
     }
+}
+
+/// The target flaps, the lease is given up first, the writes follow the promotion, the timeline comes late.
+#[test]
+fn a_failover_is_told_in_order() {
+    let told = [
+        "pod demo-1 deleting",
+        "writes nowhere",
+        "phase Failing over",
+        "target pending",
+        "target demo-1",
+        "lease nobody",
+        "target pending",
+        "target demo-3",
+        "pod demo-1 not ready",
+        "lease demo-3",
+        "pod demo-1 gone",
+        "primary demo-3",
+        "timeline 2",
+        "pod demo-1 created",
+        "writes demo-3",
+        "phase Waiting for the instances to become active",
+        "demo-1 streams true",
+        "demo-2 streams true",
+        "pod demo-1 ready",
+        "phase Cluster in healthy state",
+    ];
+    assert_eq!(story("2-failover", "demo"), told);
 }

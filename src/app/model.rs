@@ -126,11 +126,6 @@ impl Model {
         self.notice.is_some() || !self.known.facts.sources.is_empty()
     }
 
-    /// The terminal's size in columns and rows.
-    pub fn size(&self) -> (u16, u16) {
-        (self.size.width, self.size.height)
-    }
-
     /// How it looks: `run.rs` needs the background for the terminal's edges.
     pub fn look(&self) -> &Look {
         &self.look
@@ -154,6 +149,11 @@ impl Model {
     /// What was said, oldest first.
     pub fn notices(&self) -> impl Iterator<Item = &str> {
         self.notices.iter().map(|n| n.text.as_str())
+    }
+
+    /// The terminal's size in columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        (self.size.width, self.size.height)
     }
 
     /// The whole screen.
@@ -257,6 +257,9 @@ impl Model {
         }
         let mut panes = std::mem::take(&mut self.panes);
         panes[self.front].settle(&self.scene());
+        if let Some(key) = panes[self.front].suggests() {
+            self.chosen = Some(key.clone());
+        }
         let focused = panes[self.front].visible(&self.scene());
         self.panes = panes;
         if let Some(mut viewer) = self.viewers.pop() {

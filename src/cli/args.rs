@@ -87,6 +87,53 @@ pub enum Command {
     Lab(LabArgs),
     /// Shows a recorded session's last screen, as text
     Replay(ReplayArgs),
+    /// Everything that is wrong with your settings, themes and keymaps, with file, line and column
+    ///
+    /// Ends with 2 when there is anything.
+    Check,
+    /// Which key does what
+    Keys(KeysArgs),
+    /// The themes there are, in their colours
+    Themes(ThemesArgs),
+    /// What a shell needs to complete flags and commands
+    Completions(CompletionsArgs),
+    /// The manual page
+    Man(ManArgs),
+}
+
+/// `howdah keys`.
+#[derive(Clone, Debug, Args)]
+pub struct KeysArgs {
+    /// As tables for a manual
+    #[arg(long, conflicts_with = "toml")]
+    pub markdown: bool,
+    /// As a keymap file: a start for one of your own
+    #[arg(long)]
+    pub toml: bool,
+}
+
+/// `howdah themes`.
+#[derive(Clone, Debug, Args)]
+pub struct ThemesArgs {
+    /// One theme, role by role
+    #[arg(long, value_name = "NAME")]
+    pub show: Option<String>,
+}
+
+/// `howdah completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `howdah man`.
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Write a page for howdah and one for each command into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 /// `howdah status`.

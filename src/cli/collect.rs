@@ -8,7 +8,7 @@ use super::args::Global;
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
-use crate::adapters::{Adapters, Handle};
+use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
 use crate::domain::facts::Facts;
 use crate::domain::names::ClusterKey;
@@ -24,13 +24,13 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts to look.
+    /// Starts to look: once, or for as long as it is held.
     ///
     /// # Errors
     /// No kubeconfig, an unknown context.
-    pub fn start(global: &Global) -> Result<Live, Problem> {
+    pub fn start(global: &Global, once: bool) -> Result<Live, Problem> {
         let (outbox, inbox) = inbox();
-        let handle = Adapters::start(global.adapters(), outbox)?;
+        let handle = Adapters::start(Config { once, ..global.adapters() }, outbox)?;
         Ok(Live { facts: Facts::default(), handle, inbox })
     }
 

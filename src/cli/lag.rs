@@ -8,7 +8,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::args::{Global, LagArgs};
 use super::collect::{Live, ahead};
 use super::output::say;
-use super::report::{ClusterReport, report};
+use super::reading::report;
+use super::report::ClusterReport;
 use crate::domain::health::Limits;
 use crate::domain::lsn::Lsn;
 use crate::problem::{Exit, Problem};
@@ -45,7 +46,7 @@ struct StandbyLine<'a> {
 /// # Errors
 /// What can't even begin, a cluster that is not there, or a Kubernetes out of reach.
 pub async fn run(global: &Global, args: &LagArgs) -> Result<Exit, Problem> {
-    let mut live = Live::start(global)?;
+    let mut live = Live::start(global, false)?;
     let first = Instant::now() + FIRST;
     live.settle(first).await;
     let keys = live.choose(Some(&args.cluster))?;

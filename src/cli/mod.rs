@@ -4,16 +4,22 @@
 //! did not answer is unknown with the reason. Nothing here draws a screen; it must not know the console.
 
 pub mod args;
+pub mod check;
 mod collect;
+mod completions;
 mod human;
+mod keys;
 pub mod lab;
 mod lag;
+mod man;
 mod output;
+mod reading;
 mod report;
 mod status;
 mod table;
+mod themes;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -61,6 +67,11 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
+            Some(Command::Check) => check::run(global),
+            Some(Command::Keys(keys)) => keys::run(global, keys),
+            Some(Command::Themes(themes)) => themes::run(global, themes),
+            Some(Command::Completions(of)) => Ok(completions::run(Cli::command(), of.shell)),
+            Some(Command::Man(man)) => man::run(Cli::command(), man.folder.as_deref()),
         }
     });
     // A credential plugin that hangs must not hold up the end.

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::args::{Global, Output, StatusArgs};
 use super::collect::{Live, ahead};
 use super::output::{Style, say};
-use super::report::{Report, report};
+use super::reading::report;
+use super::report::Report;
 use super::table;
 use crate::domain::health::{Level, Limits};
 use crate::domain::names::ClusterKey;
@@ -22,7 +23,7 @@ const FRAME: Duration = Duration::from_millis(500);
 /// What can't even begin, a cluster that is not there, or a Kubernetes out of reach.
 pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
     let form = global.output.unwrap_or_default();
-    let mut live = Live::start(global)?;
+    let mut live = Live::start(global, !args.watch)?;
     let deadline = ahead(args.timeout);
     live.settle(deadline).await;
     let mut keys = live.choose(args.cluster.as_deref())?;
@@ -88,6 +89,8 @@ fn steady(report: &Report) -> String {
             reason.text.retain(|c| !c.is_ascii_digit());
         }
         for i in &mut c.instances {
+            // Both know; which of them spoke last changes every second.
+            i.role_by = i.role_by.filter(|by| *by == "label");
             (i.lsn, i.lag_bytes) = (None, None);
             (i.write_lag_s, i.flush_lag_s, i.replay_lag_s) = (None, None, None);
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::names::InstanceName;
 use super::names::{ClusterKey, Context};
+use super::replication::Standby;
 use super::wal::Timeline;
 
 /// One entry of the timeline. Events add; they are never folded.
@@ -168,4 +169,45 @@ pub enum Transition {
         /// Now, in words.
         now: String,
     },
+}
+
+impl Transition {
+    /// Who began or ceased to stream between two lists of one primary, `pg_stat_replication` then and now. A hidden state
+    /// changes nothing.
+    pub fn streaming(then: &[Standby], now: &[Standby]) -> Vec<Transition> {
+        let streams = |rows: &[Standby], name: &str| match rows.iter().find(|r| r.name == name) {
+            Some(row) => row.state.as_deref().map(|s| s == "streaming"),
+            None => Some(false),
+        };
+        let mut names: Vec<&str> = then.iter().chain(now).map(|r| r.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+            .into_iter()
+            .filter_map(|name| {
+                let (before, after) = (streams(then, name)?, streams(now, name)?);
+                (before != after).then(|| Transition::Streaming { instance: name.into(), streaming: after })
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streaming_begins_and_ends_and_hidden_is_neither() {
+        let row = |name: &str, state: Option<&str>| Standby {
+            name: name.into(),
+            state: state.map(str::to_owned),
+            ..Standby::default()
+        };
+        let then = [row("a", Some("streaming")), row("b", Some("catchup")), row("c", Some("streaming"))];
+        let now = [row("b", Some("streaming")), row("c", None)];
+        let told = Transition::streaming(&then, &now);
+        let change = |instance: &str, streaming| Transition::Streaming { instance: instance.into(), streaming };
+        assert_eq!(told, [change("a", false), change("b", true)]);
+        assert!(Transition::streaming(&now, &now).is_empty());
+    }
 }

@@ -219,7 +219,9 @@ impl<'a> PrimaryWords<'a> {
             (Some((at, s)), other) if !s.in_recovery && other.is_none_or(|(t, _)| fresh_enough(at, t)) => {
                 PrimaryWords {
                     current: s.current,
-                    standbys: Some(&s.standbys),
+                    // PostgreSQL hides the rows' details from a user without pg_monitor; /pg/status asks as superuser.
+                    standbys: if s.sees_all { None } else { other.and_then(|(_, o)| o.standbys.as_deref()) }
+                        .or(Some(&s.standbys)),
                     slots: Some(&s.slots),
                     rule,
                     seen: Some(at),

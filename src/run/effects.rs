@@ -30,7 +30,7 @@ impl Console {
             Effect::Unwatch(subject) => self.adapters.unwatch(&subject),
             Effect::Focus(clusters) => self.adapters.focus(clusters),
             Effect::Export { csv, name } => self.export(csv, name),
-            Effect::RetrySource(source) => self.adapters.retry(&source),
+            Effect::RetrySource(source) => self.adapters.retry(source),
             Effect::ReloadSettings => {
                 let taste = (self.reload)();
                 self.tell(Msg::Reloaded(Box::new(taste)));

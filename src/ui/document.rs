@@ -36,7 +36,11 @@ impl<'t> Document<'t> {
 
     /// Notes a mistake at a place.
     pub fn wrong(&mut self, at: Range<usize>, what: impl Into<String>) {
-        self.mistakes.push(Mistake::at(self.file, self.text, at, what));
+        let mistake = Mistake::at(self.file, self.text, at, what);
+        // What TOML complained about needs no second complaint.
+        if self.mistakes.iter().all(|m| (m.line, m.column) != (mistake.line, mistake.column)) {
+            self.mistakes.push(mistake);
+        }
     }
 
     /// Notes a mistake at a place without showing the line: it may hold a secret.

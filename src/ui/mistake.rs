@@ -47,7 +47,14 @@ impl Mistake {
 
     /// What TOML itself refuses.
     pub fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Mistake {
-        Mistake::at(file, text, error.span().unwrap_or(0..0), error.message().trim().replace('\n', ", "))
+        let span = error.span().unwrap_or(0..0);
+        let said = error.message().trim().replace('\n', ", ");
+        // The parser takes a word without quotes for the number it could have become.
+        let word = text
+            .get(span.start..)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic() || "~/".contains(c)));
+        let what = if word && said.starts_with("invalid") { "a text must stand in quotes".to_owned() } else { said };
+        Mistake::at(file, text, span, what)
     }
 
     /// `file:line:column: what`.

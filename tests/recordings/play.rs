@@ -1,10 +1,12 @@
 //! Playing a recording and holding its verdicts against a table.
 
 use howdah::adapters::playback::{Player, Recording, Told};
+use howdah::domain::detail::News;
+use howdah::domain::event::{Happening, Transition, What};
 use howdah::domain::facts::Facts;
 use howdah::domain::health::{Health, Level, Limits, ReasonCode, Verdict, judge};
 use howdah::domain::history::Histories;
-use howdah::domain::names::ClusterKey;
+use howdah::domain::names::{ClusterKey, InstanceName};
 use std::path::Path;
 
 /// A row of a table: what is expected from this millisecond until the next row.
@@ -40,6 +42,41 @@ pub fn judged(recording: &str, cluster: &str, mut look: impl FnMut(i64, &Health)
             look(ms, &judge(&facts, c, histories.of(&key), &Limits::default(), now));
         }
     }
+}
+
+/// Every transition of the cluster that is told while `recording` plays, in order, short.
+pub fn story(recording: &str, cluster: &str) -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(recording);
+    let recording = Recording::read(&folder).unwrap_or_else(|problem| panic!("{problem}"));
+    let key = ClusterKey::new("recorded", "pg", cluster);
+    let end = recording.steps.last().map_or(recording.epoch, |s| s.at);
+    let told = Player::new(recording, key.context.clone()).advance(end);
+    let transition = |told: Told| match told {
+        Told::News(News::Happening(Happening { cluster, what: What::Transition(t), .. }))
+            if cluster.as_ref() == Some(&key) =>
+        {
+            Some(t)
+        }
+        _ => None,
+    };
+    told.into_iter().filter_map(|(_, told)| transition(told)).filter_map(|t| short(&t)).collect()
+}
+
+fn short(transition: &Transition) -> Option<String> {
+    let name = |n: &Option<InstanceName>| n.as_ref().map_or("nobody".to_owned(), ToString::to_string);
+    Some(match transition {
+        Transition::Phase { to, .. } => format!("phase {}", to.as_deref().unwrap_or("none")),
+        Transition::Target { to, .. } => format!("target {}", to.as_deref().unwrap_or("none")),
+        Transition::Lease { to, .. } => format!("lease {}", name(to)),
+        Transition::Primary { to, .. } => format!("primary {}", name(to)),
+        Transition::Timeline { to, .. } => format!("timeline {}", to.unwrap_or(0)),
+        Transition::ReadWrite { to, .. } => {
+            format!("writes {}", to.first().map_or("nowhere".into(), ToString::to_string))
+        }
+        Transition::Pod { instance, change } => format!("pod {instance} {change}"),
+        Transition::Streaming { instance, streaming } => format!("{instance} streams {streaming}"),
+        _ => return None,
+    })
 }
 
 fn about<'h>(health: &'h Health, which: &str) -> &'h Verdict {

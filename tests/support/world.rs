@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The binary under test.
@@ -11,10 +12,12 @@ pub const HOWDAH: &str = env!("CARGO_BIN_EXE_howdah");
 /// How long the lab may take for anything. Generous: it bounds a failure, it times nothing.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// `howdah lab serve`, running, ended with SIGTERM when dropped.
+/// `howdah lab serve`, running. Ended with SIGTERM when dropped, and by itself when this process is gone.
 pub struct Lab {
-    pub dir: tempfile::TempDir,
+    pub dir: PathBuf,
     child: Child,
+    /// Held open: the lab ends with it.
+    _input: ChildStdin,
 }
 
 impl Lab {
@@ -26,12 +29,15 @@ impl Lab {
 
     /// As [`Lab::start`], and calls `early` with the kubeconfig as soon as the API answers, before the cluster is there.
     pub fn start_with(extra: &[&str], mut early: impl FnMut(&Path)) -> Option<Lab> {
-        let dir = tempfile::Builder::new().prefix("howdah-lab-").tempdir_in("/tmp").unwrap();
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // Made by the lab itself, with the rights it needs: PostgreSQL runs under another account where we are root.
+        let dir = PathBuf::from(format!("/tmp/howdah-test-{}-{number}", std::process::id()));
         let mut child = Command::new(HOWDAH)
-            .args(["lab", "serve", "--dir"])
-            .arg(dir.path())
+            .args(["lab", "serve", "--until-input-ends", "--dir"])
+            .arg(&dir)
             .args(extra)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -55,12 +61,13 @@ impl Lab {
             }
             panic!("the lab did not get ready:\n{errors}");
         }
-        Some(Lab { dir, child })
+        let input = child.stdin.take().unwrap();
+        Some(Lab { dir, child, _input: input })
     }
 
     /// The kubeconfig it wrote.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.dir.path().join("kubeconfig")
+        self.dir.join("kubeconfig")
     }
 
     /// Runs howdah on it.

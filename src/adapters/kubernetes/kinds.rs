@@ -85,10 +85,10 @@ impl Kind {
         self.api().2
     }
 
-    /// The label that marks CNPG's objects of this kind, where the API can select by it and nothing is lost. Services and
-    /// claims made by hand carry none, so they are not selected.
+    /// The label that marks CNPG's objects of this kind, where the API can select by it and nothing is lost. Services made
+    /// by hand (a load balancer for writes) and their endpoints carry none, nor do claims: these are not selected.
     pub fn selector(self) -> Option<&'static str> {
-        matches!(self, Kind::Pod | Kind::EndpointSlice | Kind::Endpoints | Kind::Job).then_some("cnpg.io/cluster")
+        matches!(self, Kind::Pod | Kind::Job).then_some("cnpg.io/cluster")
     }
 
     /// Nodes belong to no namespace.

@@ -26,3 +26,6 @@ pub mod trouble;
 pub mod tunnel;
 pub mod watch;
 mod workloads;
+
+#[cfg(test)]
+mod tests;

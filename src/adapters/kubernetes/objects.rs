@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::decode::{self, Part, Said};
-use crate::domain::cluster::{Complaint, Node, OperatorState};
+use crate::domain::cluster::{Complaint, Node, Operator, OperatorState};
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 
 pub use super::kinds::Kind;
@@ -57,6 +57,9 @@ impl Changed {
     }
 }
 
+/// The service of CNPG's webhook, in the operator's namespace (cloudnative-pg `config/webhook/service.yaml`).
+const WEBHOOK: &str = "cnpg-webhook-service";
+
 /// Namespace and name.
 pub(super) type Id = (Arc<str>, Arc<str>);
 type ListKey = (Kind, Option<String>);
@@ -68,6 +71,8 @@ pub struct World {
     shelves: BTreeMap<Kind, BTreeMap<Id, Part>>,
     /// Names of the objects of each cluster, by kind.
     members: BTreeMap<Id, BTreeSet<(Kind, Arc<str>)>>,
+    /// All lists there are to be.
+    lists: BTreeSet<ListKey>,
     /// Lists that have not been read yet.
     waiting: BTreeSet<ListKey>,
     absent: BTreeSet<ListKey>,
@@ -78,11 +83,13 @@ pub struct World {
 impl World {
     /// An empty world that waits for `lists`: each kind with the namespace it is watched in.
     pub fn new(context: Context, lists: impl IntoIterator<Item = (Kind, Option<String>)>) -> Self {
+        let lists: BTreeSet<ListKey> = lists.into_iter().collect();
         World {
             context,
             shelves: BTreeMap::new(),
             members: BTreeMap::new(),
-            waiting: lists.into_iter().collect(),
+            waiting: lists.clone(),
+            lists,
             absent: BTreeSet::new(),
             staged: BTreeMap::new(),
             settled: false,
@@ -232,6 +239,9 @@ impl World {
                 }
             }
             Kind::Deployment => changed.operators = true,
+            Kind::EndpointSlice | Kind::Endpoints if part.about().is_some_and(|(_, name)| *name == *WEBHOOK) => {
+                changed.operators = true;
+            }
             Kind::ObjectStore => changed.clusters.extend(self.keys().filter(|k| k.namespace == id.0)),
             _ => changed.clusters.extend(
                 self.owner(id, part).map(|c| (id.0.clone(), c)).filter(|c| self.has_cluster(c)).map(|c| self.key(&c)),
@@ -314,6 +324,21 @@ impl World {
         Some(ClusterKey { context: self.context.clone(), namespace: namespace.into(), name: cluster })
     }
 
+    /// Nobody stands behind the service of CNPG's webhook: the API server refuses changes of clusters.
+    fn webhook_trouble(&self, operator: &OperatorState) -> Option<String> {
+        let (namespace, _) = operator.deployment.split_once('/')?;
+        if operator.operator != Operator::Cnpg {
+            return None;
+        }
+        let mut seen = [Kind::EndpointSlice, Kind::Endpoints]
+            .into_iter()
+            .flat_map(|kind| self.endpoints(namespace, kind, WEBHOOK))
+            .peekable();
+        // No endpoints object at all: not seen, or another name for the service.
+        seen.peek()?;
+        seen.all(Vec::is_empty).then(|| format!("{WEBHOOK} has no ready pod: changes of clusters are refused"))
+    }
+
     /// All nodes, by name.
     pub fn nodes(&self) -> Vec<Node> {
         self.shelf(Kind::Node).filter_map(|(_, p)| p.node().cloned()).collect()
@@ -324,10 +349,15 @@ impl World {
         let found: Vec<_> = self
             .shelf(Kind::Deployment)
             .filter_map(|(_, p)| p.operator())
-            .map(|o| OperatorState { context: self.context.clone(), ..o.clone() })
+            .map(|o| OperatorState {
+                context: self.context.clone(),
+                webhook_trouble: self.webhook_trouble(o),
+                ..o.clone()
+            })
             .collect();
-        let unseen = self.absent.iter().any(|(k, _)| *k == Kind::Deployment);
-        // Finding none proves something only when every namespace could be looked into.
-        (!found.is_empty() || !unseen).then_some(found)
+        // Finding none proves something only when every namespace was looked into.
+        let everywhere = (Kind::Deployment, None);
+        let looked = self.lists.contains(&everywhere) && !self.absent.contains(&everywhere);
+        (!found.is_empty() || looked).then_some(found)
     }
 }

@@ -13,6 +13,7 @@ use crate::domain::detail::News;
 use crate::domain::event::{self, Happening, Transition};
 use crate::domain::facts::Fact;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
+use crate::domain::replication::Standby;
 use crate::domain::sample::Probe;
 use crate::domain::source::{SourceHealth, SourceId, SourceState};
 
@@ -35,6 +36,8 @@ pub struct Player {
     steps: std::iter::Peekable<std::vec::IntoIter<Step>>,
     polls: bool,
     begun: bool,
+    /// Each cluster's primary and its list of standbys, as it last said.
+    standbys: BTreeMap<ClusterKey, (InstanceName, Vec<Standby>)>,
 }
 
 impl Player {
@@ -48,6 +51,7 @@ impl Player {
             polls: recording.steps.iter().any(|s| matches!(s.what, What::Status { .. })),
             steps: recording.steps.into_iter().peekable(),
             begun: false,
+            standbys: BTreeMap::new(),
         }
     }
 
@@ -109,6 +113,17 @@ impl Player {
                     return;
                 };
                 let probe = Probe { at: asked, took: at.duration_since(asked), answer: answer.map(|s| *s) };
+                if let Some(now) = probe.value().filter(|s| s.is_primary == Some(true)).and_then(|s| s.standbys.clone())
+                {
+                    let before = self.standbys.insert(key.clone(), (name.clone(), now));
+                    // A new primary's list is no change in the old one's.
+                    if let Some((_, before)) = before.filter(|(primary, _)| *primary == name) {
+                        let now = self.standbys.get(&key).map_or(&[][..], |(_, now)| now);
+                        told.extend(
+                            Transition::streaming(&before, now).into_iter().map(|t| (at, happened(&key, at, t))),
+                        );
+                    }
+                }
                 told.push((at, Told::Fact(Fact::Status(key, name, Arc::new(probe)))));
             }
             What::Note(text) => {
@@ -123,9 +138,7 @@ impl Player {
     fn publish(&mut self, at: Timestamp, changed: Changed, told: &mut Vec<(Timestamp, Told)>) {
         let context = self.world.context().clone();
         let news = |key: &ClusterKey, transition: Transition, told: &mut Vec<(Timestamp, Told)>| {
-            let what = event::What::Transition(transition);
-            let happening = Happening { at, context: key.context.clone(), cluster: Some(key.clone()), what };
-            told.push((at, Told::News(News::Happening(happening))));
+            told.push((at, happened(key, at, transition)));
         };
         for key in changed.clusters {
             let Some(now) = cnpg::picture(&self.world, &key).map(Arc::new) else {
@@ -173,4 +186,9 @@ impl Player {
             }
         }
     }
+}
+
+fn happened(key: &ClusterKey, at: Timestamp, transition: Transition) -> Told {
+    let what = event::What::Transition(transition);
+    Told::News(News::Happening(Happening { at, context: key.context.clone(), cluster: Some(key.clone()), what }))
 }

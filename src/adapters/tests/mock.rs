@@ -161,11 +161,6 @@ impl Mock {
         self.state.lock().unwrap().rules.insert(0, (part.into(), rule));
     }
 
-    /// No more rules.
-    pub fn obey(&self) {
-        self.state.lock().unwrap().rules.clear();
-    }
-
     /// How many requests' paths and queries held all of these.
     pub fn asked(&self, parts: &[&str]) -> usize {
         let state = self.state.lock().unwrap();

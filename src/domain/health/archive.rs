@@ -42,13 +42,14 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     let condition = failing_condition(e);
     let told = condition.is_some();
     out.extend(condition);
-    if e.hibernating() {
-        return;
-    }
     match reading(e) {
         Some(r) => archiver(e, &r, told, out),
         None if !told => {
-            let text = "whether WAL is archived can't be told: no instance says";
+            let text = if e.hibernating() {
+                "whether the last WAL was archived before it was hibernated can't be told"
+            } else {
+                "whether WAL is archived can't be told: no instance says"
+            };
             out.push(e.by(Witness::Sources, e.now, ReasonCode::CantBeAsked, Level::Unknown, text));
         }
         None => {}

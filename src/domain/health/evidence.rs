@@ -23,6 +23,9 @@ pub(crate) struct Evidence<'a> {
     pub proven: Timestamp,
 }
 
+/// Two answers within this time are of one moment: all instances of a cluster are asked at once.
+pub(crate) const ONE_MOMENT: SignedDuration = SignedDuration::from_secs(3);
+
 /// What an instance says when asked.
 pub(crate) enum Voice<'a> {
     /// PostgreSQL serves.
@@ -195,10 +198,9 @@ impl<'a> Evidence<'a> {
     /// What the instance says.
     pub fn voice(&self, name: &'a InstanceName) -> Voice<'a> {
         let Some(samples) = self.samples(name) else { return Voice::Unasked };
-        let fresh = |at: Timestamp| self.age(at) <= self.limits.sample_stale;
-        let status = samples.status.as_deref().filter(|p| fresh(p.at));
-        let sql = samples.sql.as_deref().filter(|p| fresh(p.at));
-        let metrics = samples.metrics.as_deref().filter(|p| fresh(p.at));
+        let status = self.fresh(samples.status.as_deref());
+        let sql = self.fresh(samples.sql.as_deref());
+        let metrics = self.fresh(samples.metrics.as_deref());
         let down = status.and_then(|p| Some((p.value()?.might_be_unavailable.as_ref()?, p.at)));
         let answer = Answer {
             name,
@@ -223,6 +225,13 @@ impl<'a> Evidence<'a> {
             return Voice::Serves(answer);
         }
         stale(name, samples)
+    }
+
+    /// A probe that still counts. A missing right does not come back by itself and is asked for seldom: it counts longer.
+    fn fresh<T>(&self, probe: Option<&'a Probe<T>>) -> Option<&'a Probe<T>> {
+        const FORBIDDEN: SignedDuration = SignedDuration::from_secs(120);
+        let forbidden = |p: &Probe<T>| matches!(&p.answer, Err(s) if s.kind == SilenceKind::Forbidden);
+        probe.filter(|p| self.age(p.at) <= if forbidden(p) { FORBIDDEN } else { self.limits.sample_stale })
     }
 
     fn silence(
@@ -260,14 +269,19 @@ impl<'a> Evidence<'a> {
         (!claims.is_empty()).then(|| claims.swap_remove(at))
     }
 
-    /// All that say they take writes.
+    /// All that say they take writes, of one moment: an older word may be from before a failover.
     pub fn claims(&self) -> Vec<Answer<'a>> {
-        self.serving()
+        let mut claims: Vec<_> = self
+            .serving()
             .filter_map(|i| match self.voice(&i.name) {
                 Voice::Serves(a) if a.is_primary() == Some(true) => Some(a),
                 _ => None,
             })
-            .collect()
+            .collect();
+        if let Some(newest) = claims.iter().map(|a| a.source().1).max() {
+            claims.retain(|a| newest.duration_since(a.source().1) <= ONE_MOMENT);
+        }
+        claims
     }
 
     /// Standbys: everybody but the primary, as far as they are meant to serve.

@@ -30,7 +30,8 @@ pub(super) fn picture(e: &Evidence, out: &mut Vec<Reason>) {
             _ => None,
         })
         .filter(|(kind, h)| !UNJUDGED.contains(kind) && !matches!(h.state, SourceState::Absent(_)))
-        .filter(|(_, h)| h.proven.is_none_or(|p| e.age(p) > e.limits.watch_stale))
+        // Kinds that change seldom are proven less often.
+        .filter(|(_, h)| h.proven.is_none_or(|p| e.age(p) > e.limits.watch_stale * 2))
         .map(|(kind, _)| kind)
         .collect();
     if !late.is_empty() {

@@ -1,9 +1,9 @@
 //! Are all instances there, ready, answering, and spread as promised?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{Evidence, Voice};
-use super::{Level, Reason, ReasonCode, primary};
+use super::{Level, Reason, ReasonCode, primary, replication};
 use crate::domain::cluster::Instance;
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::domain::quantity;
@@ -85,6 +85,10 @@ fn answers(e: &Evidence, name: &InstanceName, out: &mut Vec<Reason>) {
         ),
         Voice::Silent { why, witness, at, spoke: true, .. } => {
             let since = e.samples(name).and_then(|s| s.silent_since).unwrap_or(at);
+            // One lost question is no news while the primary sees it stream.
+            if e.age(since) <= e.limits.silence_excused && replication::seen_streaming(e, name) {
+                return;
+            }
             let text = format!("{name} has not answered for {}: {why}", quantity::age(since, e.now));
             (ReasonCode::InstanceNotAnswering, Level::Warn, text, witness, at)
         }
@@ -133,7 +137,16 @@ fn zones(e: &Evidence, out: &mut Vec<Reason>) {
         return;
     }
     let Some(nodes) = e.facts.nodes.get(&e.cluster.key.context) else { return };
-    let known = nodes.iter().filter_map(|n| n.zone.as_ref()).collect::<std::collections::BTreeSet<_>>().len();
+    // Zones that have nodes of the kind its instances run on: a zone of system nodes only is none for it.
+    let kinds: BTreeSet<_> = e
+        .cluster
+        .instances
+        .iter()
+        .filter_map(|i| e.facts.node_of(e.cluster, &i.name))
+        .map(|n| n.workload.as_deref())
+        .collect();
+    let fitting = nodes.iter().filter(|n| kinds.contains(&n.workload.as_deref()));
+    let known = fitting.filter_map(|n| n.zone.as_ref()).collect::<BTreeSet<_>>().len();
     let mut in_zone: BTreeMap<&ZoneName, Vec<&str>> = BTreeMap::new();
     for i in &e.cluster.instances {
         if let Some(zone) = &i.zone {

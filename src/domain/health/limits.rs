@@ -15,7 +15,9 @@ pub struct Limits {
     /// An instance that answered before may be silent this long before it counts as gone, where nobody else says so.
     /// Default 10 s.
     pub silence_bad: SignedDuration,
-    /// A standby may be without its stream this long before that is bad. Default 60 s: a clone or a rewind takes some.
+    /// A standby's silence is not told this long while the primary sees it stream. Default 5 s.
+    pub silence_excused: SignedDuration,
+    /// A standby may be without its stream this long before that is bad. Default 30 s: a restart takes some ten.
     pub not_streaming_bad: SignedDuration,
     /// Archiving may fail this long before that is bad. Default 60 s: it also fails for a moment in every failover.
     pub archive_failing_bad: SignedDuration,
@@ -80,7 +82,8 @@ impl Default for Limits {
             watch_stale: s(30),
             sample_stale: s(25),
             silence_bad: s(10),
-            not_streaming_bad: s(60),
+            silence_excused: s(5),
+            not_streaming_bad: s(30),
             archive_failing_bad: s(60),
             lag_bytes_warn: 64 << 20,
             lag_bytes_bad: 1 << 30,

@@ -141,7 +141,7 @@ pub(super) fn all_closed(e: &Evidence) -> bool {
     e.serving().all(|i| matches!(e.voice(&i.name), Voice::Closed { .. } | Voice::Unasked))
 }
 
-/// Somebody else also says that the primary is gone: its pod, its lease, its service, or standbys that lost it.
+/// Somebody else also says that the primary is gone: its pod, its node, its lease, its service, or standbys that lost it.
 fn corroborated(e: &Evidence, name: &InstanceName) -> bool {
     let pod_down = e
         .cluster
@@ -152,7 +152,8 @@ fn corroborated(e: &Evidence, name: &InstanceName) -> bool {
         Voice::Serves(a) => a.status.is_some_and(|(s, _)| s.receiver_active == Some(false)),
         _ => false,
     });
-    pod_down || left || lease_ran_out(e).is_some()
+    let node_down = e.facts.node_of(e.cluster, name).is_some_and(|n| n.ready != Some(true));
+    pod_down || node_down || left || lease_ran_out(e).is_some()
 }
 
 /// The primary's pod.

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::evidence::{Answer, Evidence, Voice};
+use super::evidence::{Answer, Evidence, ONE_MOMENT, Voice};
 use super::{Level, Reason, ReasonCode};
 use crate::domain::history::Stage;
 use crate::domain::lsn::Lsn;
@@ -10,9 +10,6 @@ use crate::domain::names::InstanceName;
 use crate::domain::quantity;
 use crate::domain::replication::{Standby, SyncState};
 use crate::domain::source::Witness;
-
-/// Two answers within this time are of one moment: then the worse one counts. Else the newer one does.
-const ONE_MOMENT: SignedDuration = SignedDuration::from_secs(3);
 
 pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     if e.hibernating() {
@@ -38,7 +35,8 @@ struct Word {
     at: Timestamp,
 }
 
-/// Does it stream? Two witnesses: the primary's list and the standby's own receiver.
+/// Does it stream? Two witnesses: the primary's list and the standby's own receiver. Of one moment the worse one counts,
+/// else the newer one.
 fn streams(e: &Evidence, primary: Option<&Answer>, name: &InstanceName, out: &mut Vec<Reason>) {
     let words: Vec<Word> =
         [primary.and_then(|p| primarys_word(p, name)), own_word(e, name)].into_iter().flatten().collect();
@@ -63,6 +61,11 @@ fn streams(e: &Evidence, primary: Option<&Answer>, name: &InstanceName, out: &mu
     let level = if e.age(since) > e.limits.not_streaming_bad { Level::Bad } else { Level::Warn };
     let text = format!("{name} does not stream{} for {}", word.detail, quantity::age(since, e.now));
     out.push(about(name, e.by(word.witness.clone(), word.at, ReasonCode::StandbyNotStreaming, level, text)));
+}
+
+/// A primary's fresh list counts it among those that stream.
+pub(super) fn seen_streaming(e: &Evidence, name: &InstanceName) -> bool {
+    e.primary().and_then(|p| primarys_word(&p, name)).is_some_and(|word| word.streams)
 }
 
 fn primarys_word(primary: &Answer, name: &InstanceName) -> Option<Word> {

@@ -50,6 +50,12 @@ fn what_cant_be_seen_is_unknown() {
     let forbidden = |s: &mut Scene| (1..=3).for_each(|n| s.silent(n, SilenceKind::Forbidden));
     assert_eq!(available(forbidden), (Unknown, Some(CantBeAsked)));
     assert_eq!(recoverable(forbidden), (Unknown, Some(CantBeAsked)));
+    // A missing right is asked for once a minute: it does not grow stale in between.
+    let long_ago = |s: &mut Scene| {
+        forbidden(s);
+        s.sampled = jiff::SignedDuration::from_secs(70);
+    };
+    assert_eq!(available(long_ago), (Unknown, Some(CantBeAsked)));
     // An instance that never answered may be behind a network policy.
     let never = |s: &mut Scene| {
         s.answered_before = false;
@@ -91,6 +97,11 @@ fn the_primary() {
     );
     let two = |s: &mut Scene| s.says(2).in_recovery = false;
     assert_eq!(available(two), (Bad, Some(TwoPrimaries)));
+    let node_gone = |s: &mut Scene| {
+        s.silent(1, SilenceKind::TimedOut);
+        s.nodes[0].ready = None;
+    };
+    assert_eq!(available(node_gone), (Bad, Some(PrimaryNotAnswering)));
     let follows = |s: &mut Scene| s.leads().in_recovery = true;
     assert_eq!(available(follows), (Bad, Some(NoPrimary)));
 }
@@ -113,11 +124,28 @@ fn instances_and_zones() {
         available(|s| s.cluster.instances[2].pod.as_mut().unwrap().ready = false),
         (Warn, Some(InstanceNotReady))
     );
-    assert_eq!(available(|s| s.silent(3, SilenceKind::TimedOut)), (Warn, Some(InstanceNotAnswering)));
+    assert_eq!(available(|s| s.silent(3, SilenceKind::TimedOut)), (Fine, None), "one lost question, and it streams");
+    let for_long = |s: &mut Scene| {
+        s.silent(3, SilenceKind::TimedOut);
+        s.sampled = jiff::SignedDuration::from_secs(8);
+    };
+    assert_eq!(available(for_long), (Warn, Some(InstanceNotAnswering)));
+    let lost = |s: &mut Scene| {
+        s.silent(3, SilenceKind::TimedOut);
+        s.leads().standbys.pop();
+    };
+    assert!(available(lost).0 >= Warn);
     assert_eq!(available(|s| s.silent(3, SilenceKind::NotServing)), (Warn, Some(InstanceNotServing)));
     assert_eq!(available(|s| s.nodes[2].ready = None), (Warn, Some(NodeNotReady)));
     assert_eq!(available(|s| s.nodes[2].pressure = vec!["DiskPressure".into()]), (Warn, Some(NodeNotReady)));
     assert_eq!(available(|s| s.cluster.instances[2].zone = Some("z1".into())), (Warn, Some(ZoneSpreadBroken)));
+    let no_node_there = |s: &mut Scene| {
+        s.cluster.instances[2].zone = Some("z1".into());
+        s.cluster.instances[2].pod.as_mut().unwrap().node = Some("node1".into());
+        s.nodes[0].workload = Some("postgres".into());
+        s.nodes[1].workload = Some("postgres".into());
+    };
+    assert_eq!(available(no_node_there), (Fine, None), "two of two zones with nodes for it");
     let never_promised = |s: &mut Scene| {
         s.cluster.instances[2].zone = Some("z1".into());
         s.cluster.spread_over_zones = None;
@@ -364,4 +392,41 @@ fn base_backups() {
     assert_eq!(recoverable(completed("000000020000000000000005", ago(30))), (Warn, Some(BackupNotRestorable)));
     assert_eq!(recoverable(completed("000000020000000000000005", ago(3000))), (Bad, Some(BackupNotRestorable)));
     assert_eq!(recoverable(completed("000000010000000000000009", ago(3000))), (Fine, None), "another timeline");
+}
+
+/// Faults that can be put in together.
+const FAULTS: [fn(&mut Scene); 20] = [
+    |s| s.watched = None,
+    |s| s.sampled = jiff::SignedDuration::from_mins(5),
+    |s| s.silent(1, SilenceKind::TimedOut),
+    |s| s.silent(1, SilenceKind::Forbidden),
+    |s| s.silent(3, SilenceKind::NotServing),
+    |s| s.cluster.phase = None,
+    |s| s.cluster.phase.iter_mut().for_each(|p| p.text = "Levitating".into()),
+    |s| s.cluster.primary = None,
+    |s| s.cluster.target = Some(Target::Pending),
+    |s| s.cluster.services[0].leads_to = Some(vec![]),
+    |s| s.cluster.instances[1].pod = None,
+    |s| s.cluster.instances[0].pod.iter_mut().for_each(|p| p.ready = false),
+    |s| s.cluster.fenced = cluster::Fenced::All,
+    |s| s.cluster.fenced = cluster::Fenced::Some([name(2)].into()),
+    |s| s.cluster.hibernation = Some(Hibernation::Hibernated),
+    |s| s.cluster.reconciliation_disabled = true,
+    |s| s.cluster.wanted = None,
+    |s| s.cluster.deleting = Some(ago(1)),
+    |s| s.operators = Some(vec![]),
+    |s| s.nodes.iter_mut().for_each(|n| n.ready = Some(false)),
+];
+
+proptest::proptest! {
+    /// Whatever comes together: one fault never hides another so well that all looks green.
+    #[test]
+    fn no_faults_cancel_out(chosen in 1u32..1 << 20) {
+        let mut scene = Scene::healthy();
+        FAULTS.iter().enumerate().filter(|(i, _)| chosen & (1 << i) != 0).for_each(|(_, fault)| fault(&mut scene));
+        let verdict = judged(&scene).availability;
+        proptest::prop_assert!(verdict.level != Fine, "{chosen:b} {verdict:#?}");
+        proptest::prop_assert!(verdict.reasons.iter().any(|r| r.level == verdict.level));
+        proptest::prop_assert!(verdict.reasons.is_sorted_by(|a, b| a.level >= b.level));
+    }
 }

@@ -92,7 +92,8 @@ if [ -e "$folder/$name" ]; then
 fi
 new=$folder/.$name.$$
 trap 'rm -f "$new"' EXIT
-cp "$path" "$new"
+# Most of a segment that was switched early is zeros; where cp knows how, they take no room.
+cp --sparse=always "$path" "$new" 2>/dev/null || cp "$path" "$new"
 ln "$new" "$folder/$name"
 "#;
 

@@ -11,6 +11,8 @@ use crate::ui::chord::{Chord, show_keys};
 pub(super) struct Hidden {
     pub scope: Scope,
     pub keys: Vec<Chord>,
+    /// The scope and keys that hide it.
+    pub by: (Scope, Vec<Chord>),
     pub what: String,
 }
 
@@ -30,7 +32,7 @@ pub(super) fn hidden(map: &Keymap) -> Vec<Hidden> {
                         show_keys(by),
                         other.name()
                     );
-                    let found = Hidden { scope: *scope, keys: keys.to_vec(), what };
+                    let found = Hidden { scope: *scope, keys: keys.to_vec(), by: (*other, by.to_vec()), what };
                     if out.iter().all(|h| h.scope != found.scope || h.keys != found.keys) {
                         out.push(found);
                     }

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use super::check::hidden;
 use super::file::{Binding, Written, read};
 use super::{Bound, Keymap};
+use crate::command::Scope;
+use crate::ui::chord::Chord;
 use crate::ui::mistake::{Mistake, did_you_mean};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/keymaps");
@@ -30,21 +32,35 @@ impl Keymaps {
     pub fn with(own: impl IntoIterator<Item = (String, String)>) -> (Keymaps, Vec<Mistake>) {
         let shipped: BTreeMap<String, Written> =
             shipped_files().map(|(f, text)| (stem(&f), read(&f, text).0)).collect();
-        let mut written = shipped.clone();
+        let mut sound = shipped.clone();
+        let mut whole = shipped.clone();
         let mut mistakes = Vec::new();
+        let mut files = Vec::new();
         for (file, text) in own {
             let (keymap, wrong) = read(&file, &text);
             if wrong.is_empty() {
-                written.insert(stem(&file), keymap);
+                sound.insert(stem(&file), keymap.clone());
             }
+            whole.insert(stem(&file), keymap);
             mistakes.extend(wrong);
+            files.push(file);
+        }
+        // Told of all, the ones with mistakes too: everything at once.
+        let later = whole.keys().filter_map(|name| resolve(name, &whole).err()).flatten();
+        for m in later.filter(|m| files.contains(&m.file)).collect::<Vec<_>>() {
+            if !mistakes.contains(&m) {
+                mistakes.push(m);
+            }
         }
         let mut all = BTreeMap::new();
-        for (name, keymap) in &written {
-            let resolved = match resolve(name, &written) {
+        for (name, keymap) in &sound {
+            let resolved = match resolve(name, &sound) {
                 Ok(map) => Some(map),
-                Err(wrong) => {
-                    mistakes.extend(wrong.into_iter().filter(|m| m.file == keymap.file));
+                Err(_) => {
+                    if mistakes.iter().all(|m| m.file != keymap.file) {
+                        let what = "not used: there are mistakes in what it inherits";
+                        mistakes.push(Mistake::of_file(&keymap.file, what));
+                    }
                     shipped.get(name).and_then(|_| resolve(name, &shipped).ok())
                 }
             };
@@ -107,7 +123,7 @@ fn resolve(name: &str, all: &BTreeMap<String, Written>) -> Result<Keymap, Vec<Mi
         signs: true,
         bindings: BTreeMap::new(),
     };
-    let mut origin: BTreeMap<(crate::command::Scope, Vec<_>), (&Written, &Binding)> = BTreeMap::new();
+    let mut origin: BTreeMap<(Scope, Vec<Chord>), (&Written, &Binding)> = BTreeMap::new();
     for (depth, written) in chain.iter().enumerate().rev() {
         for (line, b) in written.bindings.iter().enumerate() {
             let rank = depth * 10_000 + line;
@@ -119,12 +135,15 @@ fn resolve(name: &str, all: &BTreeMap<String, Written>) -> Result<Keymap, Vec<Mi
             origin.insert((b.scope, b.keys.clone()), (written, b));
         }
     }
+    let own = chain.first();
+    let here =
+        |place: &(Scope, Vec<Chord>)| origin.get(place).filter(|(w, _)| own.is_some_and(|own| std::ptr::eq(*w, *own)));
     let wrong: Vec<Mistake> = hidden(&map)
         .into_iter()
-        .map(|h| match origin.get(&(h.scope, h.keys)) {
-            Some((w, b)) if std::ptr::eq(*w, chain[0]) => Mistake::at(&w.file, &w.text, b.at.clone(), h.what),
-            // The hidden line is inherited, so a line of this file hides it.
-            _ => Mistake::of_file(&chain[0].file, h.what),
+        // What is inherited is hidden by a line of this file, if it is hidden.
+        .map(|h| match here(&(h.scope, h.keys)).or_else(|| here(&h.by)) {
+            Some((w, b)) => Mistake::at(&w.file, &w.text, b.at.clone(), h.what),
+            None => Mistake::of_file(own.map_or("", |w| &w.file), h.what),
         })
         .collect();
     if wrong.is_empty() { Ok(map) } else { Err(wrong) }

@@ -48,13 +48,14 @@ impl Keymap {
     pub fn toml(&self) -> String {
         let mut out = format!("about = {}\n", toml::Value::from(self.about.as_str()));
         for scope in Scope::ALL {
-            let lines: Vec<_> = self.bindings(*scope).collect();
+            let mut lines: Vec<_> = self.bindings.get(scope).into_iter().flatten().collect();
+            lines.sort_by_key(|(_, bound)| bound.rank);
             if lines.is_empty() {
                 continue;
             }
             out.push_str(&format!("\n[{}]\n", scope.name()));
             for c in Command::ALL {
-                for (keys, _) in lines.iter().filter(|(_, bound)| bound == c) {
+                for (keys, _) in lines.iter().filter(|(_, bound)| bound.command == *c) {
                     let keys = toml::Value::from(show_keys(keys)).to_string();
                     let line = format!("{keys} = \"{}\"", c.name());
                     out.push_str(&format!("{line:<40} # {}\n", c.title()));

@@ -83,17 +83,21 @@ fn services(world: &World, key: &ClusterKey) -> Vec<Service> {
         .filter_map(|(_, p)| if let Said::Service(s) = &p.said { Some((**s).clone()) } else { None })
         .collect();
     for s in &mut services {
-        s.leads_to = readable.map(|kind| leads_to(world, key, kind, &s.name));
+        s.leads_to = readable.and_then(|kind| leads_to(world, key, kind, &s.name));
     }
     services.sort_by(|a, b| (a.purpose, &a.name).cmp(&(b.purpose, &b.name)));
     services
 }
 
-fn leads_to(world: &World, key: &ClusterKey, kind: Kind, service: &str) -> Vec<InstanceName> {
-    let mut pods: Vec<_> = world.endpoints(&key.namespace, kind, service).flatten().cloned().collect();
+/// The pods behind a service. `None` before any endpoints object of it was seen: Kubernetes makes one for every service,
+/// if only an empty one, so none at all means that it is not known yet.
+fn leads_to(world: &World, key: &ClusterKey, kind: Kind, service: &str) -> Option<Vec<InstanceName>> {
+    let mut seen = world.endpoints(&key.namespace, kind, service).peekable();
+    seen.peek()?;
+    let mut pods: Vec<_> = seen.flatten().cloned().collect();
     pods.sort();
     pods.dedup();
-    pods
+    Some(pods)
 }
 
 fn volumes(world: &World, key: &ClusterKey, own: &Own) -> Vec<Volume> {

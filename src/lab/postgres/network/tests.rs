@@ -137,4 +137,13 @@ async fn a_slow_link_is_as_slow_as_it_was_told() {
     stream.write_all(b"x").await.unwrap();
     assert_eq!(ends(&mut stream).await.unwrap(), 1);
     assert!(began.elapsed() >= Duration::from_millis(80), "both ways: {:?}", began.elapsed());
+
+    network.set(Scope::Place("a".into()), Policy::Slow { delay: Duration::ZERO, bytes_per_second: 1 << 20 });
+    let began = std::time::Instant::now();
+    let text = vec![7; 200 << 10];
+    let (mut from, mut to) = stream.split();
+    let mut heard = vec![0; text.len()];
+    let (written, read) = tokio::join!(to.write_all(&text), from.read_exact(&mut heard));
+    assert!(written.is_ok() && read.is_ok() && heard == text);
+    assert!(began.elapsed() >= Duration::from_millis(190), "200 KiB at 1 MiB/s: {:?}", began.elapsed());
 }

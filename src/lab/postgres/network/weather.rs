@@ -29,7 +29,7 @@ impl Place {
 }
 
 /// What happens to the bytes of a link.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
     /// They pass.
     #[default]
@@ -46,6 +46,24 @@ pub enum Policy {
     Blackhole,
     /// Connections are refused and those that were open are reset.
     Cut,
+}
+
+impl Policy {
+    /// Both at once: the longer delay and the lower rate, and what stops everything wins.
+    fn and(self, other: Policy) -> Policy {
+        match (self, other) {
+            (Policy::Cut, _) | (_, Policy::Cut) => Policy::Cut,
+            (Policy::Blackhole, _) | (_, Policy::Blackhole) => Policy::Blackhole,
+            (Policy::Pass, policy) | (policy, Policy::Pass) => policy,
+            (
+                Policy::Slow { delay, bytes_per_second },
+                Policy::Slow { delay: other_delay, bytes_per_second: other_rate },
+            ) => {
+                let rates = [bytes_per_second, other_rate].into_iter().filter(|rate| *rate > 0);
+                Policy::Slow { delay: delay.max(other_delay), bytes_per_second: rates.min().unwrap_or(0) }
+            }
+        }
+    }
 }
 
 /// Which links a policy is for. Both directions.
@@ -142,9 +160,9 @@ impl Network {
     }
 }
 
-/// The worst of all policies whose scope holds between the two; `Policy`'s order is that of badness.
+/// The worst of all policies whose scope holds between the two.
 pub(super) fn worst(policies: &Policies, a: &Place, b: &Place) -> Policy {
-    policies.iter().filter(|(scope, _)| scope.holds(a, b)).map(|(_, policy)| *policy).max().unwrap_or_default()
+    policies.iter().filter(|(scope, _)| scope.holds(a, b)).fold(Policy::Pass, |worst, (_, policy)| worst.and(*policy))
 }
 
 #[cfg(test)]
@@ -168,6 +186,14 @@ mod tests {
         assert_eq!(network.between(&clients, &one), Policy::Pass);
         network.set(Scope::Zone("zone-2".into()), Policy::Pass);
         assert_eq!(network.policies().len(), 1);
+    }
+
+    #[test]
+    fn slow_links_add_up_to_the_slower_of_each() {
+        let slow = |ms, rate| Policy::Slow { delay: Duration::from_millis(ms), bytes_per_second: rate };
+        assert_eq!(slow(5, 0).and(slow(3, 1000)), slow(5, 1000));
+        assert_eq!(slow(5, 2000).and(slow(9, 1000)), slow(9, 1000));
+        assert_eq!(slow(5, 0).and(Policy::Blackhole), Policy::Blackhole);
     }
 
     #[test]

@@ -56,8 +56,8 @@ const DEFAULTS: [(&str, &str); 35] = [
     ("shared_buffers", "16MB"),
     ("huge_pages", "off"),
     ("max_connections", "100"),
-    ("wal_keep_size", "64MB"),
-    ("min_wal_size", "64MB"),
+    ("wal_keep_size", "32MB"),
+    ("min_wal_size", "32MB"),
     ("max_wal_size", "256MB"),
     ("autovacuum_max_workers", "1"),
     // A standby that lost its primary asks again at once: the lab's failovers are quick.
