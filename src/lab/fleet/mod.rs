@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::resources::{CLUSTERS, NAMESPACES, NODES, PODS, PVCS};
 use super::api::store::Part;
 use super::api::{DeleteOptions, Resource, Selector, Store};
-use super::object::{label, name, namespace};
+use super::object::{label, list, name, namespace};
 use moods::Mood;
 use plan::Plan;
 
@@ -184,8 +184,12 @@ impl Fleet {
 }
 
 /// What a described pod answers on a port over HTTP: a status code, a content type and a body.
-pub fn serve(store: &Store, pod: &Arc<Value>, port: u16, path: &str) -> (u16, &'static str, String) {
+pub fn serve(store: &Store, pod: &Arc<Value>, tls: bool, port: u16, path: &str) -> (u16, &'static str, String) {
     const TEXT: &str = "text/plain; charset=utf-8";
+    let speaks_tls = list(pod, "/spec/containers/0/command").iter().any(|word| word == "--status-port-tls");
+    if port == 8000 && tls != speaks_tls {
+        return (400, TEXT, "Client sent an HTTP request to an HTTPS server.\n".to_owned());
+    }
     match (port, path) {
         (8000, "/pg/status") => match answer(store, pod, Timestamp::now()) {
             Ok(body) => (200, "application/json", body.to_string()),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::*;
 use crate::lab::api::resources::{CLUSTERS, LEASES};
 use crate::lab::described::is_described;
-use crate::lab::object::{list, number, text};
+use crate::lab::object::{number, text};
 
 fn store() -> Store {
     let store = Store::new();
