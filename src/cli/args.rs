@@ -188,12 +188,7 @@ impl Global {
             [] => Namespaces::All,
             names => Namespaces::Only(names.to_vec()),
         };
-        Config {
-            kubeconfig: self.kubeconfig.clone(),
-            contexts: self.context.clone(),
-            namespaces,
-            ..Config::default()
-        }
+        Config { kubeconfig: self.kubeconfig.clone(), contexts: self.context.clone(), namespaces, ..Config::default() }
     }
 }
 
