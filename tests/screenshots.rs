@@ -1,10 +1,11 @@
 //! The pictures of the manual, drawn from the real views. `UPDATE_SCREENSHOTS=1 cargo test --test screenshots` writes
 //! them anew; without it a picture that differs from the committed one fails.
 
+#[expect(dead_code, reason = "a part of the world is enough here")]
 mod scenario;
 
+use howdah::ui::Depth;
 use howdah::ui::screenshot::{Svg, svg};
-use howdah::ui::{Depth, Themes};
 use ratatui::style::Color;
 use scenario::play::{Play, setup};
 use std::path::Path;
@@ -17,7 +18,6 @@ fn picture(pane: &str, keys: &str, theme: &str, size: (u16, u16)) -> String {
     for key in keys.split_whitespace() {
         play.keys(key);
     }
-    let _ = Themes::shipped();
     let title = format!("howdah: {pane}, theme {theme}");
     svg(
         &play.buffer(),

@@ -31,6 +31,8 @@ pub struct Config {
     pub dsn: Vec<Dsn>,
     /// Namespace-local names of secrets (`username`, `password`) to log in with, by `namespace/cluster`.
     pub secrets: BTreeMap<String, String>,
+    /// Lists are read once and not watched after: for a command that looks and ends.
+    pub once: bool,
 }
 
 /// Which namespaces are looked at.
@@ -138,6 +140,7 @@ impl Adapters {
                     focus: focused.clone(),
                     wakers: wakers.clone(),
                     logins: logins.clone(),
+                    once: config.once,
                 };
                 (context, context::start(target, &config.namespaces, shared))
             })

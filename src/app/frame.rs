@@ -51,12 +51,16 @@ pub fn place<'a>(model: &Model) -> Line<'a> {
 
 /// May anything be changed, and what time it is.
 pub fn mode<'a>(model: &Model) -> Line<'a> {
+    let read_only = Span::styled("READ-ONLY", model.look.style(Role::Info));
+    if model.size.width < NARROW {
+        return Line::from(read_only);
+    }
     let clock = format!("{} {}", times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
-    Line::from(vec![
-        Span::styled("READ-ONLY", model.look.style(Role::Info)),
-        Span::styled(format!("  {clock}"), model.look.style(Role::Dim)),
-    ])
+    Line::from(vec![read_only, Span::styled(format!("  {clock}"), model.look.style(Role::Dim))])
 }
+
+/// Below this width the header has no room for a dot of each kind of source.
+const NARROW: u16 = 110;
 
 /// A kind of source: how the header calls it, and which sources are of it.
 type Kind = (&'static str, fn(&SourceId) -> bool);
@@ -69,7 +73,15 @@ pub fn dots(model: &Model) -> Vec<SourceDot<'static>> {
         ("metrics", |id| matches!(id, SourceId::Metrics(_))),
         ("sql", |id| matches!(id, SourceId::Sql(_))),
     ];
-    kinds.into_iter().filter_map(|(name, is)| dot(model, name, is)).collect()
+    let all: Vec<_> = kinds.into_iter().filter_map(|(name, is)| dot(model, name, is)).collect();
+    if model.size.width >= NARROW {
+        return all;
+    }
+    // One dot for all that is well leaves room to say that nothing can be changed.
+    let (well, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|d| d.dot == Dot::Live);
+    let name = if rest.is_empty() { "sources" } else { "others" };
+    let well = (!well.is_empty()).then(|| SourceDot { name, dot: Dot::Live, age: String::new() });
+    rest.into_iter().chain(well).collect()
 }
 
 fn dot(model: &Model, name: &'static str, is: fn(&SourceId) -> bool) -> Option<SourceDot<'static>> {
@@ -140,7 +152,7 @@ pub fn trouble(model: &Model) -> Option<(Level, String)> {
             SourceState::Late(_) => Some((Level::Warn, format!("{name} is late: {seen}"))),
             SourceState::Failing { why, again_at } => {
                 let wait = again_at.duration_since(model.now).as_secs().max(0);
-                Some((Level::Bad, format!("{name} fails: {why}; {seen}; again in {wait}s")))
+                Some((Level::Bad, format!("{name} fails, {seen}, again in {wait}s: {why}")))
             }
             SourceState::Absent(why) => Some((Level::Unknown, format!("{name} can't be had: {why}"))),
             SourceState::Connecting | SourceState::Live => None,
@@ -171,7 +183,22 @@ pub fn hints(model: &Model) -> Vec<Hint> {
     if scope != Scope::Prompt && scope != Scope::Choice {
         commands.extend([(Command::Palette, "commands"), (Command::Help, "help")]);
     }
-    hints::of(&model.keymap, scope, &commands)
+    let mut all = hints::of(&model.keymap, scope, &commands);
+    if model.look.marks.ascii {
+        for hint in &mut all {
+            hint.keys = plain(&hint.keys);
+        }
+    }
+    all
+}
+
+/// Keys in plain ASCII.
+fn plain(keys: &str) -> String {
+    let mut out = keys.to_owned();
+    for (sign, word) in [("↑", "up"), ("↓", "down"), ("←", "left"), ("→", "right"), ("⏎", "enter")] {
+        out = out.replace(sign, word);
+    }
+    out.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect()
 }
 
 fn overlay_hints(scope: Scope) -> Vec<(Command, &'static str)> {

@@ -257,6 +257,9 @@ impl Model {
         }
         let mut panes = std::mem::take(&mut self.panes);
         panes[self.front].settle(&self.scene());
+        if let Some(key) = panes[self.front].suggests() {
+            self.chosen = Some(key.clone());
+        }
         let focused = panes[self.front].visible(&self.scene());
         self.panes = panes;
         if let Some(mut viewer) = self.viewers.pop() {

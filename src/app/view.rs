@@ -48,9 +48,34 @@ pub fn view(model: &Model, buf: &mut Buffer) -> Option<Position> {
     if !model.pending.is_empty() {
         which_key::draw(areas.body, buf, look, &model.keymap, model.scope(), &model.pending);
     }
-    match &model.overlay {
-        Some(overlay) => draw_overlay(model, overlay, screen, buf),
-        None => None,
+    let cursor = model.overlay.as_ref().and_then(|overlay| draw_overlay(model, overlay, screen, buf));
+    if look.marks.ascii {
+        plain(buf);
+    }
+    cursor
+}
+
+/// The console's own signs in plain ASCII, wherever a sentence has one. What comes from outside stays as it is.
+fn plain(buf: &mut Buffer) {
+    const SIGNS: [(&str, &str); 13] = [
+        ("→", ">"),
+        ("×", "x"),
+        ("–", "-"),
+        ("…", "~"),
+        ("·", "."),
+        ("▏", "|"),
+        ("━", "-"),
+        ("›", ">"),
+        ("↑", "^"),
+        ("↓", "v"),
+        ("←", "<"),
+        ("⏎", "="),
+        ("≥", ">"),
+    ];
+    for cell in &mut buf.content {
+        if let Some((_, ascii)) = SIGNS.iter().find(|(sign, _)| *sign == cell.symbol()) {
+            cell.set_symbol(ascii);
+        }
     }
 }
 

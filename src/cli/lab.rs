@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::lab::control::{Request, Switch, ask};
 use crate::lab::{Lab, LabOptions};
@@ -51,7 +52,14 @@ pub struct LabArgs {
 #[derive(Subcommand, Clone, Debug)]
 pub enum Command {
     /// Serve a lab, print `ready` when its cluster is healthy, and run until interrupted
-    Serve(World),
+    Serve {
+        /// What the lab is to be.
+        #[command(flatten)]
+        world: World,
+        /// End when standard input ends too: for scripts that hold it open while they need the lab
+        #[arg(long)]
+        until_input_ends: bool,
+    },
     /// Stop or start the API of a running lab, and nothing else
     Api {
         /// What to do with it
@@ -77,7 +85,7 @@ pub enum Action {
 /// What the lab can't do.
 pub async fn run(command: &Command) -> Result<(), Problem> {
     match command {
-        Command::Serve(world) => serve(world).await,
+        Command::Serve { world, until_input_ends } => serve(world, *until_input_ends).await,
         Command::Api { action, dir } => {
             let switch = if *action == Action::Stop { Switch::Stop } else { Switch::Start };
             ask(dir, Request::Api(switch)).await
@@ -85,29 +93,60 @@ pub async fn run(command: &Command) -> Result<(), Problem> {
     }
 }
 
-async fn serve(world: &World) -> Result<(), Problem> {
-    let trouble = |e| Problem::new("signals can't be caught").because(e);
-    let mut terminate = signal(SignalKind::terminate()).map_err(trouble)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(trouble)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(trouble)?;
-    let mut lab = Lab::start(world.options()).await?;
+async fn serve(world: &World, until_input_ends: bool) -> Result<(), Problem> {
+    let mut ends = Ends::listen(until_input_ends).map_err(|e| Problem::new("signals can't be caught").because(e))?;
+    let lab = Lab::start(world.options()).await?;
     say(&format!("kubeconfig {}", lab.kubeconfig().display()));
-    let done = tokio::select! {
-        ready = lab.ready(READY_WITHIN) => ready.map(|()| true),
-        _ = terminate.recv() => Ok(false),
-        _ = interrupt.recv() => Ok(false),
-        _ = hangup.recv() => Ok(false),
+    let ready = tokio::select! {
+        ready = lab.ready(READY_WITHIN) => Some(ready),
+        () = ends.come() => None,
     };
-    if matches!(done, Ok(true)) {
+    if matches!(ready, Some(Ok(()))) {
         say("ready");
+        ends.come().await;
+    }
+    lab.stop().await;
+    ready.unwrap_or(Ok(()))
+}
+
+/// What ends a lab that is served.
+struct Ends {
+    signals: [Signal; 3],
+    /// Closed when standard input ends; never, where that does not matter.
+    input: Option<oneshot::Receiver<()>>,
+}
+
+impl Ends {
+    fn listen(with_input: bool) -> std::io::Result<Ends> {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [terminate, interrupt, hangup] = kinds.map(signal);
+        let input = with_input.then(|| {
+            let (open, closed) = oneshot::channel();
+            // A thread of its own: a read of standard input can't be given up, and must not hold up the end.
+            std::thread::spawn(move || {
+                let _open: oneshot::Sender<()> = open;
+                let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            });
+            closed
+        });
+        Ok(Ends { signals: [terminate?, interrupt?, hangup?], input })
+    }
+
+    async fn come(&mut self) {
+        let [terminate, interrupt, hangup] = &mut self.signals;
+        let input = async {
+            match &mut self.input {
+                Some(closed) => drop(closed.await),
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = hangup.recv() => {}
+            () = input => {}
         }
     }
-    lab.stop().await;
-    done.map(drop)
 }
 
 /// A line for whoever reads along. A reader that has gone is no reason to end the lab.

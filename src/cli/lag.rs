@@ -8,8 +8,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::args::{Global, LagArgs};
 use super::collect::{Live, ahead};
 use super::output::say;
-use super::report::{ClusterReport, report};
-use crate::domain::health::Limits;
+use super::reading::report;
+use super::report::ClusterReport;
 use crate::domain::lsn::Lsn;
 use crate::problem::{Exit, Problem};
 
@@ -45,7 +45,7 @@ struct StandbyLine<'a> {
 /// # Errors
 /// What can't even begin, a cluster that is not there, or a Kubernetes out of reach.
 pub async fn run(global: &Global, args: &LagArgs) -> Result<Exit, Problem> {
-    let mut live = Live::start(global)?;
+    let mut live = Live::start(global, false)?;
     let first = Instant::now() + FIRST;
     live.settle(first).await;
     let keys = live.choose(Some(&args.cluster))?;
@@ -60,7 +60,7 @@ pub async fn run(global: &Global, args: &LagArgs) -> Result<Exit, Problem> {
             _ = tokio::signal::ctrl_c() => break,
             () = tokio::time::sleep_until(end) => break,
             _ = tick.tick() => {
-                let now = report(&live.facts, &keys, &Limits::default(), Timestamp::now());
+                let now = report(&live.facts, &keys, &live.limits, Timestamp::now());
                 for cluster in &now.clusters {
                     let line = line(cluster, now.at);
                     measured |= line.standbys.iter().any(|s| s.lag_bytes.is_some());

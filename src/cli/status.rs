@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use super::args::{Global, Output, StatusArgs};
 use super::collect::{Live, ahead};
 use super::output::{Style, say};
-use super::report::{Report, report};
+use super::reading::report;
+use super::report::Report;
 use super::table;
-use crate::domain::health::{Level, Limits};
+use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
 
@@ -22,13 +23,12 @@ const FRAME: Duration = Duration::from_millis(500);
 /// What can't even begin, a cluster that is not there, or a Kubernetes out of reach.
 pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
     let form = global.output.unwrap_or_default();
-    let mut live = Live::start(global)?;
+    let mut live = Live::start(global, !args.watch)?;
     let deadline = ahead(args.timeout);
     live.settle(deadline).await;
     let mut keys = live.choose(args.cluster.as_deref())?;
     live.focus(&keys, deadline).await;
-    let limits = Limits::default();
-    let mut now = report(&live.facts, &keys, &limits, Timestamp::now());
+    let mut now = report(&live.facts, &keys, &live.limits, Timestamp::now());
     if !args.watch {
         // Whoever stopped reading knows what they wanted to know.
         let _ = say(&text(&now, form, Style::of_stdout())?);
@@ -45,7 +45,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
         }
         keys = again(&live, args.cluster.as_deref(), keys);
         live.focus(&keys, Instant::now()).await;
-        now = report(&live.facts, &keys, &limits, Timestamp::now());
+        now = report(&live.facts, &keys, &live.limits, Timestamp::now());
     }
 }
 
@@ -88,6 +88,8 @@ fn steady(report: &Report) -> String {
             reason.text.retain(|c| !c.is_ascii_digit());
         }
         for i in &mut c.instances {
+            // Both know; which of them spoke last changes every second.
+            i.role_by = i.role_by.filter(|by| *by == "label");
             (i.lsn, i.lag_bytes) = (None, None);
             (i.write_lag_s, i.flush_lag_s, i.replay_lag_s) = (None, None, None);
         }

@@ -22,9 +22,11 @@ pub fn table(report: &Report, style: Style) -> String {
         }
         one(&mut out, cluster, style);
     }
-    if !report.sources.is_empty() {
+    // An API that a cluster does not use and this Kubernetes does not have is no news to a person.
+    let told: Vec<_> = report.sources.iter().filter(|s| !s.not_installed).collect();
+    if !told.is_empty() {
         out.push('\n');
-        for source in &report.sources {
+        for source in told {
             let why = source.why.as_deref().map(|w| format!(": {w}")).unwrap_or_default();
             line(&mut out, &faint(style, &format!("{} {}{why}", source.source, source.state)));
         }
@@ -205,7 +207,7 @@ pub fn markdown(report: &Report) -> String {
             line(&mut out, &format!("- {title}: {}", escaped(&text)));
         }
     }
-    for source in &report.sources {
+    for source in report.sources.iter().filter(|s| !s.not_installed) {
         let why = source.why.as_deref().map(|w| format!(": {}", escaped(w))).unwrap_or_default();
         line(&mut out, &format!("- source {} is {}{why}", escaped(&source.source), source.state));
     }

@@ -5,6 +5,7 @@
 //! can't share one misbelief.
 
 pub mod api;
+mod awake;
 pub mod control;
 pub mod controllers;
 pub mod described;
@@ -20,29 +21,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::problem::{Exit, Problem};
+use crate::problem::Problem;
 use api::access::Access;
 use api::certificates::Certificates;
 use api::kubeconfig::{Entry, write_kubeconfig};
-use api::resources::{BACKUPS, CLUSTERS, LEASES, PODS, SECRETS, SERVICES};
+use api::resources::{CLUSTERS, SECRETS, SERVICES};
 use api::server::{Server, ServerHandle, ServerOptions, Token};
-use api::{ApiError, Part, PodRuntime, Store};
+use api::{ApiError, PodRuntime, Resource, Store};
+use awake::People;
 use controllers::{Controllers, ControllersHandle};
 use dir::LabDir;
 use kubelet::Kubelet;
-use object::{condition_is_true, number, seconds, text};
 use operator::{InstanceStatusReader, Operator, OperatorHandle, OperatorOptions};
-use postgres::{Load, LoadCount, Machine, MachineOptions, Place, Relay};
+use postgres::{LoadCount, Machine, MachineOptions, Place, Relay};
 
 /// The context, cluster and user in the lab's kubeconfig.
 pub const CONTEXT: &str = "howdah-lab";
-/// How often the lab is looked at while it gets ready.
-const LOOK: Duration = Duration::from_millis(100);
 /// How long the last tasks may take to end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -75,7 +74,8 @@ pub struct Lab {
     operator: Option<OperatorHandle>,
     tasks: Vec<JoinHandle<()>>,
     roads: Vec<Arc<Relay>>,
-    load: Option<Load>,
+    people: Arc<People>,
+    awake: watch::Receiver<Option<Result<(), Problem>>>,
 }
 
 impl Drop for Lab {
@@ -85,7 +85,7 @@ impl Drop for Lab {
     }
 }
 
-fn refused(what: &str) -> impl Fn(ApiError) -> Problem + '_ {
+pub(crate) fn refused(what: &str) -> impl Fn(ApiError) -> Problem + '_ {
     move |why| Problem::new(what).because(why.message)
 }
 
@@ -99,6 +99,7 @@ impl Lab {
         let dir = Arc::new(LabDir::open(options.dir.as_deref())?);
         let machine = Machine::new(Arc::clone(&dir), MachineOptions::default())?;
         let store = Store::new();
+        store.admit(Arc::new(admit));
         world::populate(&store).map_err(refused("the lab's world could not be made"))?;
         let kubelet = Kubelet::new(&store, Arc::clone(&machine));
         let runtime: Arc<dyn PodRuntime> = Arc::clone(&kubelet) as Arc<dyn PodRuntime>;
@@ -108,8 +109,9 @@ impl Lab {
             tasks: vec![tokio::spawn(Arc::clone(&kubelet).run())],
             controllers: Some(Controllers::start(&store)),
             operator: Some(Operator::start(&store, reader, OperatorOptions::default())),
+            people: Arc::new(People::new(&store, &kubelet, &machine, options.instances)),
+            awake: watch::channel(None).1,
             roads: Vec::new(),
-            load: None,
             store,
             api,
             kubelet,
@@ -118,6 +120,7 @@ impl Lab {
             options,
         };
         lab.make_cluster().await?;
+        lab.wake();
         let socket = lab.dir.join("control.sock");
         lab.tasks.push(control::listen(&socket, Arc::clone(&lab.api))?);
         Ok(lab)
@@ -140,7 +143,19 @@ impl Lab {
 
     /// What the load has done so far.
     pub fn load(&self) -> Option<LoadCount> {
-        self.load.as_ref().map(|load| *load.count.borrow())
+        self.people.load()
+    }
+
+    /// Has the first backup taken and the load started as soon as that can be.
+    fn wake(&mut self) {
+        let (tell, awake) = watch::channel(None);
+        let (people, load) = (Arc::clone(&self.people), self.options.load.filter(|rate| *rate > 0));
+        let road = self.roads.first().map(|road| road.address());
+        self.awake = awake;
+        self.tasks.push(tokio::spawn(async move {
+            let done = people.wake(load.zip(road)).await;
+            tell.send_replace(Some(done));
+        }));
     }
 
     /// The cluster's manifest, its password and the load balancers before it.
@@ -164,98 +179,24 @@ impl Lab {
         Ok(())
     }
 
-    /// Waits until the cluster is healthy, has its first base backup, and commits are safe; then starts the load.
+    /// Waits until the cluster is healthy, has its first base backup, and the load runs. A lab gets there by itself, whether
+    /// anybody waits or not.
     ///
     /// # Errors
-    /// When that does not come about in time: with what is known of the reason.
-    pub async fn ready(&mut self, within: Duration) -> Result<(), Problem> {
-        let until = Instant::now() + within;
-        self.until(until, "the primary is not ready", |lab| lab.primary().is_some()).await?;
-        let backup = self.first_backup();
-        let healthy = self.until(until, "the cluster is not healthy", Lab::is_healthy);
-        let (backup, healthy) = tokio::join!(backup, healthy);
-        healthy?;
-        backup?;
-        if let Some(rate) = self.options.load.filter(|rate| *rate > 0) {
-            self.start_load(rate)?;
+    /// When that does not come about in time, or can't: with what is known of the reason.
+    pub async fn ready(&self, within: Duration) -> Result<(), Problem> {
+        let mut awake = self.awake.clone();
+        let done = tokio::time::timeout(within, awake.wait_for(Option::is_some)).await;
+        match done {
+            Ok(Ok(done)) => done.clone().unwrap_or(Ok(())),
+            Ok(Err(_)) => Err(Problem::new("the lab is being ended")),
+            Err(_) => Err(Problem::new("the lab does not get ready").because(self.people.state())),
         }
-        Ok(())
-    }
-
-    async fn until(&self, until: Instant, what: &str, holds: impl Fn(&Lab) -> bool) -> Result<(), Problem> {
-        while !holds(self) {
-            if Instant::now() > until {
-                let cluster = self.cluster();
-                let (phase, reason) = (text(&cluster, "/status/phase"), text(&cluster, "/status/phaseReason"));
-                return Err(Problem::new(what).because(format!("{phase}: {reason}")).exit(Exit::Unknown));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        Ok(())
-    }
-
-    fn cluster(&self) -> Arc<Value> {
-        self.store.get(&CLUSTERS, world::NAMESPACE, world::CLUSTER).unwrap_or_default()
-    }
-
-    /// The primary's name, once its pod is ready and it holds the lease.
-    fn primary(&self) -> Option<String> {
-        let cluster = self.cluster();
-        let name = text(&cluster, "/status/currentPrimary");
-        let pod = self.store.get(&PODS, world::NAMESPACE, name)?;
-        let lease = self.store.get(&LEASES, world::NAMESPACE, world::CLUSTER)?;
-        let holds = text(&lease, "/spec/holderIdentity") == name;
-        (holds && condition_is_true(&pod, "Ready")).then(|| name.to_owned())
-    }
-
-    fn is_healthy(&self) -> bool {
-        let cluster = self.cluster();
-        text(&cluster, "/status/phase") == operator::words::phase::HEALTHY
-            && number(&cluster, "/status/readyInstances") == Some(i64::from(self.options.instances))
-    }
-
-    /// One base backup, so that the cluster can be recovered from its beginning: the Backup object as the operator hands it to
-    /// an instance, and the rest by that instance.
-    async fn first_backup(&self) -> Result<(), Problem> {
-        let gone = || Problem::new("the first base backup could not be taken").because("there is no primary");
-        let primary = self.primary().ok_or_else(gone)?;
-        let instance = self.kubelet.named(world::NAMESPACE, &primary).and_then(|h| h.instance()).ok_or_else(gone)?;
-        let now = Timestamp::now();
-        let name = format!("{}-{}", world::CLUSTER, instance::backup::stamp(now));
-        let refuse = refused("the first base backup could not be taken");
-        let backup = json!({
-            "metadata": {"name": name, "labels": {"cnpg.io/cluster": world::CLUSTER}},
-            "spec": {"cluster": {"name": world::CLUSTER}, "method": "barmanObjectStore"},
-        });
-        self.store.create(&BACKUPS, world::NAMESPACE, backup).map_err(&refuse)?;
-        let started = json!({
-            "phase": "started", "method": "barmanObjectStore", "majorVersion": self.machine.binaries.major,
-            "instanceID": {"podName": primary, "sessionID": instance.session()}, "reconciliationStartedAt": seconds(now),
-        });
-        let begun = self.store.change(&BACKUPS, world::NAMESPACE, &name, Part::Status, |backup| {
-            backup["status"] = started.clone();
-            Ok(())
-        });
-        let begun = begun.map_err(&refuse)?;
-        let said = format!("Starting backup for cluster {}", world::CLUSTER);
-        let event = self.store.event(&begun, api::EventType::Normal, "Starting", &said, "cloudnative-pg-backup");
-        event.map_err(&refuse)?;
-        instance.back_up(&name).await.map(drop)
-    }
-
-    fn start_load(&mut self, rate: u32) -> Result<(), Problem> {
-        let (ns, cluster) = (world::NAMESPACE, world::CLUSTER);
-        let passwords = instance::credentials::passwords(&self.store, ns, cluster)?;
-        let certificates = instance::credentials::certificates(&self.store, ns, cluster)?;
-        let road = self.roads.first().ok_or_else(|| Problem::new("there is no road to the primary"))?;
-        self.load =
-            Some(Load::start_as(rate, &format!("{cluster}-rw"), road.address(), &passwords.app, &certificates)?);
-        Ok(())
     }
 
     /// Ends it: the API first, then everything that acts, then the servers. Its folder goes with the last handle.
     pub async fn stop(mut self) {
-        self.load = None;
+        self.people.rest();
         self.api.stop().await;
         if let Some(operator) = self.operator.take() {
             operator.stop().await;
@@ -279,6 +220,14 @@ impl Lab {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// CloudNativePG's webhook, as far as this store asks for one.
+fn admit(kind: &'static Resource, before: Option<&Value>, after: &mut Value) -> Result<(), ApiError> {
+    if kind == &CLUSTERS {
+        *after = operator::admission::admit(std::mem::take(after), before)?.object;
+    }
+    Ok(())
 }
 
 async fn serve(store: &Store, runtime: Arc<dyn PodRuntime>, kubeconfig: &Path) -> Result<Arc<ServerHandle>, Problem> {

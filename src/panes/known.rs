@@ -55,6 +55,8 @@ pub struct Judged {
     pub digest: Digest,
     /// When they were made.
     pub at: Timestamp,
+    /// Each of the two was once told: what one learns at the start is no change of the cluster.
+    told: [bool; 2],
 }
 
 /// The text or log of something looked at closely.
@@ -135,13 +137,15 @@ impl Known {
             let health = health::judge(&self.facts, &cluster, self.history.of(&key), &self.limits, now);
             let digest = Digest::of(&self.facts, &cluster, &health);
             let before = self.judged.get(&key);
+            let mut told = [health.availability.level, health.recoverability.level].map(|l| l != Level::Unknown);
             if let Some(before) = before {
-                changes.extend(verdict_changes(&key, &before.health, &health));
+                changes.extend(verdict_changes(&key, before, &health));
+                told = [told[0] || before.told[0], told[1] || before.told[1]];
             }
             if before.is_none_or(|b| b.digest != digest || b.health != health) {
                 self.version += 1;
             }
-            self.judged.insert(key, Judged { health, digest, at: now });
+            self.judged.insert(key, Judged { health, digest, at: now, told });
         }
         changes
     }
@@ -211,9 +215,9 @@ fn touched(facts: &Facts, fact: &Fact) -> Vec<ClusterKey> {
     }
 }
 
-fn verdict_changes(key: &ClusterKey, before: &Health, now: &Health) -> Vec<Change> {
-    let one = |about: &'static str, before: &Verdict, now: &Verdict| {
-        (before.level != now.level).then(|| Change {
+fn verdict_changes(key: &ClusterKey, before: &Judged, now: &Health) -> Vec<Change> {
+    let one = |about: &'static str, told: bool, before: &Verdict, now: &Verdict| {
+        (told && before.level != now.level).then(|| Change {
             key: key.clone(),
             about,
             from: before.level,
@@ -221,8 +225,9 @@ fn verdict_changes(key: &ClusterKey, before: &Health, now: &Health) -> Vec<Chang
             reason: now.reasons.first().map(|r| r.text.clone()),
         })
     };
-    let availability = one("availability", &before.availability, &now.availability);
-    let recoverability = one("recoverability", &before.recoverability, &now.recoverability);
+    let Judged { health, told, .. } = before;
+    let availability = one("availability", told[0], &health.availability, &now.availability);
+    let recoverability = one("recoverability", told[1], &health.recoverability, &now.recoverability);
     [availability, recoverability].into_iter().flatten().collect()
 }
 

@@ -27,7 +27,8 @@ use crate::domain::cluster::{Cluster, Operator};
 use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceId, SourceState};
-use crate::ui::theme::Look;
+use crate::ui::text::put;
+use crate::ui::theme::{Look, Role};
 use known::Known;
 
 /// A pane's name: its tab is the title, this is how others point to it.
@@ -168,6 +169,10 @@ pub trait Pane {
     fn has_back(&self) -> bool {
         false
     }
+    /// The cluster that is in question as long as this pane is in front.
+    fn suggests(&self) -> Option<&ClusterKey> {
+        None
+    }
     /// Another pane chose this cluster.
     fn chosen(&mut self, _key: &ClusterKey) {}
     /// Keys worth naming at the bottom, with a word each, the most useful first.
@@ -259,4 +264,14 @@ pub fn loading(scene: &Scene<'_>, empty: &str) -> String {
         _ => None,
     });
     failing.unwrap_or_else(|| if connecting { "Asking Kubernetes…".into() } else { empty.to_owned() })
+}
+
+/// `── events ────────`.
+pub fn rule(text: &str, look: &Look, area: Rect, buf: &mut Buffer) {
+    let line = look.marks.rule;
+    let style = look.style(Role::Border);
+    let x = put(buf, area, area.x, area.y, &format!("{line}{line} "), style);
+    let x = put(buf, area, x, area.y, text, look.style(Role::Dim));
+    let rest = usize::from(area.right().saturating_sub(x + 1));
+    put(buf, area, x, area.y, &format!(" {}", line.repeat(rest)), style);
 }

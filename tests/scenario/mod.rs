@@ -2,8 +2,6 @@
 //!
 //! Not a recording: every value is chosen so that each column, mark and state of the panes has something to show.
 
-#![expect(dead_code, reason = "each test binary uses a part of it")]
-
 mod build;
 pub mod play;
 

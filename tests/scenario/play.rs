@@ -76,8 +76,10 @@ impl Play {
 
     /// Presses keys as keymaps write them: `"j j enter"`.
     pub fn keys(&mut self, keys: &str) -> &mut Play {
-        for chord in parse_keys(keys).unwrap() {
-            self.send(Msg::Input(Input::Key(chord)));
+        for key in keys.split_whitespace() {
+            for chord in parse_keys(key).unwrap() {
+                self.send(Msg::Input(Input::Key(chord)));
+            }
         }
         self
     }

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The binary under test.
@@ -11,22 +12,32 @@ pub const HOWDAH: &str = env!("CARGO_BIN_EXE_howdah");
 /// How long the lab may take for anything. Generous: it bounds a failure, it times nothing.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// `howdah lab serve`, running, ended with SIGTERM when dropped.
+/// `howdah lab serve`, running. Ended with SIGTERM when dropped, and by itself when this process is gone.
 pub struct Lab {
-    pub dir: tempfile::TempDir,
+    pub dir: PathBuf,
     child: Child,
+    /// Held open: the lab ends with it.
+    _input: ChildStdin,
 }
 
 impl Lab {
     /// Starts a lab and waits until it says `ready`. `None`, with the reason on stderr, where the machine has no
     /// PostgreSQL server binaries.
     pub fn start(extra: &[&str]) -> Option<Lab> {
-        let dir = tempfile::Builder::new().prefix("howdah-lab-").tempdir_in("/tmp").unwrap();
+        Lab::start_with(extra, |_| {})
+    }
+
+    /// As [`Lab::start`], and calls `early` with the kubeconfig as soon as the API answers, before the cluster is there.
+    pub fn start_with(extra: &[&str], mut early: impl FnMut(&Path)) -> Option<Lab> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        // Made by the lab itself, with the rights it needs: PostgreSQL runs under another account where we are root.
+        let dir = PathBuf::from(format!("/tmp/howdah-test-{}-{number}", std::process::id()));
         let mut child = Command::new(HOWDAH)
-            .args(["lab", "serve", "--dir"])
-            .arg(dir.path())
+            .args(["lab", "serve", "--until-input-ends", "--dir"])
+            .arg(&dir)
             .args(extra)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -35,8 +46,12 @@ impl Lab {
         let errors = std::thread::spawn(move || {
             BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
         });
-        let ready =
-            BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| line == "ready");
+        let ready = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| {
+            if let Some(kubeconfig) = line.strip_prefix("kubeconfig ") {
+                early(Path::new(kubeconfig));
+            }
+            line == "ready"
+        });
         if !ready {
             let _ = child.wait();
             let errors = errors.join().unwrap();
@@ -46,17 +61,25 @@ impl Lab {
             }
             panic!("the lab did not get ready:\n{errors}");
         }
-        Some(Lab { dir, child })
+        let input = child.stdin.take().unwrap();
+        Some(Lab { dir, child, _input: input })
     }
 
     /// The kubeconfig it wrote.
     pub fn kubeconfig(&self) -> PathBuf {
-        self.dir.path().join("kubeconfig")
+        self.dir.join("kubeconfig")
     }
 
     /// Runs howdah on it.
     pub fn howdah(&self, args: &[&str]) -> Output {
         Command::new(HOWDAH).arg("--kubeconfig").arg(self.kubeconfig()).args(args).output().unwrap()
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
     }
 
     /// The process that serves it.
@@ -67,9 +90,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
     }
 }
 
@@ -97,9 +120,16 @@ impl Kubectl {
         }
     }
 
+    /// It, ready to be run.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
+        command
+    }
+
     /// Runs it.
     pub fn run(&self, args: &[&str]) -> Output {
-        Command::new(&self.program).arg("--kubeconfig").arg(&self.kubeconfig).args(args).output().unwrap()
+        self.command(args).output().unwrap()
     }
 
     /// Runs it, wants success, gives what it printed.

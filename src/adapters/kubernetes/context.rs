@@ -56,11 +56,13 @@ pub struct Shared {
     pub wakers: Wakers,
     /// How to log in to PostgreSQL.
     pub logins: Arc<Logins>,
+    /// Lists are read once and not watched after.
+    pub once: bool,
 }
 
 /// Starts to look at a context.
 pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running {
-    let Shared { outbox, focus, wakers, logins } = shared;
+    let Shared { outbox, focus, wakers, logins, once } = shared;
     let mut tasks = JoinSet::new();
     let context = target.context.clone();
     let (maker, clients) = clients();
@@ -77,6 +79,7 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
             said: said.clone(),
             gate: gate.clone(),
             resume: Default::default(),
+            once,
         };
         tasks.spawn(supervise(watch, outbox.clone(), wakers.clone()));
     }
@@ -91,8 +94,15 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
     };
     tasks.spawn(probes.run());
     let (sql_again, again) = watch::channel(0);
-    let sampler =
-        Sampler { clients: clients.clone(), pictures: seen.clone(), focus, outbox: outbox.clone(), logins, again };
+    let sampler = Sampler {
+        clients: clients.clone(),
+        pictures: seen.clone(),
+        focus,
+        outbox: outbox.clone(),
+        logins,
+        kept: Arc::default(),
+        again,
+    };
     tasks.spawn(sampler.run());
     Running { clients, pictures: seen, probe_again, sql_again, _tasks: tasks }
 }

@@ -248,6 +248,24 @@ impl Gather {
         self.published = Some(Instant::now());
         let dirty = std::mem::take(&mut self.dirty);
         let Some(world) = &self.world else { return };
+        if !dirty.clusters.is_empty() {
+            self.pictures.send_modify(|pictures| {
+                let pictures = Arc::make_mut(pictures);
+                for key in dirty.clusters {
+                    match self.last.get(&key) {
+                        Some(cluster) => {
+                            pictures.insert(key, cluster.clone());
+                            self.outbox.publish(Fact::Cluster(cluster.clone()));
+                        }
+                        None => {
+                            pictures.remove(&key);
+                            self.outbox.publish(Fact::ClusterGone(key));
+                        }
+                    }
+                }
+            });
+        }
+        // Last, so that whoever has seen the nodes has seen the clusters.
         if dirty.nodes {
             self.outbox.publish(Fact::Nodes(self.context.clone(), Arc::new(world.nodes())));
         }
@@ -256,24 +274,6 @@ impl Gather {
         {
             self.outbox.publish(Fact::Operators(self.context.clone(), Arc::new(operators)));
         }
-        if dirty.clusters.is_empty() {
-            return;
-        }
-        self.pictures.send_modify(|pictures| {
-            let pictures = Arc::make_mut(pictures);
-            for key in dirty.clusters {
-                match self.last.get(&key) {
-                    Some(cluster) => {
-                        pictures.insert(key, cluster.clone());
-                        self.outbox.publish(Fact::Cluster(cluster.clone()));
-                    }
-                    None => {
-                        pictures.remove(&key);
-                        self.outbox.publish(Fact::ClusterGone(key));
-                    }
-                }
-            }
-        });
     }
 
     /// Tells the listed events, oldest first, once the clusters they are about are known.

@@ -67,6 +67,8 @@ pub struct Watch {
     pub gate: watch::Receiver<bool>,
     /// Where each scope's watch goes on.
     pub resume: BTreeMap<Scope, String>,
+    /// The list is read once and nothing is watched after.
+    pub once: bool,
 }
 
 /// The longest a list's page or the beginning of a watch may take.
@@ -140,13 +142,16 @@ impl Source for Watch {
     }
 }
 
+/// How the reason of a kind begins that this Kubernetes does not know.
+pub const NOT_INSTALLED: &str = "this Kubernetes has no";
+
 /// Why a kind can't be had, with the verb and the resource that a right would name.
 fn absence(kind: Kind, trouble: &Trouble) -> String {
     let (group, version, plural, _) = kind.api();
     match trouble.kind {
         TroubleKind::Forbidden if group.is_empty() => format!("no permission to list and watch {plural}"),
         TroubleKind::Forbidden => format!("no permission to list and watch {plural}.{group}"),
-        _ => format!("this Kubernetes has no {plural} in {group}/{version}"),
+        _ => format!("{NOT_INSTALLED} {plural} in {group}/{version}"),
     }
 }
 
@@ -182,6 +187,7 @@ impl Watch {
                     said: self.said.clone(),
                     gate: self.gate.clone(),
                     version: from,
+                    once: self.once,
                 };
                 follow.run(pulse)
             })
@@ -219,6 +225,7 @@ struct Follow {
     said: mpsc::Sender<Said>,
     gate: watch::Receiver<bool>,
     version: Option<String>,
+    once: bool,
 }
 
 /// A list as the API sends it.
@@ -253,6 +260,9 @@ impl Follow {
                 && let Err(t) = self.list(pulse).await
             {
                 break t;
+            }
+            if self.once {
+                std::future::pending::<()>().await;
             }
             let began = Instant::now();
             match self.spell(pulse).await {

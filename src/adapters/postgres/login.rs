@@ -5,12 +5,15 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
 use crate::adapters::kubernetes::client::get;
 use crate::adapters::kubernetes::trouble::Trouble;
 use crate::domain::cluster::Cluster;
+use crate::domain::names::ClusterKey;
 
 /// A name and a password. Never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,10 +43,12 @@ pub fn secrets(cluster: &Cluster, configured: &BTreeMap<String, String>) -> Vec<
     let own = cluster.key.to_string();
     let chosen =
         configured.get(&own).or_else(|| configured.get("*")).map(|name| name.replace("{cluster}", &cluster.key.name));
-    let told = |role: &str| cluster.secrets.get(role).cloned();
-    let usual = |suffix: &str| format!("{}-{suffix}", cluster.key.name);
-    let in_order =
-        [chosen, told("superuser").or_else(|| Some(usual("superuser"))), told("app").or_else(|| Some(usual("app")))];
+    // Without superuser access there is no such secret, and asking for it would only cost time.
+    let told = |role: &str| match cluster.secrets.is_empty() {
+        true => Some(format!("{}-{role}", cluster.key.name)),
+        false => cluster.secrets.get(role).cloned(),
+    };
+    let in_order = [chosen, told("superuser"), told("app")];
     for name in in_order.into_iter().flatten() {
         if !names.contains(&name) {
             names.push(name);
@@ -76,6 +81,38 @@ pub async fn authority(client: &kube::Client, cluster: &Cluster) -> Result<Vec<u
     decoded(&data, "ca.crt").ok_or_else(|| format!("secret {secret} holds no ca.crt"))
 }
 
+/// A login with the authority that signs the servers' certificates, or why there is none.
+type Access = Result<Arc<(Login, Vec<u8>)>, String>;
+
+/// What was read of secrets, for a while: all instances of a cluster ask for the same, and at the same time.
+#[derive(Default)]
+pub struct Kept(Mutex<BTreeMap<(ClusterKey, String), (Instant, Access)>>);
+
+/// How long what was read is good for: a password may be changed.
+const FRESH: Duration = Duration::from_secs(30);
+
+impl Kept {
+    /// Reads a login and the authority, or gives what was read a moment ago.
+    ///
+    /// # Errors
+    /// One of the secrets can't be read.
+    pub async fn access(&self, client: &kube::Client, cluster: &Cluster, secret: &str) -> Access {
+        // Held while reading, so that whoever else asks waits for this answer.
+        let mut kept = self.0.lock().await;
+        let id = (cluster.key.clone(), secret.to_owned());
+        if let Some((at, access)) = kept.get(&id)
+            && at.elapsed() < FRESH
+        {
+            return access.clone();
+        }
+        let read = tokio::try_join!(login(client, &cluster.key.namespace, secret), authority(client, cluster));
+        let access = read.map(Arc::new);
+        kept.retain(|_, (at, _)| at.elapsed() < FRESH);
+        kept.insert(id, (Instant::now(), access.clone()));
+        access
+    }
+}
+
 async fn data(client: &kube::Client, namespace: &str, secret: &str) -> Result<Value, String> {
     let path = format!("/api/v1/namespaces/{namespace}/secrets/{secret}");
     let answer = match timeout(ANSWER, client.request::<Value>(get(&path))).await {
@@ -93,7 +130,6 @@ fn decoded(data: &Value, field: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::domain::cluster::Operator;
-    use crate::domain::names::ClusterKey;
 
     #[test]
     fn the_most_able_login_first() {
@@ -101,7 +137,9 @@ mod tests {
         assert_eq!(secrets(&cluster, &BTreeMap::new()), ["demo-superuser", "demo-app"]);
         cluster.secrets.insert("app".into(), "owner".into());
         let configured = BTreeMap::from([("pg/demo".to_owned(), "monitor".to_owned())]);
-        assert_eq!(secrets(&cluster, &configured), ["monitor", "demo-superuser", "owner"]);
+        assert_eq!(secrets(&cluster, &configured), ["monitor", "owner"], "there is no superuser access");
+        cluster.secrets.insert("superuser".into(), "root".into());
+        assert_eq!(secrets(&cluster, &configured), ["monitor", "root", "owner"]);
         let every = BTreeMap::from([("*".to_owned(), "{cluster}-monitor".to_owned())]);
         assert_eq!(secrets(&cluster, &every)[0], "demo-monitor");
     }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::login::{self, Login};
+use super::login::{self, Kept};
 use super::query::Known;
 use super::wire::{self, Refusal, Session};
 use crate::adapters::inbox::Outbox;
@@ -59,6 +59,8 @@ pub struct Sampler {
     pub outbox: Outbox,
     /// How to log in.
     pub logins: Arc<Logins>,
+    /// What was read of secrets, shared by the instances of a cluster.
+    pub kept: Arc<Kept>,
     /// Asks for a new try of every way.
     pub again: watch::Receiver<u64>,
 }
@@ -114,8 +116,12 @@ impl Sampler {
 
 /// A way to a server, and what is kept of it.
 enum Way {
-    Dsn(String),
-    Tunnel { secret: String, kept: Option<(Login, Vec<u8>)> },
+    /// A connection string, and whether it may lead to any instance.
+    Dsn {
+        text: String,
+        any: bool,
+    },
+    Tunnel(String),
     Exec,
 }
 
@@ -181,10 +187,11 @@ impl One {
         let strings = logins
             .dsn
             .iter()
-            .filter(|d| (d.cluster == own || d.cluster == full) && d.instance.as_ref() == Some(&self.subject.1))
-            .map(|d| Way::Dsn(d.text.clone()));
+            .filter(|d| d.cluster == own || d.cluster == full)
+            .filter(|d| d.instance.as_ref().is_none_or(|i| *i == self.subject.1))
+            .map(|d| Way::Dsn { text: d.text.clone(), any: d.instance.is_none() });
         let secrets = login::secrets(cluster, &logins.secrets).into_iter();
-        strings.chain(secrets.map(|secret| Way::Tunnel { secret, kept: None })).chain([Way::Exec]).collect()
+        strings.chain(secrets.map(Way::Tunnel)).chain([Way::Exec]).collect()
     }
 
     /// Asks by the first way that is open. Closed ones are dropped from `ways`; when none is left, the reasons of all are
@@ -204,7 +211,7 @@ impl One {
             return answer;
         }
         let mut closed = Vec::new();
-        while let Some(way) = ways.first_mut() {
+        while let Some(way) = ways.first() {
             let refusal = match self.by(way, cluster, pod, session).await {
                 Ok(sample) => return Ok(sample),
                 Err(refusal) => refusal,
@@ -220,7 +227,7 @@ impl One {
 
     async fn by(
         &mut self,
-        way: &mut Way,
+        way: &Way,
         cluster: &Cluster,
         pod: &Pod,
         session: &mut Option<Session>,
@@ -228,19 +235,15 @@ impl One {
         let client = self.sampler.clients.get().await.client;
         let opened = match way {
             Way::Exec => return wire::by_exec(&client, cluster, pod, &mut self.known, BY_EXEC - PATIENCE).await,
-            Way::Dsn(text) => wire::by_dsn(text).await,
-            Way::Tunnel { secret, kept } => {
-                let (login, authority) = match kept {
-                    Some(kept) => kept,
-                    None => {
-                        let read = tokio::try_join!(
-                            login::login(&client, &cluster.key.namespace, secret),
-                            login::authority(&client, cluster)
-                        );
-                        kept.insert(read.map_err(Refusal::closed)?)
-                    }
-                };
-                wire::through_tunnel(&client, cluster, pod, login, authority).await
+            Way::Dsn { text, any } => match wire::by_dsn(text).await {
+                Ok(session) if *any && !session.is_on(pod, cluster.primary.as_ref() == Some(&self.subject.1)) => {
+                    Err(Refusal::closed("the connection string leads to another instance"))
+                }
+                other => other,
+            },
+            Way::Tunnel(secret) => {
+                let access = self.sampler.kept.access(&client, cluster, secret).await.map_err(Refusal::closed)?;
+                wire::through_tunnel(&client, cluster, pod, &access.0, &access.1).await
             }
         };
         let open = opened?;

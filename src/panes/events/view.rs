@@ -18,9 +18,9 @@ use crate::ui::widgets::table::{Column, Row, Table};
 const SHAPES: [Column; 5] = [
     Column::text("TIME", 8, 8).priority(0),
     Column::text("", 1, 1).priority(0),
-    Column::text("CLUSTER", 20, 26).priority(2),
+    Column::text("CLUSTER", 14, 26).priority(2),
     Column::text("WHAT", 12, 16).priority(0),
-    Column::text("", 20, 30).grow(1).priority(0),
+    Column::text("", 34, 60).grow(1).priority(0),
 ];
 
 fn table<'a>(events: &Events, empty: &'a str) -> Table<'a> {
@@ -73,7 +73,10 @@ fn row<'a>(happening: &Happening, before: Option<&Happening>, scene: &Scene<'_>,
         (Level::Ok, _) => Span::styled(look.marks.cursor, look.style(Role::Info)),
         (level, _) => Span::styled(look.marks.level(level), look.level(level)),
     };
-    let whose = happening.cluster.as_ref().map_or_else(|| happening.context.to_string(), ClusterKey::to_string);
+    // Where there is little room the name alone has to do; the filter and the description know the rest.
+    let narrow = scene.size.width < 110;
+    let name = |k: &ClusterKey| if narrow { k.name.to_string() } else { k.to_string() };
+    let whose = happening.cluster.as_ref().map_or_else(|| happening.context.to_string(), name);
     let gap = if w.object.is_empty() { "" } else { "  " };
     let object = Span::styled(format!("{}{gap}", w.object), dim);
     Row {

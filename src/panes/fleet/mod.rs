@@ -24,13 +24,12 @@ pub use view::reason_line;
 /// The pane's name.
 pub const ID: PaneId = "fleet";
 
-/// Lines of reasons under the selected cluster at most.
-const MOST_REASONS: usize = 4;
-
 /// The pane.
 #[derive(Default)]
 pub struct Fleet {
     selected: Option<ClusterKey>,
+    /// The selection was moved by hand; until then it is the first, the worst.
+    moved: bool,
     filter: Field,
     typing: bool,
     sort: Option<Column>,
@@ -88,24 +87,19 @@ impl Fleet {
             rows.reverse();
         }
         self.several_contexts = rows.first().is_some_and(|f| rows.iter().any(|d| d.key.context != f.key.context));
-        let place = self.place();
+        let place = if self.moved { self.place() } else { 0 };
         self.order = rows.into_iter().map(|d| d.key.clone()).collect();
-        if self.selected.as_ref().is_none_or(|s| !self.order.contains(s)) {
+        if !self.moved || self.selected.as_ref().is_none_or(|s| !self.order.contains(s)) {
             self.go(place);
         }
         self.made_of = Some(recipe);
     }
 
-    /// Lines of a cluster: its own, and its reasons or poolers.
+    /// Lines of a cluster: its own, and one of reasons. They do not depend on the selection, so that no row moves away
+    /// from under the eye or the mouse.
     fn lines(&self, scene: &Scene<'_>, n: usize) -> u16 {
         let judged = self.order.get(n).and_then(|key| scene.known.judged.get(key));
-        let Some(judged) = judged else { return 1 };
-        let selected = self.selected.as_ref() == Some(&judged.digest.key);
-        let reasons = judged.health.reasons().filter(|r| r.level != Level::Ok).count();
-        if selected {
-            return 1 + (reasons + judged.digest.poolers.len()).min(MOST_REASONS) as u16;
-        }
-        1 + u16::from(reasons > 0 && !self.terse)
+        1 + u16::from(judged.is_some_and(|j| !self.terse && j.digest.level != Level::Ok))
     }
 
     fn table<'a>(&self, lines: &'a dyn Fn(usize) -> u16, empty: &'a str) -> Table<'a> {
@@ -119,8 +113,9 @@ impl Fleet {
         }
     }
 
+    /// Where the list is.
     fn area(scene: &Scene<'_>) -> Rect {
-        Rect { x: 0, y: 0, width: scene.size.width, height: scene.size.height }
+        view::parts(Rect { x: 0, y: 0, width: scene.size.width, height: scene.size.height }).0
     }
 
     fn page(&self, scene: &Scene<'_>) -> usize {
@@ -171,6 +166,7 @@ impl Pane for Fleet {
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
         let place = self.place();
+        self.moved |= command.scope() == Scope::List;
         match command {
             Command::Up => self.go(place.saturating_sub(1)),
             Command::Down => self.go(place + 1),
@@ -227,6 +223,7 @@ impl Pane for Fleet {
             Some(place) => self.go(place),
             None => {}
         }
+        self.moved = true;
         self.settle(scene);
         self.selected.clone().map(Wish::Choose).into_iter().collect()
     }
@@ -237,6 +234,11 @@ impl Pane for Fleet {
 
     fn chosen(&mut self, key: &ClusterKey) {
         self.selected = Some(key.clone());
+        self.moved = true;
+    }
+
+    fn suggests(&self) -> Option<&ClusterKey> {
+        self.selected.as_ref()
     }
 
     fn selected(&self, scene: &Scene<'_>) -> Option<Selected> {
@@ -247,7 +249,7 @@ impl Pane for Fleet {
 
     fn visible(&self, scene: &Scene<'_>) -> Vec<ClusterKey> {
         let lines = |n: usize| self.lines(scene, n);
-        let rows = self.table(&lines, "").visible(scene.size.height.saturating_sub(1));
+        let rows = self.table(&lines, "").visible(Self::area(scene).height.saturating_sub(1));
         self.order.get(rows).map(<[_]>::to_vec).unwrap_or_default()
     }
 

@@ -12,18 +12,60 @@ use crate::domain::health::{Level, Reason};
 use crate::domain::names::ClusterKey;
 use crate::domain::quantity;
 use crate::panes::known::Judged;
-use crate::panes::{Scene, loading};
+use crate::panes::{Scene, loading, rule};
+use crate::ui::layout::{inset, split_bottom, split_top};
+use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table::Row;
 
 /// An answer older than this is dimmed: unseen clusters are asked every 10 s, and one may be missed.
 const STALE: SignedDuration = SignedDuration::from_secs(25);
 
+/// The list above, and the selected cluster's reasons below where there is room for both.
+pub fn parts(area: Rect) -> (Rect, Rect) {
+    if area.height < 19 { (area, Rect { height: 0, ..area }) } else { split_bottom(area, (area.height / 3).min(12)) }
+}
+
 /// Draws the list.
 pub fn draw(fleet: &Fleet, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+    let (list, below) = parts(area);
     let empty = empty_words(fleet, scene);
     let lines = |n: usize| fleet.lines(scene, n);
-    fleet.table(&lines, &empty).draw(area, buf, look, |n| row(fleet, scene, look, n));
+    fleet.table(&lines, &empty).draw(list, buf, look, |n| row(fleet, scene, look, n));
+    let selected = fleet.selected.as_ref().and_then(|k| scene.known.judged.get(k));
+    if let Some(judged) = selected.filter(|_| below.height > 1) {
+        why(judged, scene, look, below, buf);
+    }
+}
+
+/// Why the selected cluster is judged as it is: every reason with its witness, then its poolers.
+fn why(judged: &Judged, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+    let (head, body) = split_top(area, 1);
+    let body = inset(body, 2, 0);
+    rule(&judged.digest.key.to_string(), look, head, buf);
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    let reasons = judged.health.reasons().filter(|r| r.level != Level::Ok);
+    lines.extend(reasons.map(|r| reason_line(r, scene.now, look)));
+    if lines.is_empty() {
+        let asked = judged.digest.seen.map(|t| format!("  asked {} ago", quantity::age(t, scene.now)));
+        lines.push(Line::from(vec![
+            Span::styled(format!("{} ", look.marks.good), look.style(Role::Good)),
+            Span::styled("available and recoverable, as far as every witness says", look.style(Role::Text)),
+            Span::styled(asked.unwrap_or_default(), look.style(Role::Dim)),
+        ]));
+    }
+    for (level, text) in &judged.digest.poolers {
+        let style = if *level == Level::Ok { look.style(Role::Dim) } else { look.level(*level) };
+        lines.push(Line::styled(format!("{} {text}", look.marks.pooler), style));
+    }
+    let room = usize::from(body.height);
+    let left = lines.len().saturating_sub(room);
+    for (n, mut line) in lines.into_iter().take(room).enumerate() {
+        if n + 1 == room && left > 0 {
+            line.push_span(Span::styled(format!("  and {left} more"), look.style(Role::Dim)));
+        }
+        put_line(buf, body, body.x, body.y + n as u16, &cut_line(line, usize::from(body.width), look.marks.more));
+    }
 }
 
 fn row<'a>(fleet: &Fleet, scene: &Scene<'a>, look: &Look, n: usize) -> Row<'a> {
@@ -36,63 +78,34 @@ fn row<'a>(fleet: &Fleet, scene: &Scene<'a>, look: &Look, n: usize) -> Row<'a> {
     for column in ALL {
         let (text, level) = column.cell(d, &look.marks, scene.now, fleet.several_contexts);
         let stale = lost || (column.sampled() && old);
-        cells.push(Line::styled(text, cell_style(look, level, stale, column == ALL[0])));
+        cells.push(Line::styled(text, cell_style(look, level, stale, column == ALL[0] && d.level != Level::Ok)));
     }
-    let selected = fleet.selected.as_ref() == Some(&d.key);
-    let under = under(judged, scene, look, usize::from(fleet.lines(scene, n)).saturating_sub(1), selected);
+    let reasons: Vec<&Reason> = judged.health.reasons().filter(|r| r.level != Level::Ok).collect();
+    let under = if fleet.lines(scene, n) > 1 { vec![joined(&reasons, scene.now, look)] } else { vec![] };
     Row { cells, under, style: Style::default() }
 }
 
-fn cell_style(look: &Look, level: Level, stale: bool, name: bool) -> Style {
+/// Names of clusters that want attention stand out; those that are well are plain text.
+fn cell_style(look: &Look, level: Level, stale: bool, stands_out: bool) -> Style {
     match level {
         _ if stale => look.style(Role::Stale),
-        Level::Ok if name => look.style(Role::Title),
+        Level::Ok if stands_out => look.style(Role::Title),
         Level::Ok => look.style(Role::Text),
         level => look.level(level),
     }
 }
 
-/// The lines under a cluster: the worst reason on each, as many as there is room for; the rest counted.
-fn under<'a>(judged: &'a Judged, scene: &Scene<'_>, look: &Look, room: usize, selected: bool) -> Vec<Line<'a>> {
-    let mut out = Vec::new();
-    let reasons: Vec<&Reason> = judged.health.reasons().filter(|r| r.level != Level::Ok).collect();
-    if room == 0 {
-        return out;
-    }
-    if !selected && !reasons.is_empty() {
-        out.push(joined(&reasons, scene.now, look));
-        return out;
-    }
-    for (n, reason) in reasons.iter().enumerate().take(room) {
-        let mut line = reason_line(reason, scene.now, look);
-        let left = reasons.len() - n - 1;
-        if n + 1 == room && left > 0 {
-            line.push_span(Span::styled(format!("  and {left} more"), look.style(Role::Dim)));
-        }
-        out.push(line);
-    }
-    for (level, text) in judged.digest.poolers.iter().take(room.saturating_sub(out.len())) {
-        let style = if *level == Level::Ok { look.style(Role::Dim) } else { look.level(*level) };
-        out.push(Line::from(vec![
-            Span::styled(format!("{} ", look.marks.pooler), style),
-            Span::styled(text.as_str(), style),
-        ]));
-    }
-    out
-}
-
 /// `archiver failing for 14m (pg_stat_archiver on …, 2s ago)`.
 pub fn reason_line<'a>(reason: &'a Reason, now: Timestamp, look: &Look) -> Line<'a> {
-    let words = look.level(reason.level);
     let dim = look.style(Role::Dim);
     Line::from(vec![
-        Span::styled(format!("{} ", look.marks.level(reason.level)), words),
-        Span::styled(reason.text.as_str(), words),
+        Span::styled(format!("{} ", look.marks.level(reason.level)), look.level(reason.level)),
+        Span::styled(reason.text.as_str(), look.style(Role::Text)),
         Span::styled(format!("  {}, {} ago", reason.witness, quantity::age(reason.seen, now)), dim),
     ])
 }
 
-/// The reasons on one line, worst first, each in its colour.
+/// The reasons on one line, worst first. Their colour is the row's mark's: lines of red would hide which row is meant.
 fn joined<'a>(reasons: &[&'a Reason], now: Timestamp, look: &Look) -> Line<'a> {
     let dim = look.style(Role::Dim);
     let mut spans = Vec::new();
@@ -100,7 +113,7 @@ fn joined<'a>(reasons: &[&'a Reason], now: Timestamp, look: &Look) -> Line<'a> {
         if !spans.is_empty() {
             spans.push(Span::styled(format!(" {} ", look.marks.dot), dim));
         }
-        spans.push(Span::styled(reason.text.as_str(), look.level(reason.level)));
+        spans.push(Span::styled(reason.text.as_str(), look.style(Role::Text)));
         if spans.len() == 1 {
             let witness = format!(" ({}, {} ago)", reason.witness, quantity::age(reason.seen, now));
             spans.push(Span::styled(witness, dim));

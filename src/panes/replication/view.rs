@@ -92,9 +92,6 @@ fn title(pane: &Replication, s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf:
     let dot = format!(" {} ", look.marks.dot);
     let units = if pane.units == Units::Bytes { "bytes" } else { "time" };
     let what = format!("{dot}{} lag in {units}{dot}{}", stage_word(pane.stage), WINDOWS[pane.window].1);
-    let x = put(buf, area, area.x + 1, area.y, &s.cluster.key.name, look.style(Role::Title));
-    let x = put(buf, area, x, area.y, &format!("{dot}{}", s.cluster.key.namespace), dim);
-    put(buf, area, x, area.y, &what, look.style(Role::Text));
     let right = match (pane.held, pane.cursor) {
         (_, Some(at)) => Line::styled(
             format!("{} at {}", look.marks.cursor, times::clock(at, scene.habits)),
@@ -109,6 +106,13 @@ fn title(pane: &Replication, s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf:
             Line::styled(seen.map_or("not measured".into(), |a| format!("measured {a} ago")), dim)
         }
     };
+    let mut left = vec![Span::styled(s.cluster.key.name.to_string(), look.style(Role::Title))];
+    if area.width >= 80 {
+        left.push(Span::styled(format!("{dot}{}", s.cluster.key.namespace), dim));
+    }
+    left.push(Span::styled(what, look.style(Role::Text)));
+    let room = usize::from(area.width).saturating_sub(right.width() + 3);
+    put_line(buf, area, area.x + 1, area.y, &cut_line(Line::from(left), room, look.marks.more));
     put_line(buf, area, area.right().saturating_sub(right.width() as u16 + 1), area.y, &right);
 }
 

@@ -162,7 +162,7 @@ impl Card<'_> {
         let text = format!("replay {}", fleet::lag(&self.one.lag, false, &self.look.marks));
         let series =
             self.history.and_then(|h| h.standbys.get(self.one.name())).and_then(|s| s.bytes.get(&Stage::Replay));
-        let room = cells.saturating_sub(width(&text) + 1).min(10);
+        let room = cells.saturating_sub(width(&text) + 1).min(24);
         let mut line = Line::styled(text, self.said(Role::Text));
         if let Some(series) = series.filter(|_| room >= 4) {
             let values: Vec<_> =
@@ -180,12 +180,13 @@ impl Card<'_> {
             return Line::default();
         };
         let text = format!("writes {}/s", quantity::bytes(rate as u64));
-        let room = cells.saturating_sub(width(&text) + 1).min(10);
+        let room = cells.saturating_sub(width(&text) + 1).min(24);
         let mut line = Line::styled(text, self.said(Role::Text));
         if room >= 4 {
             let values: Vec<_> =
                 series.window(self.now - TREND, self.now, room).iter().map(|b| b.map(|b| f64::from(b.max))).collect();
-            let spark = bar::sparkline(&values, room, 1e6, self.look);
+            // A steady rate stands at half height: what it does is what one looks for, not that it is there.
+            let spark = bar::sparkline(&values, room, (rate * 2.0).max(1e6), self.look);
             line.push_span(Span::styled(format!(" {spark}"), self.look.graph(0)));
         }
         line

@@ -57,7 +57,8 @@ fn promise(promise: &Promise, look: &Look) -> Option<Span<'static>> {
             Span::styled(format!("Quorum holds (R {} + W {} > N {}).", q.r, q.w, q.n), look.style(Role::Good))
         }
         Promise::Quorum(q) => {
-            let words = format!("Quorum does not hold (R {} + W {} ≤ N {}).", q.r, q.w, q.n);
+            let not_more = if look.marks.ascii { "<=" } else { "≤" };
+            let words = format!("Quorum does not hold (R {} + W {} {not_more} N {}).", q.r, q.w, q.n);
             Span::styled(words, look.style(Role::Bad))
         }
         Promise::Unknown(why) => Span::styled(format!("Quorum can't be told: {why}."), look.style(Role::Unknown)),

@@ -17,7 +17,7 @@ use crate::domain::picture::Picture;
 use crate::domain::{quantity, quorum};
 use crate::panes::digest::Digest;
 use crate::panes::known::Judged;
-use crate::panes::{Scene, events, fleet, loading};
+use crate::panes::{Scene, events, fleet, loading, rule};
 use crate::ui::layout::split_top;
 use crate::ui::text::{cut, cut_line, fit, put, put_line, width};
 use crate::ui::theme::{Look, Role};
@@ -104,16 +104,6 @@ pub fn draw(topology: &Topology, scene: &Scene<'_>, look: &Look, area: Rect, buf
     }
 }
 
-/// `── events ────────`.
-fn rule(text: &str, look: &Look, area: Rect, buf: &mut Buffer) {
-    let line = look.marks.rule;
-    let style = look.style(Role::Border);
-    let x = put(buf, area, area.x, area.y, &format!("{line}{line} "), style);
-    let x = put(buf, area, x, area.y, text, look.style(Role::Dim));
-    let rest = usize::from(area.right().saturating_sub(x + 1));
-    put(buf, area, x, area.y, &format!(" {}", line.repeat(rest)), style);
-}
-
 /// `pg-primary · cnpg-database         ● ok   3/3 ready · sync 1 of 1 · timeline 2 · WAL 1.2 MB/s`.
 fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     let (area, d) = (s.plan.title, s.digest);
@@ -142,6 +132,11 @@ fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     }
     if let Some((_, rate)) = scene.known.history.of(&s.cluster.key).and_then(|h| h.wal_rate.last()) {
         add(format!("WAL {}/s", quantity::bytes(rate as u64)), Level::Ok);
+    }
+    // The name has its place before figures that stand below too.
+    let most = usize::from(area.width).saturating_sub(width(&s.cluster.key.name) + 4).max(10);
+    while right.len() > 1 && right.iter().map(Span::width).sum::<usize>() > most {
+        right.truncate(right.len() - 2);
     }
     let right = Line::from(right);
     let mut left = vec![Span::styled(s.cluster.key.name.to_string(), look.style(Role::Title))];
@@ -288,7 +283,10 @@ fn draw_card(
 /// Instances as lines, where columns have no room.
 fn list(looked: &Looked, s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     let (head, body) = split_top(s.plan.zones, 1);
-    let [name_w, word_w, zone_w, lsn_w] = [22usize, 14, 12, 13];
+    let names = looked.columns.iter().flat_map(Column::instances).map(|i| width(i.as_str()));
+    let narrow = head.width < 90;
+    let name_w = names.max().unwrap_or(8).clamp(8, if narrow { 18 } else { 30 });
+    let [word_w, zone_w, lsn_w] = if narrow { [13usize, 4, 11] } else { [20, 12, 13] };
     let heads = format!(
         "  {} {} {} {:>lsn_w$}  LAG",
         fit("INSTANCE", name_w, ""),
@@ -313,13 +311,21 @@ fn list(looked: &Looked, s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mu
             Span::styled(format!("{} ", card::mark(one, &look.marks)), card::style(one, look)),
             Span::styled(format!("{} ", fit(name.as_str(), name_w, more)), card::style(one, look)),
             Span::styled(format!("{} ", fit(&card::word(one), word_w, more)), word_style(s, one.name(), look, text)),
-            Span::styled(format!("{} ", fit(column.title(), zone_w, more)), look.style(Role::Dim)),
+            Span::styled(format!("{} ", fit(&zone_word(column, narrow), zone_w, more)), look.style(Role::Dim)),
             Span::styled(format!("{lsn:>lsn_w$}  {lag}"), text),
         ]);
         put_line(buf, area, area.x + 1, area.y, &line);
         if looked.instance.as_ref() == Some(name) {
             buf.set_style(area, look.style(Role::Selected));
         }
+    }
+}
+
+fn zone_word(column: &Column, narrow: bool) -> String {
+    match &column.zone {
+        Some(zone) if narrow => fleet::short_zone(zone.as_str()),
+        Some(zone) => zone.to_string(),
+        None => "?".into(),
     }
 }
 

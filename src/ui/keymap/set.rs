@@ -32,21 +32,35 @@ impl Keymaps {
     pub fn with(own: impl IntoIterator<Item = (String, String)>) -> (Keymaps, Vec<Mistake>) {
         let shipped: BTreeMap<String, Written> =
             shipped_files().map(|(f, text)| (stem(&f), read(&f, text).0)).collect();
-        let mut written = shipped.clone();
+        let mut sound = shipped.clone();
+        let mut whole = shipped.clone();
         let mut mistakes = Vec::new();
+        let mut files = Vec::new();
         for (file, text) in own {
             let (keymap, wrong) = read(&file, &text);
             if wrong.is_empty() {
-                written.insert(stem(&file), keymap);
+                sound.insert(stem(&file), keymap.clone());
             }
+            whole.insert(stem(&file), keymap);
             mistakes.extend(wrong);
+            files.push(file);
+        }
+        // Told of all, the ones with mistakes too: everything at once.
+        let later = whole.keys().filter_map(|name| resolve(name, &whole).err()).flatten();
+        for m in later.filter(|m| files.contains(&m.file)).collect::<Vec<_>>() {
+            if !mistakes.contains(&m) {
+                mistakes.push(m);
+            }
         }
         let mut all = BTreeMap::new();
-        for (name, keymap) in &written {
-            let resolved = match resolve(name, &written) {
+        for (name, keymap) in &sound {
+            let resolved = match resolve(name, &sound) {
                 Ok(map) => Some(map),
-                Err(wrong) => {
-                    mistakes.extend(wrong.into_iter().filter(|m| m.file == keymap.file));
+                Err(_) => {
+                    if mistakes.iter().all(|m| m.file != keymap.file) {
+                        let what = "not used: there are mistakes in what it inherits";
+                        mistakes.push(Mistake::of_file(&keymap.file, what));
+                    }
                     shipped.get(name).and_then(|_| resolve(name, &shipped).ok())
                 }
             };

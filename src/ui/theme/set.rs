@@ -43,29 +43,40 @@ impl Themes {
     pub fn with(own: impl IntoIterator<Item = (String, String)>) -> (Themes, Vec<Mistake>) {
         let shipped: BTreeMap<String, Written> =
             shipped_files().map(|(f, text)| (stem(&f), read(&f, text).0)).collect();
-        let mut written = shipped.clone();
+        let mut sound = shipped.clone();
+        let mut whole = shipped.clone();
         let mut mistakes = Vec::new();
+        let mut files = Vec::new();
         for (file, text) in own {
             let (theme, wrong) = read(&file, &text);
             if wrong.is_empty() {
-                written.insert(stem(&file), theme);
+                sound.insert(stem(&file), theme.clone());
             }
+            whole.insert(stem(&file), theme);
             mistakes.extend(wrong);
+            files.push(file);
+        }
+        // Told of all, the ones with mistakes too: everything at once.
+        let later = whole.keys().filter_map(|name| resolve(name, &whole).err()).flatten();
+        for m in later.filter(|m| files.contains(&m.file)).collect::<Vec<_>>() {
+            if !mistakes.contains(&m) {
+                mistakes.push(m);
+            }
         }
         let mut all = BTreeMap::new();
-        for (name, theme) in &written {
-            match resolve(name, &written) {
-                Ok(theme) => {
-                    all.insert(name.clone(), theme);
-                }
-                Err(wrong) => {
-                    mistakes.extend(wrong.into_iter().filter(|m| m.file == theme.file));
-                    // What ships resolves among itself; a test says so.
-                    if let Some(Ok(theme)) = shipped.get(name).map(|_| resolve(name, &shipped)) {
-                        all.insert(name.clone(), theme);
+        for (name, theme) in &sound {
+            let resolved = match resolve(name, &sound) {
+                Ok(theme) => Some(theme),
+                Err(_) => {
+                    if mistakes.iter().all(|m| m.file != theme.file) {
+                        mistakes
+                            .push(Mistake::of_file(&theme.file, "not used: there are mistakes in what it inherits"));
                     }
+                    // What ships resolves among itself; a test says so.
+                    shipped.get(name).and_then(|_| resolve(name, &shipped).ok())
                 }
-            }
+            };
+            all.extend(resolved.map(|theme| (name.clone(), theme)));
         }
         (Themes { all }, mistakes)
     }

@@ -103,12 +103,29 @@ fn every_mistake_has_its_place_and_the_nearest_name() {
             "mine.toml:3:21: no such part of a style: `blod`; did you mean `bold`?",
             "mine.toml:4:8: expected a colour, or a table such as { fg = \"#ffffff\", bold = true }, found an integer",
             "mine.toml:6:5: no colour: `#12`; write #rrggbb or a terminal colour",
+            "mine.toml:1:12: no such theme: `gruvbocks`; did you mean `gruvbox`?",
         ]
     );
     let (_, wrong) = own("inherits = \"defualt\"");
     assert_eq!(wrong, ["mine.toml:1:12: no such theme: `defualt`; did you mean `default`?"]);
     let (_, wrong) = own("inherits = \"mine\"");
     assert_eq!(wrong, ["mine.toml:1:12: `mine` inherits itself through `mine`"]);
+    let files = [
+        ("a.toml", "inherits = \"b\""),
+        ("b.toml", "inherits = \"a\"\ngodo = \"red\""),
+        ("c.toml", "inherits = \"b\""),
+    ];
+    let (_, wrong) = Themes::with(files.map(|(f, t)| (f.to_owned(), t.to_owned())));
+    let wrong: Vec<_> = wrong.iter().map(|m| m.line()).collect();
+    assert_eq!(
+        wrong,
+        [
+            "b.toml:2:1: no such role: `godo`; did you mean `good`?",
+            "b.toml:1:12: `b` inherits itself through `a`",
+            "a.toml:1:12: `a` inherits itself through `b`",
+            "c.toml:1:1: not used: there are mistakes in what it inherits",
+        ]
+    );
     let (_, wrong) = own("good = \"ambre\"");
     assert_eq!(wrong, ["mine.toml:1:8: no such colour: `ambre`; did you mean `amber`?"]);
 }

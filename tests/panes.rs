@@ -1,0 +1,89 @@
+//! Every pane at three sizes in four states, as text and as letters of styles.
+
+#[expect(dead_code, reason = "a part of the world is enough here")]
+mod scenario;
+
+use howdah::app::Msg;
+use howdah::ui::Depth;
+use scenario::play::{Play, setup};
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+/// Panes, and the keys that lead there: of a cluster with something to see.
+const PANES: [(&str, &str); 4] = [("fleet", ""), ("topology", "2"), ("replication", "3"), ("events", "4")];
+
+fn play(state: &str, size: (u16, u16)) -> Play {
+    match state {
+        "empty" => Play::empty(size),
+        "fresh" => Play::fresh(size),
+        "stale" => {
+            let mut play = Play::fresh(size);
+            play.send(Msg::Facts(scenario::late()));
+            play.wait(90);
+            play
+        }
+        "failing" => {
+            let mut play = Play::fresh(size);
+            play.wait(44);
+            play.send(Msg::Facts(scenario::failing()));
+            play
+        }
+        _ => unreachable!("no such state: {state}"),
+    }
+}
+
+fn check(state: &str) {
+    for size in SIZES {
+        for (pane, keys) in PANES {
+            let mut play = play(state, size);
+            play.keys(keys);
+            let name = format!("{pane}-{state}-{}x{}", size.0, size.1);
+            insta::assert_snapshot!(name, play.picture());
+        }
+    }
+}
+
+#[test]
+fn fresh() {
+    check("fresh");
+}
+
+#[test]
+fn stale() {
+    check("stale");
+}
+
+#[test]
+fn failing() {
+    check("failing");
+}
+
+#[test]
+fn empty() {
+    check("empty");
+}
+
+#[test]
+fn the_smallest_and_the_too_small() {
+    for (pane, keys) in PANES {
+        let mut play = Play::fresh((60, 15));
+        play.keys(keys);
+        insta::assert_snapshot!(format!("{pane}-fresh-60x15"), play.picture());
+    }
+    insta::assert_snapshot!("too-small", Play::fresh((59, 14)).picture());
+}
+
+#[test]
+fn without_colour_and_without_signs() {
+    let mut plain = setup((120, 40), "default", Depth::None);
+    plain.taste.ascii = true;
+    for (pane, keys) in PANES {
+        let mut play = Play::seeing(plain.clone());
+        play.keys(keys);
+        let picture = play.picture();
+        let odd: Vec<char> =
+            play.text().chars().filter(|c| !c.is_ascii() && !"予備バックアップ".contains(*c)).collect();
+        assert!(odd.is_empty(), "{pane}: {odd:?}");
+        insta::assert_snapshot!(format!("{pane}-plain"), picture);
+    }
+}
