@@ -31,8 +31,8 @@ pub struct World {
 }
 
 impl World {
-    /// Starts a server over an empty world.
-    pub async fn empty() -> World {
+    /// Starts a server over an empty world; clients mean this namespace when they name none.
+    pub async fn empty(ns: &str) -> World {
         let store = Store::new();
         let access = Access::default();
         let certificates = Certificates::generate(&["127.0.0.1", "localhost"]).expect("certificates");
@@ -47,7 +47,7 @@ impl World {
             server: server.url(),
             ca_pem,
             token: token.0,
-            namespace: "cnpg-database".into(),
+            namespace: ns.into(),
         };
         write_kubeconfig(&dir.path().join("kubeconfig"), &entry).expect("kubeconfig");
         World { store, access, server, dir }
@@ -55,8 +55,13 @@ impl World {
 
     /// Starts a server over three nodes and a cluster of three.
     pub async fn small() -> World {
-        let world = World::empty().await;
-        fill(&world.store);
+        World::small_in("cnpg-database").await
+    }
+
+    /// The same with the cluster in this namespace.
+    pub async fn small_in(ns: &str) -> World {
+        let world = World::empty(ns).await;
+        fill(&world.store, ns);
         world
     }
 
@@ -143,7 +148,7 @@ pub fn says_skipped(test: &str) {
 }
 
 /// Three nodes in three zones, a namespace and a cluster with its pods.
-pub fn fill(store: &Store) {
+pub fn fill(store: &Store, ns: &str) {
     for (i, zone) in ["1", "2", "3"].iter().enumerate() {
         let name = format!("node-{}", i + 1);
         let node = json!({"metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": format!("westeurope-{zone}"),
@@ -155,23 +160,23 @@ pub fn fill(store: &Store) {
                 "capacity": {"cpu": "4", "memory": "16Gi", "pods": "110"}, "allocatable": {"cpu": "4", "memory": "16Gi", "pods": "110"}}});
         store.create(&NODES, "", node).expect("node");
     }
-    for ns in ["default", "cnpg-database"] {
+    for ns in ["default", ns] {
         store.create(&NAMESPACES, "", json!({"metadata": {"name": ns}})).expect("namespace");
     }
     let cluster = json!({"metadata": {"name": "demo"}, "spec": {"instances": 3, "storage": {"size": "1Gi"}},
         "status": {"instances": 3, "readyInstances": 3, "phase": "Cluster in healthy state", "currentPrimary": "demo-1",
             "targetPrimary": "demo-1"}});
-    let cluster = store.as_manager("cloudnative-pg").create(&CLUSTERS, "cnpg-database", cluster).expect("cluster");
+    let cluster = store.as_manager("cloudnative-pg").create(&CLUSTERS, ns, cluster).expect("cluster");
     for i in 1..=3 {
-        store.create(&PODS, "cnpg-database", pod(i, &cluster)).expect("pod");
+        store.create(&PODS, ns, pod(i, &cluster)).expect("pod");
     }
     let service = json!({"metadata": {"name": "demo-rw", "labels": {"cnpg.io/cluster": "demo"}}, "spec": {
         "selector": {"cnpg.io/instanceRole": "primary"}, "ports": [{"name": "postgres", "port": 5432}]}});
-    store.create(&SERVICES, "cnpg-database", service).expect("service");
+    store.create(&SERVICES, ns, service).expect("service");
     let budget = json!({"metadata": {"name": "demo-primary"}, "spec": {"minAvailable": 1, "selector": {
         "matchLabels": {"cnpg.io/cluster": "demo", "cnpg.io/instanceRole": "primary"}}},
         "status": {"observedGeneration": 1, "disruptionsAllowed": 0, "currentHealthy": 1, "desiredHealthy": 1, "expectedPods": 1}});
-    store.create(&PDBS, "cnpg-database", budget).expect("budget");
+    store.create(&PDBS, ns, budget).expect("budget");
 }
 
 fn pod(i: usize, cluster: &Value) -> Value {

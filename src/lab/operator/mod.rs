@@ -38,3 +38,6 @@ pub trait InstanceStatusReader: Send + Sync + 'static {
     /// up by its own time-out and drops the future.
     fn read(&self, pod: Arc<Value>) -> BoxFuture<'_, Result<Value, String>>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,25 +21,50 @@ pub struct Needed {
 /// Restarts one instance that needs it. `None`: none does.
 pub fn step(pass: &mut Pass<'_>, reports: &Reports) -> Option<Next> {
     let current = pass.cluster.current_primary().to_owned();
+    let primary = reports.get(&current)?;
+    if primary.pending_restart_for_decrease {
+        return lower_on_the_primary(pass, primary);
+    }
     for report in reports.iter().rev().filter(|r| r.name() != current) {
         if pass.cluster.is_fenced(report.name()) {
             continue;
         }
         let Some(needed) = needs(report, &pass.cluster) else { continue };
+        if needed.in_place && !configuration_has_arrived(pass, report) {
+            return Some(Next::millis(700));
+        }
         let message = format!("Restarting instance {}, because: {}", report.name(), needed.reason);
         pass.register_phase(phase::UPGRADING, &message);
         replace_pod(pass, report.name());
         return Some(Next::millis(1000));
     }
-    let primary = reports.get(&current)?;
-    if !pass.cluster.is_fenced(&current)
-        && !primary.pending_restart_for_decrease
-        && let Some(needed) = needs(primary, &pass.cluster)
-    {
-        return Some(restart_primary(pass, reports, primary, &needed));
+    if pass.cluster.is_fenced(&current) {
+        return None;
     }
-    let waits = reports.iter().any(|r| r.pending_restart_for_decrease);
-    waits.then_some(Next::millis(1000))
+    let needed = needs(primary, &pass.cluster)?;
+    if needed.in_place && !configuration_has_arrived(pass, primary) {
+        return Some(Next::millis(700));
+    }
+    Some(restart_primary(pass, reports, primary, &needed))
+}
+
+/// Lowering a setting that standbys must not have lower than their primary: the primary goes first, in place.
+fn lower_on_the_primary(pass: &mut Pass<'_>, primary: &Report) -> Option<Next> {
+    if pass.cluster.is_fenced(primary.name()) {
+        return None;
+    }
+    pass.register_phase(phase::RESTARTING_IN_PLACE, "decrease of hot standby sensitive parameters");
+    Some(Next::millis(1000))
+}
+
+/// Whether the instances have had the time to load a new configuration, each of them: the phase says that it is being
+/// applied, and a standby that must not be lower than its primary has seen the primary's new value.
+fn configuration_has_arrived(pass: &mut Pass<'_>, report: &Report) -> bool {
+    if pass.cluster.phase() == phase::HEALTHY {
+        pass.register_phase(phase::APPLYING, "PostgreSQL configuration changed");
+        return false;
+    }
+    !report.pending_restart_for_decrease || report.wal_receiver_active && report.received == report.replayed
 }
 
 fn restart_primary(pass: &mut Pass<'_>, reports: &Reports, primary: &Report, needed: &Needed) -> Next {

@@ -47,6 +47,8 @@ pub mod phase {
     pub const FAILING_OVER: &str = "Failing over";
     pub const FIRST_PRIMARY: &str = "Setting up primary";
     pub const CREATING_REPLICA: &str = "Creating a new replica";
+    /// Written by whoever sees it first, an instance manager or the operator.
+    pub const APPLYING: &str = "Applying configuration";
     pub const UPGRADING: &str = "Upgrading cluster";
     pub const WAITING_FOR_USER: &str = "Waiting for user action";
     /// The instance manager restarts PostgreSQL in its pod, and writes the healthy phase afterwards itself.

@@ -58,7 +58,11 @@ impl Machine {
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).map_err(trouble)?;
         }
         account.reaches(dir.path())?;
-        account.reaches(&binaries.dir)?;
+        account.reaches(&binaries.dir).map_err(|problem| {
+            Problem::usage(format!("PostgreSQL's programs in {} can't be used", binaries.dir.display()))
+                .because(problem.because.unwrap_or_default())
+                .try_this("HOWDAH_PG_BIN=<a folder that every user can reach>")
+        })?;
         for folder in ["pg", "pg/bin", "store"] {
             account.make_folder(&dir.join(folder)).map_err(trouble)?;
         }

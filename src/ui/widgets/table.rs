@@ -201,7 +201,14 @@ impl Table<'_> {
                 }
                 None => Line::styled(column.title, look.style(Role::Dim)),
             };
-            draw_cell(title, column.right, area.x, place, area, area.y, buf, look);
+            // The mark of the sorted column may stand in the gap beside it: the title is never cut for it.
+            let over = u16::from(title.width() > usize::from(place.end - place.start));
+            let place = if column.right {
+                place.start.saturating_sub(over)..place.end
+            } else {
+                place.start..place.end.saturating_add(over)
+            };
+            draw_cell(title, column.right, area.x, &place, area, area.y, buf, look);
         }
     }
 }

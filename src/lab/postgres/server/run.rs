@@ -4,12 +4,19 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     process::Stdio,
-    sync::{PoisonError, atomic::Ordering},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use nix::sys::signal::Signal;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{Server, Start, State, Stop};
 use crate::{
@@ -19,6 +26,8 @@ use crate::{
 
 /// From the start of the process to its sockets.
 const SOCKETS: Duration = Duration::from_secs(20);
+/// How long a server's end waits for its last words.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long killed processes may take to be gone.
 const ORPHANS: Duration = Duration::from_secs(10);
 /// How often a server that is starting is looked at.
@@ -77,13 +86,15 @@ impl Server {
         command.arg("-D").arg(&self.data).arg("-p").arg(self.port().to_string()).stderr(Stdio::piped());
         let mut process = self.machine.processes.spawn(&format!("postgres of {}", self.spec.instance), command)?;
         let pid = process.pid;
-        if let Some(pipe) = process.stderr.take() {
-            let logs = self.logs.clone();
-            tokio::spawn(async move { logs.follow(pipe).await });
-        }
+        let (pipe, logs) = (process.stderr.take(), self.logs.clone());
+        let log = tokio::spawn(async move {
+            if let Some(pipe) = pipe {
+                logs.follow(pipe).await;
+            }
+        });
         self.state.send_replace(State::Running { pid });
         self.asked.store(false, Ordering::Relaxed);
-        tokio::spawn(watch_end(process, self.state.clone(), self.asked.clone()));
+        tokio::spawn(watch_end(process, log, self.state.clone(), self.asked.clone()));
         Ok(())
     }
 
@@ -251,10 +262,13 @@ impl Server {
 
 async fn watch_end(
     mut process: Process,
-    state: std::sync::Arc<tokio::sync::watch::Sender<State>>,
-    asked: std::sync::Arc<std::sync::atomic::AtomicBool>,
+    log: JoinHandle<()>,
+    state: Arc<watch::Sender<State>>,
+    asked: Arc<AtomicBool>,
 ) {
     let status = process.wait().await;
+    // Whoever hears of the end wants to read why. Children of a killed one may hold the pipe open a while longer.
+    let _ = timeout(LAST_WORDS, log).await;
     state.send_replace(State::Ended { status, asked: asked.load(Ordering::Relaxed) });
 }
 
