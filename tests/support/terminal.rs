@@ -1,6 +1,7 @@
 //! A real pseudo-terminal with a screen that can be read, for tests of the binary as a person meets it.
 
 use std::io::{Read, Write};
+use std::num::NonZero;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ impl Terminal {
         }
         let child = pair.slave.spawn_command(command).expect("the program starts");
         drop(pair.slave);
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(rows, columns, 0)));
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(some(rows), some(columns), 0)));
         let written = Arc::new(Mutex::new(Vec::new()));
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let (into_screen, into_written) = (screen.clone(), written.clone());
@@ -85,7 +86,7 @@ impl Terminal {
 
     /// Changes the terminal's size.
     pub fn resize(&mut self, columns: u16, rows: u16) {
-        self.screen.lock().unwrap().screen_mut().set_size(rows, columns);
+        self.screen.lock().unwrap().screen_mut().set_size(some(rows), some(columns));
         self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
     }
 
@@ -122,9 +123,18 @@ impl Terminal {
     }
 }
 
+fn some(n: u16) -> NonZero<u16> {
+    NonZero::new(n).expect("a terminal has rows and columns")
+}
+
 impl Drop for Terminal {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A terminal has at least one row and one column.
+fn some(count: u16) -> NonZero<u16> {
+    NonZero::new(count).expect("not zero")
 }

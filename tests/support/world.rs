@@ -24,6 +24,11 @@ impl Lab {
     /// Starts a lab and waits until it says `ready`. `None`, with the reason on stderr, where the machine has no
     /// PostgreSQL server binaries.
     pub fn start(extra: &[&str]) -> Option<Lab> {
+        Lab::start_with(extra, |_| {})
+    }
+
+    /// As [`Lab::start`], and calls `early` with the kubeconfig as soon as the API answers, before the cluster is there.
+    pub fn start_with(extra: &[&str], mut early: impl FnMut(&Path)) -> Option<Lab> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // Made by the lab itself, with the rights it needs: PostgreSQL runs under another account where we are root.
@@ -41,8 +46,12 @@ impl Lab {
         let errors = std::thread::spawn(move || {
             BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
         });
-        let ready =
-            BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| line == "ready");
+        let ready = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).any(|line| {
+            if let Some(kubeconfig) = line.strip_prefix("kubeconfig ") {
+                early(Path::new(kubeconfig));
+            }
+            line == "ready"
+        });
         if !ready {
             let _ = child.wait();
             let errors = errors.join().unwrap();
@@ -66,6 +75,13 @@ impl Lab {
         Command::new(HOWDAH).arg("--kubeconfig").arg(self.kubeconfig()).args(args).output().unwrap()
     }
 
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
+    }
+
     /// The process that serves it.
     pub fn pid(&self) -> u32 {
         self.child.id()
@@ -74,9 +90,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.child.wait();
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
     }
 }
 
@@ -104,9 +120,16 @@ impl Kubectl {
         }
     }
 
+    /// It, ready to be run.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args);
+        command
+    }
+
     /// Runs it.
     pub fn run(&self, args: &[&str]) -> Output {
-        Command::new(&self.program).arg("--kubeconfig").arg(&self.kubeconfig).args(args).output().unwrap()
+        self.command(args).output().unwrap()
     }
 
     /// Runs it, wants success, gives what it printed.

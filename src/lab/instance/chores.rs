@@ -62,6 +62,11 @@ impl Chores {
         if let Err(problem) = self.settings(instance).await {
             instance.setup.log.error("Error while reloading the configuration", &problem.line());
         }
+        if server == (Server::Up { recovery: true, receiver: true })
+            && let Err(problem) = self.follow_slots(instance).await
+        {
+            instance.setup.log.error("Error while synchronizing the replication slots", &problem.line());
+        }
         if server == (Server::Up { recovery: false, receiver: false }) {
             if let Err(problem) = self.slots(instance).await {
                 instance.setup.log.error("Error while managing the replication slots", &problem.line());
@@ -106,6 +111,22 @@ impl Chores {
         self.names = view.instances;
         self.slots_at = Some(Instant::now());
         Ok(())
+    }
+
+    /// On a standby: the primary's slots for the others, so that they are there should this one lead.
+    async fn follow_slots(&mut self, instance: &Instance) -> Result<(), Problem> {
+        let view = instance.view();
+        let (Some(primary), Some(_)) = (&view.current, &view.slot_prefix) else { return Ok(()) };
+        if !due(self.slots_at, Duration::from_secs(view.slot_interval)) {
+            return Ok(());
+        }
+        self.slots_at = Some(Instant::now());
+        let setup = &instance.setup;
+        let Some(neighbours) = setup.neighbours.upgrade() else { return Ok(()) };
+        match neighbours.slots_of(&setup.namespace, primary, &setup.place).await {
+            Some(theirs) => slots::follow(&instance.server, &theirs, PATIENCE).await,
+            None => Ok(()),
+        }
     }
 
     /// On the primary: the condition `ContinuousArchiving`.

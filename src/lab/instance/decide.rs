@@ -87,6 +87,8 @@ pub fn next(me: &str, view: &View, disk: Disk, server: Server, lease: Lease) -> 
         (Server::Down, Disk::Primary) if target.is_none() => Step::Wait("no primary is chosen yet"),
         (Server::Down, Disk::Primary) if view.current == view.target => Step::Rejoin,
         (Server::Down, Disk::Primary) => Step::Wait("the new primary does not lead yet"),
+        // Not by asking it: a primary that hangs must give way too.
+        (Server::Deaf, Disk::Primary) if target.is_some() && !chosen => Step::Demote,
         (Server::Deaf, _) => Step::Wait("PostgreSQL takes no connections"),
         (Server::Up { recovery: false, .. }, _) if !chosen || lease == Lease::Held => Step::Demote,
         (Server::Up { recovery: false, .. }, _) if !leads => Step::Announce,
@@ -157,6 +159,15 @@ mod tests {
         assert_eq!(next("demo-1", &pending, Disk::Primary, PRIMARY, Lease::Mine), Step::Demote);
         let lost = view("demo-1", "demo-1");
         assert_eq!(next("demo-1", &lost, Disk::Primary, PRIMARY, Lease::Held), Step::Demote);
+    }
+
+    #[test]
+    fn a_primary_that_hangs_gives_way_too() {
+        let world = view("demo-1", "demo-3");
+        assert_eq!(next("demo-1", &world, Disk::Primary, Server::Deaf, Lease::Mine), Step::Demote);
+        let same = view("demo-1", "demo-1");
+        assert!(matches!(next("demo-1", &same, Disk::Primary, Server::Deaf, Lease::Mine), Step::Wait(_)));
+        assert!(matches!(next("demo-3", &world, Disk::Standby, Server::Deaf, Lease::Free), Step::Wait(_)));
     }
 
     #[test]

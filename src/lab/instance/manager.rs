@@ -204,7 +204,11 @@ impl Loop {
                 return Ok(After::Later(QUIET));
             }
             Step::Start => self.start().await?,
-            Step::Rejoin => self.rejoin().await?,
+            Step::Rejoin => {
+                if !self.rejoin().await? {
+                    return Ok(After::Later(BUSY));
+                }
+            }
             Step::Fence => self.fence().await?,
             Step::Demote => return self.demote().await,
             Step::RestartInPlace => self.restart().await?,
@@ -252,14 +256,21 @@ impl Loop {
     }
 
     /// An old primary becomes a standby: by rewinding, and if the histories can't be joined, by a new clone.
-    async fn rejoin(&mut self) -> Result<(), Problem> {
+    async fn rejoin(&mut self) -> Result<bool, Problem> {
         let instance = Arc::clone(&self.instance);
         let log = &instance.setup.log;
+        let leader = instance.view().current;
+        if !instance.setup.upstream.targets().iter().any(|t| Some(&t.place.name) == leader.as_ref()) {
+            // What -rw leads to now is not the new primary, and nobody must be followed or copied before it is.
+            return Ok(false);
+        }
         let upstream = instance.setup.upstream.address();
         instance.shared().rewinding = true;
         log.info("This is an old primary node. Requesting rewind to the new primary", &[]);
         let mut done = instance.server.rewind(upstream).await;
-        if let Err(problem) = &done {
+        if let Err(problem) = &done
+            && !problem.line().contains("connection to server")
+        {
             log.error("pg_rewind failed, cloning the primary again", &problem.line());
             done = instance.server.clone_primary(upstream).await;
         }
@@ -267,7 +278,7 @@ impl Loop {
         done?;
         instance.setup.follow(&instance.server)?;
         log.info("Demoting instance", &[("instance", json!(instance.name()))]);
-        Ok(())
+        Ok(true)
     }
 
     async fn fence(&mut self) -> Result<(), Problem> {

@@ -18,13 +18,16 @@ pub mod view;
 pub mod web;
 pub mod write;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
+
+use futures::future::BoxFuture;
 
 use crate::lab::api::Store;
 use crate::lab::api::resources::CLUSTERS;
 use crate::lab::kubelet::pod::hex_of;
 use crate::lab::kubelet::roads::Roads;
+use crate::lab::postgres::slots::Slot;
 use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
 use crate::problem::Problem;
 
@@ -33,6 +36,12 @@ use view::View;
 
 /// How long one question to the server may take.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What an instance can learn from another over the network.
+pub trait Neighbours: Send + Sync {
+    /// The HA slots of another instance's server, asked by who is at `from`; `None` when there is no answer.
+    fn slots_of<'a>(&'a self, ns: &'a str, instance: &'a str, from: &'a Place) -> BoxFuture<'a, Option<Vec<Slot>>>;
+}
 
 /// What an instance is given by the node it runs on.
 #[derive(Clone)]
@@ -55,6 +64,8 @@ pub struct Setup {
     pub place: Place,
     /// Its road to the cluster's primary.
     pub upstream: Arc<Relay>,
+    /// The other instances.
+    pub neighbours: Weak<dyn Neighbours>,
     /// Its container's log.
     pub log: Log,
 }

@@ -118,6 +118,13 @@ impl Watchman {
         if self.held { self.probe.period } else { EAGER.min(self.probe.period) }
     }
 
+    /// Failures in a row until the answer counts as no. Asking more often than the pod says must not shorten the time
+    /// a container is given.
+    fn limit(&self) -> u32 {
+        let eager = if self.held { 1 } else { self.probe.period.as_secs() / EAGER.as_secs().max(1) };
+        self.probe.failures.saturating_mul(u32::try_from(eager.max(1)).unwrap_or(u32::MAX))
+    }
+
     /// Takes an answer in. Failures are counted in a row.
     pub fn answer(&mut self, ok: bool) -> Verdict {
         self.asked = true;
@@ -130,7 +137,7 @@ impl Watchman {
             return Verdict::Holds;
         }
         self.failed += 1;
-        if self.failed == self.probe.failures {
+        if self.failed == self.limit() {
             self.held = false;
             return Verdict::Fails;
         }
@@ -168,6 +175,14 @@ mod tests {
         assert_eq!(watchman.answer(true), Verdict::Same);
         assert_eq!([(); 3].map(|()| watchman.answer(false)), [Verdict::Same, Verdict::Same, Verdict::Fails]);
         assert_eq!(watchman.answer(true), Verdict::Holds);
+    }
+
+    #[test]
+    fn a_container_is_given_the_time_that_its_pod_says_to_start() {
+        let container = json!({"startupProbe": {"httpGet": {"path": "/startupz", "port": 8000}, "periodSeconds": 10, "failureThreshold": 3}});
+        let mut watchman = Watchman::new(Probe::of(&container, Kind::Startup).unwrap());
+        let failed = (1..).find(|_| watchman.answer(false) == Verdict::Fails);
+        assert_eq!(failed, Some(30));
     }
 
     #[test]

@@ -14,8 +14,10 @@ use super::handle::Handle;
 use crate::lab::api::ApiError;
 use crate::lab::api::runtime::{Connection, ExecRequest, ExecSession, LogRequest, Logs, PodRuntime, ProxyScheme};
 use crate::lab::instance::web::Answer;
+use crate::lab::instance::{Neighbours, PATIENCE};
 use crate::lab::object::name;
 use crate::lab::operator::InstanceStatusReader;
+use crate::lab::postgres::slots::{self, Slot};
 use crate::lab::postgres::{Place, Policy};
 
 /// Where the kubelet's own probes come from: the node, outside every zone's border.
@@ -140,6 +142,18 @@ impl InstanceStatusReader for Kubelet {
                 return Err(format!("{}: {}", answer.code, answer.body.trim_end()));
             }
             serde_json::from_str(&answer.body).map_err(|why| why.to_string())
+        }
+        .boxed()
+    }
+}
+
+impl Neighbours for Kubelet {
+    fn slots_of<'a>(&'a self, ns: &'a str, instance: &'a str, from: &'a Place) -> BoxFuture<'a, Option<Vec<Slot>>> {
+        async move {
+            let pod = self.named(ns, instance)?;
+            let open = matches!(self.roads.network().between(from, &pod.place), Policy::Pass | Policy::Slow { .. });
+            let instance = pod.instance().filter(|_| open)?;
+            slots::list(instance.server(), PATIENCE).await.ok()
         }
         .boxed()
     }

@@ -13,7 +13,7 @@ use super::handle::Handle;
 use super::probe::{Kind, Probe, Verdict, Watchman};
 use super::program::Program;
 use crate::lab::instance::log::Log;
-use crate::lab::instance::{Instance, Setup};
+use crate::lab::instance::{Instance, Neighbours, Setup};
 use crate::lab::object::{claims, label, name};
 use crate::problem::Problem;
 
@@ -94,7 +94,7 @@ impl Kubelet {
         Ok(instance.run(term, kill).await)
     }
 
-    async fn setup(&self, handle: &Arc<Handle>, pod: &Value, log: Log) -> Result<Setup, Problem> {
+    async fn setup(self: &Arc<Self>, handle: &Arc<Handle>, pod: &Value, log: Log) -> Result<Setup, Problem> {
         let missing = |what: &str| Problem::new(format!("pod {} has no {what}", name(pod)));
         let cluster = label(pod, "cnpg.io/cluster").ok_or_else(|| missing("label cnpg.io/cluster"))?;
         let instance = label(pod, "cnpg.io/instanceName").ok_or_else(|| missing("label cnpg.io/instanceName"))?;
@@ -112,6 +112,7 @@ impl Kubelet {
             volume: super::volume(&handle.namespace, claim),
             place,
             upstream,
+            neighbours: Arc::downgrade(&(Arc::clone(self) as Arc<dyn Neighbours>)),
             log,
         })
     }

@@ -1,0 +1,153 @@
+//! The whole lab, with real PostgreSQL, looked at with kubectl and psql only.
+//!
+//! Each story is a lab of its own. Where the machine has no PostgreSQL or no kubectl, it says so and is skipped.
+
+mod support;
+
+#[path = "lab/recorded.rs"]
+mod recorded;
+#[path = "lab/recorder.rs"]
+mod recorder;
+#[path = "lab/scene.rs"]
+mod scene;
+
+use std::collections::BTreeSet;
+
+use recorded::{broken, common, read, sequences};
+use recorder::Change;
+use scene::Scene;
+
+const CREATE: &str = include_str!("fixtures/lab/create.tsv");
+const FAILOVER: &str = include_str!("fixtures/lab/failover.tsv");
+const FAILOVER_B: &str = include_str!("fixtures/lab/failover-b.tsv");
+const SWITCHOVER: &str = include_str!("fixtures/lab/switchover.tsv");
+const FENCING: &str = include_str!("fixtures/lab/fencing.tsv");
+const HIBERNATION: &str = include_str!("fixtures/lab/hibernation.tsv");
+
+/// The objects' fields must go through the same values as in the recording. `but` names fields that are told otherwise
+/// here, each for a reason given where it is called.
+fn same_values(story: &str, lab: &[Change], recording: &str, but: &[&str]) {
+    let (ours, theirs) = (sequences(lab), sequences(&read(recording)));
+    let wrong: Vec<String> = theirs
+        .iter()
+        .filter(|(key, values)| {
+            let told = format!("{} {} {}", key.0, key.1, key.2);
+            !but.iter().any(|b| told.contains(b)) && ours.get(*key) != Some(*values)
+        })
+        .map(|(key, values)| format!("{key:?}\n   recorded {values:?}\n   lab      {:?}", ours.get(key)))
+        .collect();
+    assert!(wrong.is_empty(), "{story}: other values than recorded\n{}\n\n{}", wrong.join("\n"), told(lab));
+}
+
+fn told(lab: &[Change]) -> String {
+    lab.iter().map(|c| format!("{}\t{}\t{}\n", c.kind, c.object, c.what)).collect()
+}
+
+#[test]
+fn failover_and_switchover() {
+    let Some(scene) = Scene::open(&["--load", "20"]) else { return };
+    scene.three_ready_in_three_zones();
+    let (old, system, pid) = (scene.primary(), scene.system_id("pg-primary-2"), scene.postmasters());
+    scene.until("the load writes", || (scene.last_acknowledged() > 20).then_some(()));
+
+    let recorder = scene.record();
+    let start = recorder.now();
+    let before = scene.last_acknowledged();
+    scene.kubectl.ok(&["-n", scene::NS, "delete", "pod", &old, "--grace-period=1", "--wait=false"]);
+    let new = scene.until("another instance leads", || Some(scene.primary()).filter(|p| *p != old && !p.is_empty()));
+    scene.until_healthy();
+    let third = scene.instances().into_iter().find(|i| *i != old && *i != new).unwrap();
+    let story = recorder.changes(start, &[(&old, "old"), (&new, "new"), (&third, "third"), ("pg-primary", "cluster")]);
+
+    assert_eq!(scene.timeline(), 2, "one promotion, one timeline");
+    assert_eq!(scene.system_id(&new), system, "the promoted server is the same cluster");
+    assert_eq!(scene.postmasters().get(&new), pid.get(&new), "the promoted server kept its process");
+    assert_eq!(scene.service_leads_to(), new);
+    scene.until("the load writes on", || (scene.last_acknowledged() > before + 20).then_some(()));
+    scene.nothing_acknowledged_is_lost();
+    scene.until("both standbys stream", || (scene.streaming() == 2).then_some(()));
+    let wanted = common(&read(FAILOVER), &read(FAILOVER_B));
+    assert!(wanted.len() > 300, "the recordings have {} pairs in common", wanted.len());
+    let turned = broken(&wanted, &story);
+    assert!(
+        turned.is_empty(),
+        "failover: another order than both recordings\n{}\n\n{}",
+        turned.join("\n"),
+        told(&story)
+    );
+    same_values("failover", &story, FAILOVER, &[]);
+
+    let recorder = scene.record();
+    let start = recorder.now();
+    scene.promote(&old);
+    scene.until("the first one leads again", || (scene.primary() == old).then_some(()));
+    scene.until_healthy();
+    let story = recorder.changes(start, &[(&new, "old"), (&old, "new"), (&third, "third"), ("pg-primary", "cluster")]);
+    assert_eq!(scene.timeline(), 3);
+    assert_eq!(scene.service_leads_to(), old);
+    scene.nothing_acknowledged_is_lost();
+    same_values("switchover", &story, SWITCHOVER, &[]);
+    let wanted = BTreeSet::from_iter(common(&read(SWITCHOVER), &read(SWITCHOVER)).into_iter().filter(|(a, b)| {
+        // Of one recording only what one field of one object or the roles' hand-over tells is an order.
+        let of = |c: &Change| matches!(c.kind.as_str(), "Cluster" | "Lease") || c.what.starts_with("role");
+        of(&a.0) && of(&b.0)
+    }));
+    let turned = broken(&wanted, &story);
+    assert!(turned.is_empty(), "switchover: another order\n{}\n\n{}", turned.join("\n"), told(&story));
+
+    scene.the_api_alone_can_stop();
+    scene.close();
+}
+
+#[test]
+fn fencing_hibernation_scaling_and_crashes() {
+    let Some(scene) = Scene::open(&[]) else { return };
+    let story = scene.creation();
+    let wanted: Vec<Change> = read(CREATE);
+    same_values("creation", &story, CREATE, &[]);
+    assert!(wanted.len() > 60);
+
+    // Fencing: PostgreSQL is down, and of the Cluster nothing but the annotation tells.
+    let recorder = scene.record();
+    let start = recorder.now();
+    let standby = "pg-primary-2";
+    scene.fence(Some(standby));
+    scene.until("the fenced instance is silent", || {
+        scene.status(standby)["mightBeUnavailable"].as_bool().filter(|b| *b)
+    });
+    assert!(!scene.answers(standby), "PostgreSQL of a fenced instance is down");
+    scene.fence(None);
+    scene.until("it answers again", || scene.answers(standby).then_some(()));
+    scene.until("it streams again", || (scene.streaming() == 2).then_some(()));
+    let story = recorder.changes(start, &[("pg-primary", "cluster"), ("pg-primary-2", "demo-2")]);
+    let story: Vec<Change> = story
+        .into_iter()
+        .map(|mut c| {
+            c.what = c.what.replace("pg-primary-2", "demo-2");
+            c
+        })
+        .collect();
+    same_values("fencing", &story, FENCING, &[]);
+    let others: Vec<&Change> = story.iter().filter(|c| c.field() != "fenced").collect();
+    assert!(others.is_empty(), "fencing changes nothing else: {others:?}");
+
+    scene.a_deleted_standby_comes_back("pg-primary-3");
+    scene.a_killed_postmaster_restarts_its_container();
+    scene.scales_down_and_up();
+
+    let recorder = scene.record();
+    let start = recorder.now();
+    scene.hibernate(true);
+    scene.until("it is hibernated", || scene.hibernated().then_some(()));
+    assert_eq!(scene.pods(), 0);
+    scene.hibernate(false);
+    scene.until_healthy();
+    let primary = scene.primary();
+    let mut rest = scene.instances().into_iter().filter(|i| *i != primary);
+    let (two, three) = (rest.next().unwrap(), rest.next().unwrap());
+    let names =
+        [(primary.as_str(), "one"), (two.as_str(), "two"), (three.as_str(), "three"), ("pg-primary", "cluster")];
+    let story = recorder.changes(start, &names);
+    same_values("hibernation", &story, HIBERNATION, &[]);
+    scene.close();
+}

@@ -1,0 +1,230 @@
+//! Watches the lab through kubectl and writes down how the key fields of each object change, in the one order that the
+//! resource versions give.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::support::world::Kubectl;
+
+const NS: &str = "cnpg-database";
+
+/// One change of one key field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Change {
+    /// `Cluster`, `Pod`, …
+    pub kind: String,
+    /// The object, under its name in the story.
+    pub object: String,
+    /// `phase=Running`, `added`, …
+    pub what: String,
+}
+
+impl Change {
+    /// The field without its value.
+    pub fn field(&self) -> &str {
+        self.what.split('=').next().unwrap_or_default()
+    }
+}
+
+/// Running watches.
+pub struct Recorder {
+    children: Vec<Child>,
+    seen: Arc<Mutex<BTreeMap<u64, Value>>>,
+}
+
+impl Recorder {
+    /// Watches everything a story is told by.
+    pub fn start(kubectl: &Kubectl) -> Recorder {
+        let seen: Arc<Mutex<BTreeMap<u64, Value>>> = Arc::default();
+        let paths = [
+            format!("/apis/postgresql.cnpg.io/v1/namespaces/{NS}/clusters"),
+            format!("/api/v1/namespaces/{NS}/pods"),
+            format!("/apis/coordination.k8s.io/v1/namespaces/{NS}/leases"),
+            format!("/apis/discovery.k8s.io/v1/namespaces/{NS}/endpointslices"),
+            format!("/apis/batch/v1/namespaces/{NS}/jobs"),
+            format!("/api/v1/namespaces/{NS}/persistentvolumeclaims"),
+            format!("/api/v1/namespaces/{NS}/events"),
+        ];
+        let children = paths.iter().map(|path| watch(kubectl, path, &seen)).collect();
+        Recorder { children, seen }
+    }
+
+    /// The newest resource version seen.
+    pub fn now(&self) -> u64 {
+        self.seen.lock().unwrap().keys().next_back().copied().unwrap_or_default()
+    }
+
+    /// Ends the watches and tells the changes after `since`, with the objects' names replaced.
+    pub fn changes(mut self, since: u64, names: &[(&str, &str)]) -> Vec<Change> {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let seen = std::mem::take(&mut *self.seen.lock().unwrap());
+        let mut story =
+            Story { names: names.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(), known: HashMap::new() };
+        seen.into_iter()
+            .flat_map(|(version, event)| {
+                let changes = story.take(&event);
+                if version > since { changes } else { Vec::new() }
+            })
+            .collect()
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn watch(kubectl: &Kubectl, path: &str, seen: &Arc<Mutex<BTreeMap<u64, Value>>>) -> Child {
+    let mut command = kubectl.command(&["get", "--raw", &format!("{path}?watch=true")]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (lines, seen) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(seen));
+    std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+            let version = event["object"]["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
+            if let Some(version) = version {
+                seen.lock().unwrap().insert(version, event);
+            }
+        }
+    });
+    child
+}
+
+/// Turns objects into changes.
+struct Story {
+    names: HashMap<String, String>,
+    known: HashMap<(String, String), BTreeMap<String, String>>,
+}
+
+impl Story {
+    fn take(&mut self, event: &Value) -> Vec<Change> {
+        let object = &event["object"];
+        let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+        let name = self.name(&kind, object);
+        let change = |what: String| Change { kind: kind.clone(), object: name.clone(), what };
+        if kind == "Event" {
+            let about = object["involvedObject"]["kind"] == "Cluster";
+            let reason = object["reason"].as_str().unwrap_or_default();
+            let told = about && !["DisruptionBudget", "CreatingS", "CreatingR"].iter().any(|w| reason.contains(w));
+            return if told {
+                vec![Change { kind, object: reason.to_owned(), what: String::new() }]
+            } else {
+                Vec::new()
+            };
+        }
+        let key = (kind.clone(), name.clone());
+        if event["type"] == "DELETED" {
+            self.known.remove(&key);
+            return vec![change("deleted".into())];
+        }
+        let fresh = self.fields(&kind, object);
+        let mut told = Vec::new();
+        if !self.known.contains_key(&key) && event["type"] == "ADDED" && kind != "EndpointSlice" {
+            told.push(change("added".into()));
+        }
+        let before = self.known.insert(key, fresh.clone()).unwrap_or_default();
+        for (field, value) in &fresh {
+            if before.get(field) != Some(value)
+                && !matches!((field.as_str(), value.as_str()), ("restarts", "0") | ("started", "False"))
+            {
+                told.push(change(format!("{field}={value}")));
+            }
+        }
+        for field in before.keys().filter(|f| !fresh.contains_key(*f)) {
+            told.push(change(format!("{field}=none")));
+        }
+        told
+    }
+
+    fn name(&self, kind: &str, object: &Value) -> String {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        if kind == "EndpointSlice" {
+            let service = object["metadata"]["labels"]["kubernetes.io/service-name"].as_str().unwrap_or(name);
+            return service.strip_prefix("pg-primary-").unwrap_or(service).to_owned();
+        }
+        for job in ["initdb", "join"] {
+            if let Some((instance, _)) = name.split_once(&format!("-{job}")) {
+                let pod = if kind == "Pod" { "-pod" } else { "" };
+                return format!("{}-{job}{pod}", self.names.get(instance).map_or(instance, String::as_str));
+            }
+        }
+        self.known_as(name)
+    }
+
+    fn known_as(&self, name: &str) -> String {
+        self.names.get(name).cloned().unwrap_or_else(|| name.to_owned())
+    }
+
+    fn fields(&self, kind: &str, object: &Value) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        let (meta, status) = (&object["metadata"], &object["status"]);
+        let mut put = |field: &str, value: &Value, name: bool| {
+            let text = match value {
+                Value::String(s) => s.clone(),
+                Value::Null => return,
+                other => other.to_string(),
+            };
+            let text = if text.is_empty() { "none".to_owned() } else { text };
+            out.insert(field.to_owned(), if name { self.known_as(&text) } else { text });
+        };
+        match kind {
+            "Cluster" => {
+                put("phase", &status["phase"], false);
+                put("current", &status["currentPrimary"], true);
+                put("target", &status["targetPrimary"], true);
+                put("tl", &status["timelineID"], false);
+                put("ready", &status["readyInstances"], false);
+                put("fenced", &meta["annotations"]["cnpg.io/fencedInstances"], false);
+                put("hibernation", &meta["annotations"]["cnpg.io/hibernation"], false);
+                if let Some(c) = condition(status, "cnpg.io/hibernation") {
+                    let text = format!("{}/{}", c["status"].as_str().unwrap(), c["reason"].as_str().unwrap());
+                    put("cond:cnpg.io/hibernation", &Value::String(text), false);
+                }
+            }
+            "Lease" => put("holder", &object["spec"]["holderIdentity"], true),
+            "Job" => {
+                put("active", &status["active"], false);
+                put("succeeded", &status["succeeded"], false);
+            }
+            "PersistentVolumeClaim" => put("pvcStatus", &meta["annotations"]["cnpg.io/pvcStatus"], false),
+            "Pod" => {
+                put("phase", &status["phase"], false);
+                put("role", &meta["labels"]["cnpg.io/instanceRole"], false);
+                put("Ready", &condition(status, "Ready").map_or(Value::Null, |c| c["status"].clone()), false);
+                if meta["deletionTimestamp"].is_string() {
+                    put("deleting", &Value::String("True".into()), false);
+                }
+                let container = &status["containerStatuses"][0];
+                put("restarts", &container["restartCount"], false);
+                if let Some(started) = container["started"].as_bool() {
+                    put("started", &Value::String(if started { "True" } else { "False" }.into()), false);
+                }
+            }
+            "EndpointSlice" => {
+                for end in object["endpoints"].as_array().into_iter().flatten() {
+                    let who = self.known_as(end["targetRef"]["name"].as_str().unwrap_or_default());
+                    let ready = if end["conditions"]["ready"] == true { "R" } else { "-" };
+                    let going = if end["conditions"]["terminating"] == true { "T" } else { "" };
+                    put(&who, &Value::String(format!("{ready}{going}")), false);
+                }
+            }
+            _ => {}
+        }
+        out
+    }
+}
+
+fn condition<'a>(status: &'a Value, kind: &str) -> Option<&'a Value> {
+    status["conditions"].as_array()?.iter().find(|c| c["type"] == kind)
+}
