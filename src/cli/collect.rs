@@ -5,12 +5,14 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::Global;
+use super::wishes;
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
 use crate::domain::facts::Facts;
+use crate::domain::health::Limits;
 use crate::domain::names::ClusterKey;
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
@@ -19,6 +21,8 @@ use crate::problem::Problem;
 pub struct Live {
     /// Everything known now.
     pub facts: Facts,
+    /// Where a figure becomes a warning.
+    pub limits: Limits,
     handle: Handle,
     inbox: Inbox,
 }
@@ -30,8 +34,9 @@ impl Live {
     /// No kubeconfig, an unknown context.
     pub fn start(global: &Global, once: bool) -> Result<Live, Problem> {
         let (outbox, inbox) = inbox();
-        let handle = Adapters::start(Config { once, ..global.adapters() }, outbox)?;
-        Ok(Live { facts: Facts::default(), handle, inbox })
+        let settings = wishes::settings(global)?;
+        let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
+        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox })
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.

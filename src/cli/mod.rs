@@ -18,6 +18,7 @@ mod report;
 mod status;
 mod table;
 mod themes;
+mod wishes;
 
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use crate::problem::{Exit, Problem};
 
 pub use args::{Cli, Command, Global, Output};
+pub use wishes::world;
 
 /// Reads the arguments. Errors and `--help` have been printed when this gives an exit code.
 ///

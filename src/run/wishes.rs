@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use super::Start;
-use crate::adapters::{Config, Dsn, Namespaces};
 use crate::app::Taste;
-use crate::cli::Global;
+use crate::cli::{Global, world};
 use crate::log::{self, Log};
 use crate::problem::Problem;
-use crate::settings::{Loaded, Places, Settings};
+use crate::settings::{Loaded, Places};
 
 /// The console's start, and the log that lives as long as the console.
 ///
@@ -49,28 +48,4 @@ fn taste(global: &Global, loaded: Loaded) -> Taste {
         limits: settings.limits,
         problems,
     }
-}
-
-/// Which world to look at: the flags', else the settings'.
-pub(super) fn world(global: &Global, settings: &Settings) -> Config {
-    let mut config = global.adapters();
-    if config.contexts.is_empty() {
-        config.contexts.clone_from(&settings.contexts);
-    }
-    if config.namespaces == Namespaces::All && !global.all_namespaces && !settings.namespaces.is_empty() {
-        config.namespaces = Namespaces::Only(settings.namespaces.clone());
-    }
-    for (cluster, login) in &settings.clusters {
-        if let Some(secret) = &login.secret {
-            config.secrets.insert(cluster.clone(), secret.clone());
-        }
-        let any = login.dsn.iter().map(|text| (None, text));
-        let own = login.instances.iter().map(|(name, text)| (Some(name.into()), text));
-        config.dsn.extend(any.chain(own).map(|(instance, text)| Dsn {
-            cluster: cluster.clone(),
-            instance,
-            text: text.reveal().to_owned(),
-        }));
-    }
-    config
 }

@@ -133,8 +133,3 @@ impl Drop for Terminal {
         let _ = self.child.wait();
     }
 }
-
-/// A terminal has at least one row and one column.
-fn some(count: u16) -> NonZero<u16> {
-    NonZero::new(count).expect("not zero")
-}

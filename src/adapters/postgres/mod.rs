@@ -7,5 +7,7 @@
 pub mod login;
 pub mod query;
 pub mod sampler;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 pub mod wire;

@@ -14,26 +14,36 @@ use crate::text::clean;
 
 /// What the statement may use. Function rights are checked before a statement begins, even for a branch that is never
 /// reached, so what this user may not call must not be in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// `server_version_num`, such as 150018.
     pub version: u32,
     /// The user has `pg_monitor`.
     pub sees_all: bool,
+    /// The server's own address, where it was reached over the network: which instance a connection string led to.
+    pub address: Option<String>,
+    /// It takes writes.
+    pub primary: bool,
 }
 
 /// Asked first of a new connection: one row of version and rights.
 pub const WHO: &str = "SELECT pg_catalog.json_build_object('version', pg_catalog.current_setting('server_version_num')::int, \
-     'sees_all', pg_catalog.pg_has_role(current_user, 'pg_monitor', 'USAGE'))::text";
+     'sees_all', pg_catalog.pg_has_role(current_user, 'pg_monitor', 'USAGE'), \
+     'address', pg_catalog.host(pg_catalog.inet_server_addr()), 'primary', NOT pg_catalog.pg_is_in_recovery())::text";
 
 /// Reads the answer of [`WHO`].
 pub fn who(answer: &str) -> Option<Known> {
     let v: Value = serde_json::from_str(answer.trim()).ok()?;
-    Some(Known { version: v["version"].as_u64()?.try_into().ok()?, sees_all: v["sees_all"].as_bool()? })
+    Some(Known {
+        version: v["version"].as_u64()?.try_into().ok()?,
+        sees_all: v["sees_all"].as_bool()?,
+        address: text_of(&v["address"]),
+        primary: v["primary"].as_bool()?,
+    })
 }
 
 /// The statement for a server and user.
-pub fn text(known: Known) -> String {
+pub fn text(known: &Known) -> String {
     let ready = if known.sees_all {
         "(SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready')"
     } else {

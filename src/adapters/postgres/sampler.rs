@@ -116,7 +116,11 @@ impl Sampler {
 
 /// A way to a server, and what is kept of it.
 enum Way {
-    Dsn(String),
+    /// A connection string, and whether it may lead to any instance.
+    Dsn {
+        text: String,
+        any: bool,
+    },
     Tunnel(String),
     Exec,
 }
@@ -183,8 +187,9 @@ impl One {
         let strings = logins
             .dsn
             .iter()
-            .filter(|d| (d.cluster == own || d.cluster == full) && d.instance.as_ref() == Some(&self.subject.1))
-            .map(|d| Way::Dsn(d.text.clone()));
+            .filter(|d| d.cluster == own || d.cluster == full)
+            .filter(|d| d.instance.as_ref().is_none_or(|i| *i == self.subject.1))
+            .map(|d| Way::Dsn { text: d.text.clone(), any: d.instance.is_none() });
         let secrets = login::secrets(cluster, &logins.secrets).into_iter();
         strings.chain(secrets.map(Way::Tunnel)).chain([Way::Exec]).collect()
     }
@@ -230,7 +235,12 @@ impl One {
         let client = self.sampler.clients.get().await.client;
         let opened = match way {
             Way::Exec => return wire::by_exec(&client, cluster, pod, &mut self.known, BY_EXEC - PATIENCE).await,
-            Way::Dsn(text) => wire::by_dsn(text).await,
+            Way::Dsn { text, any } => match wire::by_dsn(text).await {
+                Ok(session) if *any && !session.is_on(pod, cluster.primary.as_ref() == Some(&self.subject.1)) => {
+                    Err(Refusal::closed("the connection string leads to another instance"))
+                }
+                other => other,
+            },
             Way::Tunnel(secret) => {
                 let access = self.sampler.kept.access(&client, cluster, secret).await.map_err(Refusal::closed)?;
                 wire::through_tunnel(&client, cluster, pod, &access.0, &access.1).await

@@ -63,6 +63,7 @@ impl From<Trouble> for Refusal {
 pub struct Session {
     client: tokio_postgres::Client,
     statement: tokio_postgres::Statement,
+    known: Known,
     via: Route,
     driver: AbortHandle,
     tunnel: Option<Tunnel>,
@@ -179,10 +180,10 @@ async fn ready(client: tokio_postgres::Client, driver: AbortHandle, via: Route) 
     let prepare = async {
         let row = client.query_one(query::WHO, &[]).await?;
         let known = query::who(row.try_get(0)?).unwrap_or_default();
-        client.prepare(&query::text(known)).await
+        Ok::<_, tokio_postgres::Error>((client.prepare(&query::text(&known)).await?, known))
     };
     match timeout(CONNECT, prepare).await {
-        Ok(Ok(statement)) => Ok(Session { client, statement, via, driver, tunnel: None }),
+        Ok(Ok((statement, known))) => Ok(Session { client, statement, known, via, driver, tunnel: None }),
         Ok(Err(e)) => {
             driver.abort();
             Err(refusal(&e))
@@ -194,7 +195,24 @@ async fn ready(client: tokio_postgres::Client, driver: AbortHandle, via: Route) 
     }
 }
 
+#[cfg(test)]
 impl Session {
+    pub(super) async fn execute_for_test(&self, text: &str) -> Result<(), String> {
+        let done = self.client.batch_execute(text).await;
+        done.map_err(|e| e.as_db_error().map_or_else(|| e.to_string(), |d| d.message().to_owned()))
+    }
+}
+
+impl Session {
+    /// Is this a session on that instance? A connection string may lead to any: the server's own address tells, and where
+    /// it is translated on the way, whether it takes writes.
+    pub fn is_on(&self, pod: &Pod, is_primary: bool) -> bool {
+        match (&self.known.address, &pod.ip) {
+            (Some(address), Some(ip)) if address == ip => true,
+            _ => is_primary && self.known.primary,
+        }
+    }
+
     /// Asks once.
     ///
     /// # Errors
@@ -234,9 +252,9 @@ pub async fn by_exec(
             Err(_) => Err(Refusal::silent(SilenceKind::TimedOut, timed_out(patience))),
         }
     };
-    let now = match *known {
+    let now = match known {
         Some(now) => now,
-        None => *known.insert(query::who(&psql(query::WHO).await?).unwrap_or_default()),
+        None => known.insert(query::who(&psql(query::WHO).await?).unwrap_or_default()),
     };
     let answer = psql(&query::text(now)).await?;
     query::read(&answer, Route::Exec).map_err(|why| Refusal::silent(SilenceKind::Garbled, why))

@@ -38,7 +38,7 @@ pub struct View {
     /// Those of them that are healthy (`status.instancesStatus.healthy`).
     pub healthy: Vec<String>,
     /// What the annotation `cnpg.io/fencedInstances` names.
-    fenced: Vec<String>,
+    pub(super) fenced: Vec<String>,
     /// `status.phase`.
     pub phase: String,
     /// `spec.postgresql.parameters`.

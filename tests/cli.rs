@@ -1,0 +1,96 @@
+//! The command line from outside: mistakes, exit codes, and what is said where.
+
+use std::process::{Command, Output, Stdio};
+
+fn howdah(args: &[&str]) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    howdah_in(home.path(), args)
+}
+
+fn howdah_in(home: &std::path::Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_howdah"))
+        .args(args)
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A kubeconfig with two contexts; the server is where nothing listens.
+fn kubeconfig(home: &std::path::Path) -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let file = home.join("kubeconfig");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: aks-primary\nclusters:\n- name: a\n  cluster: {{server: 'https://{free}'}}\n\
+         users:\n- name: u\n  user: {{token: hunter2}}\ncontexts:\n- name: aks-primary\n  context: {{cluster: a, user: u}}\n\
+         - name: eks-west\n  context: {{cluster: a, user: u}}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn mistakes_in_usage_end_with_2_on_stderr() {
+    for args in [
+        &["status", "--no-such-flag"][..],
+        &["statsu"],
+        &["lag"],
+        &["status", "-o", "toml"],
+        &["lag", "x", "--for", "soon"],
+        &["status", "-n", "a", "-A"],
+        &["status", "--yes", "--read-only"],
+    ] {
+        let (code, out, err) = said(&howdah(args));
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        assert!(!err.is_empty(), "{args:?}");
+    }
+    let (_, _, err) = said(&howdah(&["statsu"]));
+    assert!(err.contains("'status'"), "the nearest command is named: {err}");
+}
+
+#[test]
+fn help_and_version_end_with_0_on_stdout() {
+    for args in [&["--help"][..], &["status", "--help"], &["--version"]] {
+        let (code, out, err) = said(&howdah(args));
+        assert_eq!((code, err.as_str()), (0, ""), "{args:?}");
+        assert!(out.contains("howdah"), "{args:?}: {out}");
+    }
+}
+
+#[test]
+fn no_kubeconfig_is_told_with_what_to_do() {
+    let (code, out, err) = said(&howdah(&["status"]));
+    assert_eq!((code, out.as_str()), (2, ""), "{err}");
+    assert!(err.contains("no kubeconfig was found") && err.contains("try:"), "{err}");
+    let (code, _, err) = said(&howdah(&["--kubeconfig", "/no/such/file", "status"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("/no/such/file"), "{err}");
+}
+
+#[test]
+fn an_unknown_context_names_the_nearest() {
+    let home = tempfile::tempdir().unwrap();
+    let file = kubeconfig(home.path());
+    let (code, _, err) = said(&howdah_in(home.path(), &["--kubeconfig", &file, "--context", "aks-primry", "status"]));
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("did you mean aks-primary?"), "{err}");
+}
+
+#[test]
+fn a_server_out_of_reach_ends_with_4_and_shows_no_secret() {
+    let home = tempfile::tempdir().unwrap();
+    let file = kubeconfig(home.path());
+    for args in [&["status"][..], &["status", "-o", "json"], &["lag", "demo", "--for", "1s"]] {
+        let (code, out, err) = said(&howdah_in(home.path(), &[&["--kubeconfig", &file], args].concat()));
+        assert_eq!((code, out.as_str()), (4, ""), "{args:?}: {err}");
+        assert!(err.contains("aks-primary") && err.contains("refused"), "{args:?}: {err}");
+        assert!(!err.contains("hunter2"), "{err}");
+    }
+}
