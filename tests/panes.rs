@@ -87,3 +87,26 @@ fn without_colour_and_without_signs() {
         insta::assert_snapshot!(format!("{pane}-plain"), picture);
     }
 }
+
+#[test]
+fn a_topology_of_any_shape_shows_everybody() {
+    for zones in 1..=5 {
+        for instances in 0..=9 {
+            for size in [(60, 15), (80, 24), (120, 40), (200, 60)] {
+                let mut play = Play::empty(size);
+                play.send(Msg::Facts(scenario::shaped(zones, instances)));
+                play.keys("2");
+                let text = play.text();
+                let shown = (1..=instances).filter(|n| has(&text, &format!("shape-{n}"))).count();
+                // The list of a small screen scrolls; a large one shows all.
+                let least = usize::from(if size.1 >= 40 { instances } else { instances.min(3) });
+                assert!(shown >= least, "{shown} of {instances} in {zones} zones at {size:?}\n{text}");
+            }
+        }
+    }
+}
+
+/// The text has this as a word.
+fn has(text: &str, word: &str) -> bool {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '-')).any(|w| w == word)
+}

@@ -1,4 +1,4 @@
-//! The pictures of the manual, drawn from the real views. `UPDATE_SCREENSHOTS=1 cargo test --test screenshots` writes
+//! The pictures of the manual, drawn from the real views. `make screenshots` writes
 //! them anew; without it a picture that differs from the committed one fails.
 
 #[expect(dead_code, reason = "a part of the world is enough here")]
@@ -11,7 +11,14 @@ use scenario::play::{Play, setup};
 use std::path::Path;
 
 /// Pane, and the keys that lead to it.
-const PANES: [(&str, &str); 4] = [("fleet", ""), ("topology", "] 2"), ("replication", "] 3"), ("events", "4")];
+const PANES: [(&str, &str); 6] = [
+    ("fleet", ""),
+    ("topology", "end 2"),
+    ("trouble", "2"),
+    ("replication", "end 3"),
+    ("events", "4"),
+    ("palette", "2 :"),
+];
 
 fn picture(pane: &str, keys: &str, theme: &str, size: (u16, u16)) -> String {
     let mut play = Play::seeing(setup(size, theme, Depth::True));
@@ -27,7 +34,7 @@ fn picture(pane: &str, keys: &str, theme: &str, size: (u16, u16)) -> String {
 
 #[test]
 fn pictures_are_what_the_console_looks_like() {
-    let update = std::env::var_os("UPDATE_SCREENSHOTS").is_some();
+    let update = std::env::var_os("HOWDAH_WRITE_SCREENSHOTS").is_some();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
     let mut old = Vec::new();
     for theme in ["default", "light"] {
@@ -42,5 +49,5 @@ fn pictures_are_what_the_console_looks_like() {
             }
         }
     }
-    assert!(old.is_empty(), "pictures are out of date (UPDATE_SCREENSHOTS=1 writes them): {old:#?}");
+    assert!(old.is_empty(), "pictures are out of date (make screenshots writes them): {old:#?}");
 }

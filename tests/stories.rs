@@ -1,5 +1,6 @@
 //! Stories: a world, some keys, a picture; and what must hold of any session.
 
+#[expect(dead_code, reason = "a part of the world is enough here")]
 mod scenario;
 
 use howdah::app::recording::{Recorder, read, replay};

@@ -16,11 +16,26 @@ use crate::ui::widgets::hints::{self, Hint};
 
 /// Contexts anything is known of.
 pub fn contexts(model: &Model) -> BTreeSet<Context> {
-    let of_sources = model.known.facts.sources.keys().filter_map(|id| match id {
-        SourceId::Kubernetes(context) | SourceId::Watch(context, _) => Some(context.clone()),
+    let mut all: BTreeSet<Context> = watches(model).map(|(context, _, _)| context.clone()).collect();
+    // Clusters come ordered by context: a thousand of one context are one insertion.
+    let mut last: Option<&Context> = None;
+    for key in model.known.facts.clusters.keys() {
+        if last != Some(&key.context) {
+            all.insert(key.context.clone());
+            last = Some(&key.context);
+        }
+    }
+    all
+}
+
+/// The sources that watch whole contexts. They come first among all sources: those of a thousand clusters are not
+/// walked through.
+fn watches(model: &Model) -> impl Iterator<Item = (&Context, &SourceId, &SourceHealth)> {
+    let context = |id: &'_ SourceId| matches!(id, SourceId::Kubernetes(_) | SourceId::Watch(..));
+    model.known.facts.sources.iter().take_while(move |(id, _)| context(id)).filter_map(|(id, health)| match id {
+        SourceId::Kubernetes(c) | SourceId::Watch(c, _) => Some((c, id, health)),
         _ => None,
-    });
-    of_sources.chain(model.known.facts.clusters.keys().map(|k| k.context.clone())).collect()
+    })
 }
 
 /// Context, namespaces, cluster.
@@ -62,18 +77,17 @@ pub fn mode<'a>(model: &Model) -> Line<'a> {
 /// Below this width the header has no room for a dot of each kind of source.
 const NARROW: u16 = 110;
 
-/// A kind of source: how the header calls it, and which sources are of it.
-type Kind = (&'static str, fn(&SourceId) -> bool);
-
 /// One dot per kind of source: of all contexts' watches, and of the cluster in question.
 pub fn dots(model: &Model) -> Vec<SourceDot<'static>> {
-    let kinds: [Kind; 4] = [
-        ("kube", |id| matches!(id, SourceId::Kubernetes(_) | SourceId::Watch(..))),
-        ("status", |id| matches!(id, SourceId::Status(_))),
-        ("metrics", |id| matches!(id, SourceId::Metrics(_))),
-        ("sql", |id| matches!(id, SourceId::Sql(_))),
-    ];
-    let all: Vec<_> = kinds.into_iter().filter_map(|(name, is)| dot(model, name, is)).collect();
+    let shown = |c: &Context| model.choice.contexts.as_ref().is_none_or(|all| all.contains(c));
+    let watched = watches(model).filter(|(c, _, _)| shown(c)).map(|(_, _, health)| health);
+    let mut all: Vec<_> = dot("kube", watched, model).into_iter().collect();
+    if let Some(key) = &model.chosen {
+        let of = |id: SourceId| model.known.facts.sources.get(&id).into_iter();
+        all.extend(dot("status", of(SourceId::Status(key.clone())), model));
+        all.extend(dot("metrics", of(SourceId::Metrics(key.clone())), model));
+        all.extend(dot("sql", of(SourceId::Sql(key.clone())), model));
+    }
     if model.size.width >= NARROW {
         return all;
     }
@@ -84,16 +98,13 @@ pub fn dots(model: &Model) -> Vec<SourceDot<'static>> {
     rest.into_iter().chain(well).collect()
 }
 
-fn dot(model: &Model, name: &'static str, is: fn(&SourceId) -> bool) -> Option<SourceDot<'static>> {
-    let concerns = |id: &SourceId| match id {
-        SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k) => model.chosen.as_ref() == Some(k),
-        SourceId::Kubernetes(c) | SourceId::Watch(c, _) => {
-            model.choice.contexts.as_ref().is_none_or(|all| all.contains(c))
-        }
-        SourceId::Other(_) => true,
-    };
-    let of_kind = model.known.facts.sources.iter().filter(|(id, _)| is(id) && concerns(id));
-    let worst = of_kind.map(|(_, health)| health).max_by_key(|h| (rank(&h.state), h.proven.map(std::cmp::Reverse)))?;
+/// The dot of the worst of these.
+fn dot<'h>(
+    name: &'static str,
+    all: impl Iterator<Item = &'h SourceHealth>,
+    model: &Model,
+) -> Option<SourceDot<'static>> {
+    let worst = all.max_by_key(|h| (rank(&h.state), h.proven.map(std::cmp::Reverse)))?;
     let age = match worst.state {
         SourceState::Late(_) | SourceState::Failing { .. } => {
             worst.proven.map(|t| quantity::age(t, model.now)).unwrap_or_default()
@@ -139,11 +150,11 @@ pub fn source_name(id: &SourceId) -> String {
 
 /// What stands in the notice line as long as it lasts: a context's watches that can't be trusted.
 pub fn trouble(model: &Model) -> Option<(Level, String)> {
-    let mut all = model.known.facts.sources.iter().filter(|(id, _)| match id {
-        SourceId::Kubernetes(c) => model.choice.contexts.as_ref().is_none_or(|all| all.contains(c)),
-        _ => false,
-    });
-    all.find_map(|(id, health)| {
+    let shown = |c: &Context| model.choice.contexts.as_ref().is_none_or(|all| all.contains(c));
+    watches(model).filter(|(c, _, _)| shown(c)).find_map(|(_, id, health)| {
+        if !matches!(id, SourceId::Kubernetes(_)) {
+            return None;
+        }
         let seen = health.proven.map_or("nothing was learned yet".to_owned(), |t| {
             format!("this is what was true {} ago", quantity::age(t, model.now))
         });

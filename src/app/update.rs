@@ -56,7 +56,7 @@ fn clock(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     model.now = model.now.max(now);
     model.expire();
     model.dirty |= model.shows_age();
-    let changes = model.known.tick(model.now);
+    let changes = model.known.tick(model.now, &model.focused);
     verdicts(model, changes)
 }
 

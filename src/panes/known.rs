@@ -18,7 +18,7 @@ use crate::problem::Problem;
 pub const LOG_LINES: usize = 20_000;
 
 /// A verdict is asked anew at least this often, because ages cross limits without a fact.
-const REJUDGE: SignedDuration = SignedDuration::from_secs(5);
+const REJUDGE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Of so few clusters everything is kept from the start, before anybody has opened one.
 const FEW: usize = 6;
@@ -115,8 +115,9 @@ impl Known {
         (changed, self.judge_dirty(now))
     }
 
-    /// Judges anew what has not been judged for a while. Says which verdicts changed.
-    pub fn tick(&mut self, now: Timestamp) -> Vec<Change> {
+    /// Judges anew what is looked at, and what has not been judged for a while. Says which verdicts changed.
+    pub fn tick(&mut self, now: Timestamp, looked_at: &[ClusterKey]) -> Vec<Change> {
+        self.dirty.extend(looked_at.iter().cloned());
         let old = self.judged.iter().filter(|(_, j)| now.duration_since(j.at) >= REJUDGE);
         let mut old: Vec<_> = old.map(|(k, j)| (j.at, k.clone())).collect();
         if old.len() > PER_TICK {

@@ -173,6 +173,9 @@ pub fn pg_orders() -> Vec<Fact> {
         pod.restarts = 7;
         pod.trouble = Some("CrashLoopBackOff: back-off 5m0s restarting failed container".into());
     }
+    for service in &mut c.services {
+        service.leads_to.iter_mut().for_each(|names| names.retain(|n| *n != "pg-orders-3"));
+    }
     c.conditions.push(Condition {
         kind: "ContinuousArchiving".into(),
         status: Some(false),
@@ -302,6 +305,31 @@ fn behind_by(name: &str, current: u64, bytes: u64) -> howdah::domain::replicatio
     let replay = Lsn(current - bytes).to_string();
     let sent = Lsn(current - bytes / 2).to_string();
     standby(name, &sent, &replay, (bytes / 3) as i64, SyncState::Quorum)
+}
+
+/// A cluster of this many instances over this many zones; the last of more than six is in no known zone.
+pub fn shaped(zones: u8, instances: u8) -> Vec<Fact> {
+    let mut c = three(key("shapes", "shape"), 1);
+    c.wanted = Some(instances.into());
+    c.volumes.clear();
+    c.instances = (1..=instances)
+        .map(|n| instance(&format!("shape-{n}"), (n - 1) % zones + 1, Role::Replica, "postgres"))
+        .collect();
+    if let Some(last) = c.instances.get_mut(6) {
+        last.zone = None;
+        last.pod = None;
+    }
+    let node = |n: u8| {
+        let mut node = nodes()[0].clone();
+        node.name = format!("aks-postgres-vmss00000{}", n - 1).into();
+        node.zone = Some(format!("westus3-{n}").into());
+        node
+    };
+    vec![
+        source(SourceId::Kubernetes(CONTEXT.into()), SourceState::Live, 1),
+        Fact::Nodes(CONTEXT.into(), Arc::new((1..=zones).map(node).collect())),
+        Fact::Cluster(Arc::new(c)),
+    ]
 }
 
 /// What happened before now.

@@ -247,10 +247,6 @@ impl Pane for Events {
         Some(Selected { object, instance })
     }
 
-    fn visible(&self, _scene: &Scene<'_>) -> Vec<ClusterKey> {
-        Vec::new()
-    }
-
     fn counts<'a>(&self, scene: &Scene<'_>, look: &Look) -> Option<Line<'a>> {
         Some(view::counts(self, scene, look))
     }

@@ -38,6 +38,8 @@ pub struct Fleet {
     terse: bool,
     order: Vec<ClusterKey>,
     several_contexts: bool,
+    /// How many of the shown are ok, unknown, warn, bad.
+    tally: [usize; 4],
     /// What the order was made from.
     made_of: Option<Recipe>,
 }
@@ -77,7 +79,10 @@ impl Fleet {
         let mut fuzzy = Fuzzy::new(self.filter.text());
         let shown = scene.known.judged.values().map(|j| &j.digest).filter(|d| scene.choice.shows(&d.key));
         let mut rows: Vec<_> = shown
-            .filter(|d| fuzzy.matches(&format!("{} {} {} {}", d.key.context, d.key, d.operator, d.level.word())))
+            .filter(|d| {
+                self.filter.is_empty()
+                    || fuzzy.matches(&format!("{} {} {} {}", d.key.context, d.key, d.operator, d.level.word()))
+            })
             .collect();
         match self.sort {
             None => rows.sort_by(|a, b| columns::worst_first(a, b)),
@@ -87,6 +92,8 @@ impl Fleet {
             rows.reverse();
         }
         self.several_contexts = rows.first().is_some_and(|f| rows.iter().any(|d| d.key.context != f.key.context));
+        self.tally = [Level::Ok, Level::Unknown, Level::Warn, Level::Bad]
+            .map(|level| rows.iter().filter(|d| d.level == level).count());
         let place = if self.moved { self.place() } else { 0 };
         self.order = rows.into_iter().map(|d| d.key.clone()).collect();
         if !self.moved || self.selected.as_ref().is_none_or(|s| !self.order.contains(s)) {
@@ -265,8 +272,8 @@ impl Pane for Fleet {
         ]
     }
 
-    fn counts<'a>(&self, scene: &Scene<'_>, look: &Look) -> Option<Line<'a>> {
-        Some(view::counts(self, scene, look))
+    fn counts<'a>(&self, _scene: &Scene<'_>, look: &Look) -> Option<Line<'a>> {
+        Some(view::counts(self, look))
     }
 
     fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {

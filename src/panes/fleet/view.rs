@@ -9,7 +9,6 @@ use ratatui::text::{Line, Span};
 use super::Fleet;
 use super::columns::ALL;
 use crate::domain::health::{Level, Reason};
-use crate::domain::names::ClusterKey;
 use crate::domain::quantity;
 use crate::panes::known::Judged;
 use crate::panes::{Scene, loading, rule};
@@ -134,9 +133,7 @@ fn empty_words(fleet: &Fleet, scene: &Scene<'_>) -> String {
 }
 
 /// `4 clusters  ✖1 ▲1`, for the end of the footer.
-pub fn counts<'a>(fleet: &Fleet, scene: &Scene<'_>, look: &Look) -> Line<'a> {
-    let level = |k: &ClusterKey| scene.known.judged.get(k).map(|j| j.digest.level);
-    let count = |l: Level| fleet.order.iter().filter(|k| level(k) == Some(l)).count();
+pub fn counts<'a>(fleet: &Fleet, look: &Look) -> Line<'a> {
     let n = fleet.order.len();
     let mut spans = Vec::new();
     if !fleet.filter.is_empty() || fleet.typing {
@@ -145,8 +142,7 @@ pub fn counts<'a>(fleet: &Fleet, scene: &Scene<'_>, look: &Look) -> Line<'a> {
         spans.push(Span::raw("  "));
     }
     spans.push(Span::styled(format!("{n} cluster{}", if n == 1 { "" } else { "s" }), look.style(Role::Dim)));
-    for l in [Level::Bad, Level::Warn, Level::Unknown] {
-        let c = count(l);
+    for (l, c) in [(Level::Bad, fleet.tally[3]), (Level::Warn, fleet.tally[2]), (Level::Unknown, fleet.tally[1])] {
         if c > 0 {
             spans.push(Span::raw("  "));
             spans.push(Span::styled(format!("{}{c}", look.marks.level(l)), look.level(l)));

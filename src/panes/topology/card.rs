@@ -80,6 +80,7 @@ pub fn word(one: &InstancePicture<'_>) -> String {
         (SeenRole::Standby, Follows::Broken) => "not streaming",
         (SeenRole::Standby, Follows::CatchingUp) => "catching up",
         (SeenRole::Standby, _) => one.sync.map_or("standby", SyncState::word),
+        (SeenRole::Starting, _) if one.instance.pod.as_ref().is_some_and(|p| p.trouble.is_some()) => "not running",
         (role, _) => role.word(),
     };
     if one.replay_paused { format!("{word}, replay paused") } else { word.to_owned() }

@@ -68,6 +68,10 @@ fn promise(promise: &Promise, look: &Look) -> Option<Span<'static>> {
 fn risk(risk: &Risk, look: &Look) -> Span<'static> {
     match risk {
         Risk::None => Span::styled("none.", look.style(Role::Good)),
+        Risk::UpTo { bytes: 0, primary, .. } => {
+            let words = format!("none by position (both at {primary}), but nothing promises it.");
+            Span::styled(words, look.style(Role::Warn))
+        }
         Risk::UpTo { bytes, primary, candidate } => {
             let words = format!("up to {} of WAL ({candidate} to {primary}).", quantity::bytes(*bytes));
             Span::styled(words, look.style(Role::Warn))
