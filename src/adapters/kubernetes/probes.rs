@@ -17,12 +17,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::budget::Budget;
 use super::super::inbox::Outbox;
+use super::super::streams::Streams;
 use super::client::{Clients, get};
 use super::gather::Pictures;
 use super::pulses::Pulses;
 use super::trouble::{Trouble, TroubleKind};
 use super::{metrics, status};
 use crate::domain::cluster::Pod;
+use crate::domain::detail::News;
 use crate::domain::facts::Fact;
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::domain::sample::{Probe, Silence, SilenceKind};
@@ -144,12 +146,17 @@ impl Probes {
         let mut budget = if self.once { Budget::new(RATE_ONCE, RATE_ONCE) } else { Budget::new(RATE, BURST) };
         let mut asked: JoinSet<Answer> = JoinSet::new();
         let mut pulses = Pulses::new(self.outbox.clone());
+        let mut streams = Streams::default();
         let mut not_before = Instant::now();
         loop {
             let next = agenda.first().map(|due| due.max(not_before));
             tokio::select! {
                 changed = self.pictures.changed() => match changed {
-                    Ok(()) => self.sync(&mut agenda, &mut pulses),
+                    Ok(()) => {
+                        self.sync(&mut agenda, &mut pulses);
+                        let pictures = self.pictures.borrow();
+                        streams.keep(|key| pictures.contains_key(key));
+                    }
                     Err(_) => return,
                 },
                 changed = self.focus.changed() => match changed {
@@ -164,6 +171,9 @@ impl Probes {
                 }
                 Some(done) = asked.join_next() => {
                     if let Ok(answer) = done {
+                        for happening in streams.heard(&answer.fact) {
+                            self.outbox.post(News::Happening(happening)).await;
+                        }
                         self.answered(answer, &mut agenda, &mut pulses);
                     }
                 }
