@@ -134,7 +134,8 @@ impl Agenda {
 struct Answer {
     item: Item,
     asked: Instant,
-    fact: Fact,
+    /// `None`: the way there is cut, so nothing was learned of the instance. What it said last stays, with its age.
+    fact: Option<Fact>,
     silence: Option<Silence>,
     unauthorized: Option<u64>,
 }
@@ -269,7 +270,9 @@ impl Probes {
             Ask::Metrics => SourceId::Metrics(answer.item.0.clone()),
         };
         pulses.answered(source, &answer.item.1, answer.silence.as_ref(), pause);
-        self.outbox.publish(answer.fact);
+        if let Some(fact) = answer.fact {
+            self.outbox.publish(fact);
+        }
         let queue = self.queue(&answer.item.0);
         agenda.plan(answer.item, queue, again);
     }
@@ -289,6 +292,7 @@ async fn one(clients: Clients, item: Item, pod: Pod) -> Answer {
         Err(_) => Err(Trouble::timed_out(patience.as_secs_f64())),
     };
     let took = SignedDuration::try_from(asked.elapsed()).unwrap_or(SignedDuration::MAX);
+    let cut = answer.is_err() && !clients.answers().await;
     let unauthorized = match &answer {
         // The instance manager answers 401 only to what is never asked here, so this is the API server's.
         Ok((401, _)) => Some(connected.generation),
@@ -310,7 +314,7 @@ async fn one(clients: Clients, item: Item, pod: Pod) -> Answer {
             (Fact::Metrics(key, instance, Arc::new(Probe { at, took, answer })), silence)
         }
     };
-    Answer { item, asked, fact, silence, unauthorized }
+    Answer { item, asked, fact: (!cut).then_some(fact), silence, unauthorized }
 }
 
 async fn fetch(client: &kube::Client, path: &str) -> Result<(u16, Vec<u8>), Trouble> {
