@@ -271,8 +271,53 @@ async fn it_reaches_into_pods() {
     assert!(
         world.kubectl(&kubectl, &["get", "--raw", closed]).await.refused().contains("error trying to reach service")
     );
-    let forward = k(&["port-forward", "demo-1", ":5432"]).await.refused();
-    assert!(forward.contains("does not speak SPDY"), "{forward}");
+    forwarded(&world, &kubectl).await;
+}
+
+/// `kubectl port-forward` speaks SPDY: the echo behind the port answers, twice; a closed port is told.
+async fn forwarded(world: &World, kubectl: &str) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut child =
+        tokio::process::Command::from(world.command(kubectl, &["port-forward", "demo-1", ":5432", ":5999"]))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("kubectl runs");
+    let out = tokio::io::BufReader::new(child.stdout.take().expect("piped"));
+    let mut lines = tokio::io::AsyncBufReadExt::lines(out);
+    let mut port = async |of: &str| loop {
+        let line = lines.next_line().await.expect("read").unwrap_or_default();
+        if let Some(port) = line.strip_prefix("Forwarding from 127.0.0.1:").and_then(|l| l.strip_suffix(of)) {
+            return port.parse::<u16>().expect("a port");
+        }
+        assert!(!line.is_empty(), "kubectl gave up");
+    };
+    let (open, closed) = (port(" -> 5432").await, port(" -> 5999").await);
+    for _ in 0..2 {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", open)).await.expect("connected");
+        stream.write_all(&[b'x'; 200_000]).await.expect("written");
+        let mut back = vec![0; 200_000];
+        tokio::time::timeout(Duration::from_secs(30), stream.read_exact(&mut back))
+            .await
+            .expect("in time")
+            .expect("echoed");
+        assert!(back.iter().all(|b| *b == b'x'));
+    }
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", closed)).await.expect("connected");
+    let _ = stream.write_all(b"x").await;
+    let mut complaints =
+        tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stderr.take().expect("piped")));
+    let told = tokio::time::timeout(Duration::from_secs(30), async {
+        while let Ok(Some(line)) = complaints.next_line().await {
+            if line.contains("error forwarding port 5999") && line.contains("connection refused") {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(told.await.expect("in time"), "a closed port is told");
+    child.kill().await.expect("killed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

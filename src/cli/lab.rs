@@ -27,12 +27,15 @@ pub struct World {
     /// Instances of the cluster
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=9))]
     pub instances: u32,
+    /// Describe this many more clusters: objects only, with plausible and changing states
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub fleet: usize,
 }
 
 impl World {
     /// The lab's options.
     pub fn options(&self) -> LabOptions {
-        LabOptions { dir: self.dir.clone(), load: self.load, instances: self.instances.max(1) }
+        LabOptions { dir: self.dir.clone(), load: self.load, instances: self.instances.max(1), fleet: self.fleet }
     }
 }
 

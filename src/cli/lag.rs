@@ -60,7 +60,7 @@ pub async fn run(global: &Global, args: &LagArgs) -> Result<Exit, Problem> {
             _ = tokio::signal::ctrl_c() => break,
             () = tokio::time::sleep_until(end) => break,
             _ = tick.tick() => {
-                let now = report(&live.facts, &keys, &live.limits, Timestamp::now());
+                let now = report(&live.facts, &keys, false, &live.limits, Timestamp::now());
                 for cluster in &now.clusters {
                     let line = line(cluster, now.at);
                     measured |= line.standbys.iter().any(|s| s.lag_bytes.is_some());

@@ -6,19 +6,25 @@ use super::report::*;
 use crate::adapters::kubernetes::watch::NOT_INSTALLED;
 use crate::domain::cluster::{Archiver, Cluster, Fenced, Instance, Role, Target};
 use crate::domain::facts::{Facts, Samples};
-use crate::domain::health::{Health, Limits, Verdict, judge};
+use crate::domain::health::{Health, Level, Limits, Verdict, judge};
 use crate::domain::lsn::Lsn;
 use crate::domain::names::ClusterKey;
 use crate::domain::replication::Standby;
 use crate::domain::source::{SourceId, SourceState};
 
-/// Says what is known of `keys`.
-pub fn report(facts: &Facts, keys: &[ClusterKey], limits: &Limits, now: Timestamp) -> Report {
+/// Says what is known of `keys`. `all`: they are all there is, so a context that can't be asked makes the whole unknown.
+pub fn report(facts: &Facts, keys: &[ClusterKey], all: bool, limits: &Limits, now: Timestamp) -> Report {
     let known = keys.iter().filter_map(|key| facts.clusters.get(key));
     let mut clusters: Vec<_> =
         known.map(|cluster| one(facts, cluster, &judge(facts, cluster, None, limits, now), now)).collect();
     clusters.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name))));
-    let level = clusters.iter().map(|c| c.level).max().unwrap_or_default();
+    let unseen = facts.sources.iter().any(|(id, health)| match id {
+        SourceId::Kubernetes(_) => health.state != SourceState::Live,
+        SourceId::Watch(_, kind) => kind == "clusters" && health.state != SourceState::Live,
+        _ => false,
+    });
+    let least = if all && unseen { Level::Unknown } else { Level::Ok };
+    let level = clusters.iter().map(|c| c.level).max().unwrap_or_default().max(least);
     Report { at: now, level, clusters, sources: sources(facts, keys) }
 }
 

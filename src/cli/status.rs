@@ -28,7 +28,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
     live.settle(deadline).await;
     let mut keys = live.choose(args.cluster.as_deref())?;
     live.focus(&keys, deadline).await;
-    let mut now = report(&live.facts, &keys, &live.limits, Timestamp::now());
+    let mut now = report(&live.facts, &keys, args.cluster.is_none(), &live.limits, Timestamp::now());
     if !args.watch {
         // Whoever stopped reading knows what they wanted to know.
         let _ = say(&text(&now, form, Style::of_stdout())?);
@@ -45,7 +45,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
         }
         keys = again(&live, args.cluster.as_deref(), keys);
         live.focus(&keys, Instant::now()).await;
-        now = report(&live.facts, &keys, &live.limits, Timestamp::now());
+        now = report(&live.facts, &keys, args.cluster.is_none(), &live.limits, Timestamp::now());
     }
 }
 

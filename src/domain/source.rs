@@ -51,7 +51,7 @@ pub enum SourceState {
         /// The next attempt.
         again_at: Timestamp,
     },
-    /// Can't be had here: a missing right or API, in words. Not tried again until asked.
+    /// Can't be had here: a missing right or API, in words. Tried again seldom, or when asked.
     Absent(String),
 }
 

@@ -10,6 +10,7 @@ pub mod control;
 pub mod controllers;
 pub mod described;
 pub mod dir;
+pub mod fleet;
 pub mod instance;
 pub mod kubelet;
 pub mod object;
@@ -36,10 +37,13 @@ use api::{ApiError, PodRuntime, Resource, Store};
 use awake::People;
 use controllers::{Controllers, ControllersHandle};
 use dir::LabDir;
+use fleet::{Fleet, FleetHandle};
 use kubelet::Kubelet;
 use operator::{InstanceStatusReader, Operator, OperatorHandle, OperatorOptions};
 use postgres::{LoadCount, Machine, MachineOptions, Place, Relay};
 
+/// The same fleet each time: screens of it can be compared.
+const FLEET_SEED: u64 = 7;
 /// The context, cluster and user in the lab's kubeconfig.
 pub const CONTEXT: &str = "howdah-lab";
 /// How long the last tasks may take to end.
@@ -54,11 +58,13 @@ pub struct LabOptions {
     pub load: Option<u32>,
     /// Instances of the cluster.
     pub instances: u32,
+    /// Clusters that are only described, besides.
+    pub fleet: usize,
 }
 
 impl Default for LabOptions {
     fn default() -> Self {
-        LabOptions { dir: None, load: None, instances: 3 }
+        LabOptions { dir: None, load: None, instances: 3, fleet: 0 }
     }
 }
 
@@ -73,6 +79,7 @@ pub struct Lab {
     controllers: Option<ControllersHandle>,
     operator: Option<OperatorHandle>,
     tasks: Vec<JoinHandle<()>>,
+    fleet: Option<FleetHandle>,
     roads: Vec<Arc<Relay>>,
     people: Arc<People>,
     awake: watch::Receiver<Option<Result<(), Problem>>>,
@@ -111,6 +118,7 @@ impl Lab {
             operator: Some(Operator::start(&store, reader, OperatorOptions::default())),
             people: Arc::new(People::new(&store, &kubelet, &machine, options.instances)),
             awake: watch::channel(None).1,
+            fleet: (options.fleet > 0).then(|| Fleet::describe(&store, options.fleet, FLEET_SEED).start()),
             roads: Vec::new(),
             store,
             api,
@@ -198,6 +206,9 @@ impl Lab {
     pub async fn stop(mut self) {
         self.people.rest();
         self.api.stop().await;
+        if let Some(fleet) = self.fleet.take() {
+            fleet.stop().await;
+        }
         if let Some(operator) = self.operator.take() {
             operator.stop().await;
         }

@@ -98,7 +98,9 @@ impl Terminal {
     /// # Errors
     /// The terminal is gone.
     pub fn redraw(&mut self) -> io::Result<()> {
-        self.inner.clear()
+        // Not ratatui's `clear`: it asks the terminal where the cursor is, and whoever reads the keys gets the answer.
+        let (width, height) = self.size()?;
+        self.inner.resize(Rect { x: 0, y: 0, width, height })
     }
 
     /// Puts text into the clipboard of the terminal one sits at, also through ssh (OSC 52).
@@ -156,7 +158,7 @@ impl Terminal {
     fn take_again(&mut self, inputs: &mut Inputs) -> io::Result<()> {
         take(self.mouse)?;
         inputs.resume();
-        self.inner.clear()
+        self.redraw()
     }
 
     /// Gives the terminal back.

@@ -4,15 +4,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::recorder::Change;
 
-/// Reads a fixture: `t_ms`, kind, object, change, with tabs between.
-pub fn read(text: &str) -> Vec<Change> {
+/// Two changes closer than this in a recording are two parties woken by one and the same thing (or one write): which of
+/// them is written first is no order that anybody keeps.
+const APART_MS: i64 = 50;
+
+/// A recording: when, and what.
+pub fn read(text: &str) -> Vec<(i64, Change)> {
     text.lines()
         .map(|line| {
-            let mut parts = line.split('\t').skip(1).map(str::to_owned);
+            let mut parts = line.split('\t').map(str::to_owned);
             let mut next = || parts.next().unwrap_or_default();
-            Change { kind: next(), object: next(), what: next() }
+            (next().parse().unwrap(), Change { kind: next(), object: next(), what: next() })
         })
         .collect()
+}
+
+/// The changes alone.
+pub fn changes(recording: &[(i64, Change)]) -> Vec<Change> {
+    recording.iter().map(|(_, change)| change.clone()).collect()
 }
 
 /// The values of each field of each object, in order.
@@ -43,27 +52,30 @@ fn steps(changes: &[Change]) -> Vec<(Change, usize)> {
         .collect()
 }
 
-type Step = (Change, usize);
+/// A change and its running number.
+pub type Step = (Change, usize);
+/// "This before that".
+pub type Pair = (Step, Step);
 
-/// All pairs "this before that".
-fn pairs(changes: &[Change]) -> BTreeSet<(Step, Step)> {
-    let steps = steps(changes);
+/// All pairs "this before that" that are far enough apart to mean something.
+pub fn pairs(recording: &[(i64, Change)]) -> BTreeSet<Pair> {
+    let steps = steps(&changes(recording));
+    let timed: Vec<(i64, &Step)> = recording.iter().map(|(at, _)| *at).zip(&steps).collect();
     let mut out = BTreeSet::new();
-    for (i, first) in steps.iter().enumerate() {
-        for second in &steps[i + 1..] {
-            out.insert((first.clone(), second.clone()));
-        }
+    for (i, (at, first)) in timed.iter().enumerate() {
+        let later = timed[i + 1..].iter().filter(|(then, _)| then - at >= APART_MS);
+        out.extend(later.map(|(_, second)| ((*first).clone(), (*second).clone())));
     }
     out
 }
 
 /// The pairs that hold in both recordings.
-pub fn common(a: &[Change], b: &[Change]) -> BTreeSet<(Step, Step)> {
+pub fn common(a: &[(i64, Change)], b: &[(i64, Change)]) -> BTreeSet<Pair> {
     pairs(a).intersection(&pairs(b)).cloned().collect()
 }
 
 /// Those of the pairs that the lab turned round.
-pub fn broken(wanted: &BTreeSet<(Step, Step)>, lab: &[Change]) -> Vec<String> {
+pub fn broken(wanted: &BTreeSet<Pair>, lab: &[Change]) -> Vec<String> {
     let place: HashMap<Step, usize> = steps(lab).into_iter().enumerate().map(|(i, step)| (step, i)).collect();
     let tell = |(change, n): &Step| format!("{} {} {} ({n})", change.kind, change.object, change.what);
     wanted

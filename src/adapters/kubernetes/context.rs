@@ -1,5 +1,6 @@
 //! One context: its client, its watches, its probes, and what holds them together.
 
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, watch};
@@ -25,6 +26,8 @@ const AHEAD: usize = 2048;
 const BEAT: Duration = Duration::from_secs(10);
 /// How long it may take to say so.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long before its certificate ends a client is made anew.
+const BEFORE: SignedDuration = SignedDuration::from_secs(30);
 /// Clients are made anew no more often than this.
 const ANEW: Duration = Duration::from_secs(2);
 
@@ -91,6 +94,7 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
         focus: focus.clone(),
         outbox: outbox.clone(),
         again: probe_again.clone(),
+        once,
     };
     tasks.spawn(probes.run());
     let (sql_again, again) = watch::channel(0);
@@ -140,6 +144,11 @@ impl Source for Link {
                         t => return Ended::Failed(t.problem(&what)),
                     },
                     Err(_) => return Ended::Failed(Trouble::timed_out(ANSWER.as_secs_f64()).problem(&what)),
+                }
+                if client.valid_until().is_some_and(|end| end <= Timestamp::now() + BEFORE) {
+                    // A certificate of a credential plugin: it gets a new one.
+                    sleep_until(made + ANEW).await;
+                    break;
                 }
                 tokio::select! {
                     () = tokio::time::sleep(BEAT) => {}

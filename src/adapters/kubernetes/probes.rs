@@ -33,6 +33,8 @@ use crate::text::clean;
 pub const RATE: f64 = 40.0;
 /// Questions at once after a pause.
 pub const BURST: f64 = 60.0;
+/// Questions a second and context of a command that asks everything once and ends.
+pub const RATE_ONCE: f64 = 200.0;
 /// How long something forbidden is left alone.
 const FORBIDDEN: Duration = Duration::from_secs(60);
 
@@ -51,6 +53,8 @@ pub struct Probes {
     pub outbox: Outbox,
     /// Asks for everything now.
     pub again: Arc<Notify>,
+    /// For a command that asks once and ends.
+    pub once: bool,
 }
 
 /// What is asked.
@@ -62,42 +66,64 @@ enum Ask {
 
 type Item = (ClusterKey, InstanceName, Ask);
 
-/// When each question is due. Those under way are in `items` only.
+/// When each question is due. What is on screen goes before the rest: with more instances than the budget allows, the
+/// rest is always overdue.
 #[derive(Default)]
 struct Agenda {
-    items: BTreeMap<Item, Option<Instant>>,
-    due: BTreeSet<(Instant, Item)>,
+    /// Each question with the moment it is due; those under way have none.
+    items: BTreeMap<Item, Option<(Queue, Instant)>>,
+    front: BTreeSet<(Instant, Item)>,
+    rest: BTreeSet<(Instant, Item)>,
+}
+
+/// Who goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Queue {
+    Front,
+    Rest,
 }
 
 impl Agenda {
-    fn plan(&mut self, item: Item, at: Instant) {
-        if let Some(Some(before)) = self.items.insert(item.clone(), Some(at)) {
-            self.due.remove(&(before, item.clone()));
+    fn queue(&mut self, queue: Queue) -> &mut BTreeSet<(Instant, Item)> {
+        match queue {
+            Queue::Front => &mut self.front,
+            Queue::Rest => &mut self.rest,
         }
-        self.due.insert((at, item));
     }
 
-    /// Plans it at `at`, unless it is due earlier or under way.
-    fn hurry(&mut self, item: &Item, at: Instant) {
-        if let Some(Some(before)) = self.items.get(item).copied()
-            && before > at
+    fn plan(&mut self, item: Item, queue: Queue, at: Instant) {
+        if let Some(Some((before, moment))) = self.items.insert(item.clone(), Some((queue, at))) {
+            self.queue(before).remove(&(moment, item.clone()));
+        }
+        self.queue(queue).insert((at, item));
+    }
+
+    /// Plans it in that queue at `at`, unless it is due earlier; not at all while it is under way.
+    fn hurry(&mut self, item: &Item, queue: Queue, at: Instant) {
+        if let Some(Some((before, moment))) = self.items.get(item).copied()
+            && (before != queue || moment > at)
         {
-            self.plan(item.clone(), at);
+            self.plan(item.clone(), queue, moment.min(at));
         }
     }
 
     fn forget(&mut self, item: &Item) {
-        if let Some(Some(at)) = self.items.remove(item) {
-            self.due.remove(&(at, item.clone()));
+        if let Some(Some((queue, at))) = self.items.remove(item) {
+            self.queue(queue).remove(&(at, item.clone()));
         }
     }
 
+    /// When the next question is due.
     fn first(&self) -> Option<Instant> {
-        self.due.first().map(|(at, _)| *at)
+        let moment = |queue: &BTreeSet<(Instant, Item)>| queue.first().map(|(at, _)| *at);
+        [moment(&self.front), moment(&self.rest)].into_iter().flatten().min()
     }
 
-    fn pop(&mut self) -> Option<Item> {
-        let (_, item) = self.due.pop_first()?;
+    /// The question to ask now.
+    fn pop(&mut self, now: Instant) -> Option<Item> {
+        let due = |queue: &BTreeSet<(Instant, Item)>| queue.first().is_some_and(|(at, _)| *at <= now);
+        let queue = if due(&self.front) { &mut self.front } else { &mut self.rest };
+        let (_, item) = queue.pop_first()?;
         self.items.insert(item.clone(), None);
         Some(item)
     }
@@ -115,7 +141,7 @@ impl Probes {
     /// Asks until dropped.
     pub async fn run(mut self) {
         let mut agenda = Agenda::default();
-        let mut budget = Budget::new(RATE, BURST);
+        let mut budget = if self.once { Budget::new(RATE_ONCE, RATE_ONCE) } else { Budget::new(RATE, BURST) };
         let mut asked: JoinSet<Answer> = JoinSet::new();
         let mut pulses = Pulses::new(self.outbox.clone());
         let mut not_before = Instant::now();
@@ -133,7 +159,7 @@ impl Probes {
                 () = self.again.notified() => {
                     let now = Instant::now();
                     for item in agenda.items.keys().cloned().collect::<Vec<_>>() {
-                        agenda.hurry(&item, now);
+                        agenda.hurry(&item, self.queue(&item.0), now);
                     }
                 }
                 Some(done) = asked.join_next() => {
@@ -172,17 +198,25 @@ impl Probes {
         let now = Instant::now();
         for item in wanted {
             if !agenda.items.contains_key(&item) {
-                agenda.plan(item, now);
+                let queue = self.queue(&item.0);
+                agenda.plan(item, queue, now);
             }
         }
+    }
+
+    fn queue(&self, key: &ClusterKey) -> Queue {
+        if self.focus.borrow().contains(key) { Queue::Front } else { Queue::Rest }
     }
 
     fn hurry_focused(&mut self, agenda: &mut Agenda) {
         let focus = self.focus.borrow_and_update().clone();
         let now = Instant::now();
-        let items: Vec<Item> = agenda.items.keys().filter(|(key, ..)| focus.contains(key)).cloned().collect();
-        for item in items {
-            agenda.hurry(&item, now);
+        for item in agenda.items.keys().cloned().collect::<Vec<_>>() {
+            if focus.contains(&item.0) {
+                agenda.hurry(&item, Queue::Front, now);
+            } else if let Some(Some((Queue::Front, at))) = agenda.items.get(&item).copied() {
+                agenda.plan(item, Queue::Rest, at);
+            }
         }
     }
 
@@ -196,7 +230,7 @@ impl Probes {
     }
 
     fn ask(&self, agenda: &mut Agenda, asked: &mut JoinSet<Answer>) {
-        let Some(item) = agenda.pop() else { return };
+        let Some(item) = agenda.pop(Instant::now()) else { return };
         let pod = {
             let pictures = self.pictures.borrow();
             let instance = pictures.get(&item.0).and_then(|c| c.instance(&item.1));
@@ -226,7 +260,8 @@ impl Probes {
         };
         pulses.answered(source, &answer.item.1, answer.silence.as_ref(), pause);
         self.outbox.publish(answer.fact);
-        agenda.plan(answer.item, again);
+        let queue = self.queue(&answer.item.0);
+        agenda.plan(answer.item, queue, again);
     }
 }
 
@@ -306,17 +341,32 @@ mod tests {
         let now = Instant::now();
         let at = |s| now + Duration::from_secs(s);
         let mut agenda = Agenda::default();
-        agenda.plan(item(1), at(5));
-        agenda.plan(item(2), at(3));
-        agenda.plan(item(1), at(2));
-        assert_eq!((agenda.first(), agenda.due.len()), (Some(at(2)), 2));
-        assert_eq!(agenda.pop(), Some(item(1)));
-        agenda.hurry(&item(1), at(0));
+        agenda.plan(item(1), Queue::Rest, at(5));
+        agenda.plan(item(2), Queue::Rest, at(3));
+        agenda.plan(item(1), Queue::Rest, at(2));
+        assert_eq!((agenda.first(), agenda.rest.len()), (Some(at(2)), 2));
+        assert_eq!(agenda.pop(at(2)), Some(item(1)));
+        agenda.hurry(&item(1), Queue::Front, at(0));
         assert_eq!(agenda.first(), Some(at(3)), "what is under way is not asked twice");
-        agenda.hurry(&item(2), at(1));
-        agenda.hurry(&item(2), at(9));
+        agenda.hurry(&item(2), Queue::Rest, at(1));
+        agenda.hurry(&item(2), Queue::Rest, at(9));
         assert_eq!(agenda.first(), Some(at(1)));
         agenda.forget(&item(2));
         assert_eq!(agenda.first(), None);
+    }
+
+    #[test]
+    fn what_is_on_screen_goes_before_what_is_overdue() {
+        let now = Instant::now();
+        let at = |s| now + Duration::from_secs(s);
+        let mut agenda = Agenda::default();
+        for n in 0..100 {
+            agenda.plan(item(n), Queue::Rest, at(0));
+        }
+        agenda.hurry(&item(50), Queue::Front, at(1));
+        agenda.plan(item(60), Queue::Front, at(4));
+        assert_eq!(agenda.pop(at(2)), Some(item(50)));
+        assert_eq!(agenda.pop(at(2)), Some(item(0)), "nothing on screen is due");
+        assert_eq!(agenda.pop(at(4)), Some(item(60)));
     }
 }

@@ -197,6 +197,14 @@ impl Server {
 
     fn list(&self, path: &str) -> Response<Body> {
         let state = self.state.lock().unwrap();
+        if let Some((collection, name)) = path.rsplit_once('/')
+            && let Some(objects) = state.objects.get(collection)
+        {
+            return match objects.get(name) {
+                Some(object) => full(200, object.to_string()),
+                None => status(404, "not found"),
+            };
+        }
         let items: Vec<_> = state
             .objects
             .iter()

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::inbox::{Inbox, Incoming, inbox};
 use super::{Adapters, Config, Handle, Namespaces};
-use crate::domain::detail::News;
+use crate::domain::detail::{DetailNews, News, ObjectRef, Subject};
 use crate::domain::event::{Transition, What};
 use crate::domain::facts::{Fact, Facts};
 use crate::domain::names::{ClusterKey, Context};
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 struct World {
     mock: Mock,
-    _handle: Handle,
+    handle: Handle,
     inbox: Inbox,
     facts: Facts,
     news: Vec<News>,
@@ -34,7 +34,7 @@ impl World {
         let (outbox, inbox) = inbox();
         let config = Config { kubeconfig: vec![mock.kubeconfig()], namespaces, ..Config::default() };
         let handle = Adapters::start(config, outbox).unwrap();
-        World { mock, _handle: handle, inbox, facts: Facts::default(), news: Vec::new() }
+        World { mock, handle, inbox, facts: Facts::default(), news: Vec::new() }
     }
 
     /// Takes in what comes until `is` holds.
@@ -248,4 +248,60 @@ async fn a_flood_of_changes_is_absorbed_and_its_last_one_shown() {
         }
     }
     assert!(pictures < 500, "pictures are published at most ten times a second: {pictures}");
+}
+
+fn object(kind: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        context: Context::from("mock"),
+        api_version: "v1".into(),
+        kind: kind.into(),
+        namespace: "pg".into(),
+        name: name.into(),
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_told_again_when_it_changes_and_its_end_is_told() {
+    let mut world = World::look(ready_mock().await, Namespaces::All);
+    let yaml = Subject::Yaml(object("Pod", "demo-1"));
+    world.handle.watch_detail(yaml.clone());
+    let texts = |w: &World, part: &str| {
+        let is = |n: &News| matches!(n, News::Detail(_, DetailNews::Text(text)) if text.contains(part));
+        w.news.iter().filter(|n| is(n)).count()
+    };
+    world.see("the pod", |w| texts(w, "name: demo-1") == 1).await;
+    assert_eq!(texts(&world, "managedFields"), 0);
+    let mut changed = pod("demo-1");
+    changed["metadata"]["labels"]["cnpg.io/instanceRole"] = json!("replica");
+    world.mock.put(PODS, changed);
+    world.see("the change", |w| texts(w, "cnpg.io/instanceRole: replica") == 1).await;
+    world.mock.delete(PODS, "demo-1", true);
+    let ended = |w: &World| w.news.iter().any(|n| matches!(n, News::Detail(_, DetailNews::Ended(Some(_)))));
+    world.see("the end", ended).await;
+    world.handle.unwatch(&yaml);
+}
+
+#[tokio::test]
+async fn a_log_is_decoded_and_goes_on_where_it_was() {
+    let mock = ready_mock().await;
+    let line = |second: u32, msg: &str| {
+        format!("2026-11-21T01:00:{second:02}.5Z {{\"level\":\"info\",\"logger\":\"postgres\",\"msg\":\"{msg}\"}}\n")
+    };
+    mock.rule("/pods/demo-1/log", Rule::Body(200, line(1, "first") + &line(2, "second")));
+    let mut world = World::look(mock, Namespaces::All);
+    let subject = Subject::Logs { pod: object("Pod", "demo-1"), container: "postgres".into(), previous: false };
+    world.handle.watch_detail(subject);
+    let texts = |w: &World| {
+        let lines = w.news.iter().filter_map(|n| match n {
+            News::Detail(_, DetailNews::Lines(lines)) => Some(lines.clone()),
+            _ => None,
+        });
+        lines.flatten().filter(|l| l.logger.as_deref() == Some("postgres")).map(|l| l.text).collect::<Vec<_>>()
+    };
+    world.see("two lines", |w| texts(w).len() == 2).await;
+    // The container restarts: what is read again from that moment is not told twice.
+    world.mock.rule("/pods/demo-1/log", Rule::Body(200, line(2, "second") + &line(3, "third")));
+    world.see("the third line", |w| texts(w).len() == 3).await;
+    assert_eq!(texts(&world), ["first", "second", "third"]);
+    assert!(world.mock.asked(&["/log?", "sinceTime=2026-11-21T01"]) > 0);
 }

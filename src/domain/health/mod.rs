@@ -137,6 +137,13 @@ pub enum ReasonCode {
     Stale,
 }
 
+impl ReasonCode {
+    /// Somebody wanted it so.
+    pub fn on_purpose(self) -> bool {
+        matches!(self, ReasonCode::Fenced | ReasonCode::Hibernated | ReasonCode::Deleting)
+    }
+}
+
 /// One of the two answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
@@ -181,8 +188,9 @@ pub fn judge(facts: &Facts, cluster: &Cluster, history: Option<&History>, limits
         for rule in rules {
             rule(&e, &mut reasons);
         }
-        // Worst first; of equals in the order of the codes, which is the order of weight.
-        reasons.sort_by(|a, b| (b.level, a.code, &a.instance).cmp(&(a.level, b.code, &b.instance)));
+        // Worst first; of equals what was done on purpose, which explains the rest; then in the order of the codes.
+        let weight = |r: &Reason| (std::cmp::Reverse(r.level), !r.code.on_purpose(), r.code);
+        reasons.sort_by(|a, b| weight(a).cmp(&weight(b)).then_with(|| a.instance.cmp(&b.instance)));
         Verdict { level: reasons.iter().map(|r| r.level).max().unwrap_or(Level::Ok), reasons }
     };
     Health {

@@ -54,12 +54,15 @@ fn streams(e: &Evidence, primary: Option<&Answer>, name: &InstanceName, out: &mu
     if word.streams {
         return;
     }
+    // How long: since a primary last saw it stream. Where none did, it could have streamed since both were there.
     let pod = e.cluster.instance(name).and_then(|i| i.pod.as_ref());
-    // How long: since a primary last saw it stream, else since it could have begun to.
     let began = [pod.and_then(|p| p.created), e.cluster.primary_since].into_iter().flatten().max();
-    let since = e.samples(name).and_then(|s| s.streamed).max(began).unwrap_or(word.at);
-    let level = if e.age(since) > e.limits.not_streaming_bad { Level::Bad } else { Level::Warn };
-    let text = format!("{name} does not stream{} for {}", word.detail, quantity::age(since, e.now));
+    let seen = e.samples(name).and_then(|s| s.streamed).filter(|t| began.is_none_or(|b| *t >= b));
+    let late = seen.or(began).is_some_and(|t| e.age(t) > e.limits.not_streaming_bad);
+    // Without a primary it has nobody to follow: that is told by itself.
+    let level = if late && primary.is_some() { Level::Bad } else { Level::Warn };
+    let since = seen.map(|t| format!(" for {}", quantity::age(t, e.now))).unwrap_or_default();
+    let text = format!("{name} does not stream{}{since}", word.detail);
     out.push(about(name, e.by(word.witness.clone(), word.at, ReasonCode::StandbyNotStreaming, level, text)));
 }
 

@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 
 use super::api::resources::{NODES, PODS, PVCS};
 use super::api::{Change, Store};
+use super::described::is_described;
 use super::object::{label, list, name, namespace, text, uid};
 use super::postgres::{Machine, Place};
 
@@ -105,6 +106,9 @@ impl Kubelet {
     }
 
     fn news(self: &Arc<Self>, kind: Change, object: Arc<Value>, workers: &mut JoinSet<()>) {
+        if is_described(&object) {
+            return;
+        }
         let id = uid(&object).to_owned();
         let mut pods = self.pods();
         if kind == Change::Deleted {

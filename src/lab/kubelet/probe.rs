@@ -57,8 +57,9 @@ pub struct Probe {
 
 /// Time between two questions until a probe first holds.
 pub const EAGER: Duration = Duration::from_secs(1);
-/// Time before the first question: a container that has just started has nothing to say yet.
-pub const STARTUP_AFTER: Duration = Duration::from_millis(500);
+/// Time before the first question: long enough that the operator, which looks each second, has seen the instance and
+/// labelled it before it is ready, as in a real cluster.
+pub const STARTUP_AFTER: Duration = Duration::from_millis(1300);
 /// The same for the probes that follow the startup probe.
 pub const OTHERS_AFTER: Duration = Duration::from_millis(100);
 

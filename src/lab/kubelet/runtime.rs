@@ -15,6 +15,8 @@ use crate::lab::api::ApiError;
 use crate::lab::api::runtime::{Connection, ExecRequest, ExecSession, LogRequest, Logs, PodRuntime, ProxyScheme};
 use crate::lab::instance::web::Answer;
 use crate::lab::instance::{Neighbours, PATIENCE};
+use crate::lab::described::is_described;
+use crate::lab::fleet;
 use crate::lab::object::name;
 use crate::lab::operator::InstanceStatusReader;
 use crate::lab::postgres::slots::{self, Slot};
@@ -114,6 +116,12 @@ impl PodRuntime for Kubelet {
         request: http::Request<Bytes>,
     ) -> BoxFuture<'_, io::Result<http::Response<Bytes>>> {
         async move {
+            if is_described(&pod) {
+                let tls = scheme == ProxyScheme::Https;
+                let (code, content, body) = fleet::serve(&self.store, &pod, tls, port, request.uri().path());
+                let response = http::Response::builder().status(code).header("Content-Type", content);
+                return response.body(Bytes::from(body)).map_err(io::Error::other);
+            }
             let handle = self.running(&pod)?;
             let answer = match (port, scheme) {
                 (8000, ProxyScheme::Http) => Answer {

@@ -24,6 +24,10 @@ use crate::lab::object::{is_deleting, list, text, uid};
 
 /// Between the end of a pod's processes and the end of its object, and between a Job's end and its pod's success.
 const TEARDOWN: Duration = Duration::from_millis(200);
+/// What a runtime takes for a sandbox, an init container and the start of a container. Shorter than in any real cluster, but
+/// long enough that whoever is waiting for one step sees it before the next.
+const SANDBOX: Duration = Duration::from_millis(150);
+const CONTAINER: Duration = Duration::from_millis(80);
 /// How long a container that fails its liveness probe has to end.
 const LIVENESS_GRACE: Duration = Duration::from_secs(30);
 /// Between two attempts to pull an image that is not there.
@@ -115,6 +119,7 @@ impl Worker {
 
     /// Sandbox and init containers. Whether the containers can be started.
     async fn prepare(&mut self) -> bool {
+        self.sleep(SANDBOX).await;
         self.pod.sandbox = true;
         self.report();
         let object = Arc::clone(&self.object);
@@ -128,10 +133,12 @@ impl Worker {
             let id = self.container_id();
             self.pod.init[index].run(Timestamp::now(), id);
             self.report();
+            self.sleep(CONTAINER).await;
             // What CNPG's init container does, copying the manager's executable, needs no doing here.
             self.pod.init[index].end(Timestamp::now(), 0);
             self.pod.init[index].ready = true;
             self.report();
+            self.sleep(CONTAINER).await;
         }
         self.pod.pod_ip = Some(self.handle.ip.clone());
         !self.is_going()

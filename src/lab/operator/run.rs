@@ -17,7 +17,7 @@ use super::pass::{Pass, apply_status};
 use super::report::{Report, Reports};
 use super::words::phase;
 use super::world::{ClusterObject, World};
-use super::{InstanceStatusReader, admission, reconcile};
+use super::{InstanceStatusReader, reconcile};
 use crate::lab::api::resources::{
     CLUSTERS, CONFIGMAPS, FAILOVERQUORUMS, JOBS, LEASES, NODES, PDBS, PODS, PVCS, ROLEBINDINGS, ROLES, SECRETS,
     SERVICEACCOUNTS, SERVICES,
@@ -88,10 +88,9 @@ impl Drop for OperatorHandle {
 }
 
 impl Operator {
-    /// Starts the operator on an API store, and its webhooks with it. Must be called within a tokio runtime.
+    /// Starts the operator on an API store. Must be called within a tokio runtime.
     pub fn start(store: &Store, reader: Arc<dyn InstanceStatusReader>, options: OperatorOptions) -> OperatorHandle {
         let stop = CancellationToken::new();
-        store.admit(Arc::new(admission::hook));
         let operator = Arc::new(Self {
             store: store.as_manager("manager"),
             reader,

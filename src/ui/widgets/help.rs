@@ -21,7 +21,7 @@ pub fn draw(screen: Rect, buf: &mut Buffer, look: &Look, keymap: &Keymap, focus:
     let rows = lines.len().div_ceil(usize::from(columns)) as u16;
     let title = format!("Keys in {} · keymap {}", focus.name(), keymap.name);
     let title = if look.marks.ascii { title.replace('·', "-") } else { title };
-    let size = (columns * COLUMN + 4, rows.saturating_add(2).min(screen.height.saturating_sub(2)));
+    let size = (columns * COLUMN + 6, rows.saturating_add(2).min(screen.height.saturating_sub(2)));
     let inside = dialog::window(screen, buf, look, size, &title);
     if inside.is_empty() {
         return;

@@ -5,6 +5,7 @@ mod builtin;
 mod check;
 mod custom;
 mod document;
+mod older;
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -15,6 +16,7 @@ use super::resources::Resource;
 
 pub(crate) use check::{Found, check};
 pub(crate) use document::{document, index};
+pub(crate) use older::{CONTENT_TYPE as OLDER_CONTENT_TYPE, older_document};
 
 /// Where components are referred to.
 const PREFIX: &str = "#/components/schemas/";

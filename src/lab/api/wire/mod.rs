@@ -15,6 +15,7 @@ mod read;
 mod render;
 mod reviews;
 mod scale;
+mod spdy;
 mod valid;
 mod watch;
 mod write;
@@ -95,8 +96,9 @@ impl Wire {
             Path::Group(group) => self.group(&group),
             Path::Kinds { group, version } => self.kinds(&group, &version),
             Path::OpenApi(document) => openapi(&document),
-            // Only protobuf is asked for there, and only when the newer document is missing.
-            Path::OpenApi2 => answer::not_found_path(),
+            Path::OpenApi2 => {
+                answer::whole(200, schema::OLDER_CONTENT_TYPE, schema::older_document(discovery::VERSION))
+            }
             Path::Review { .. } | Path::Objects(_) => return Err(not_allowed()),
         })
     }

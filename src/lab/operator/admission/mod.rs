@@ -10,9 +10,7 @@ mod rules;
 use serde_json::{Value, json};
 
 use super::world::ClusterObject;
-use crate::lab::api::resources::CLUSTERS;
-use crate::lab::api::{ApiError, Resource};
-use crate::lab::described::is_described;
+use crate::lab::api::ApiError;
 
 pub use defaults::set_defaults;
 
@@ -38,17 +36,6 @@ pub fn admit(mut new: Value, old: Option<&Value>) -> Result<Admitted, ApiError> 
         return Ok(Admitted { object: new, warnings });
     }
     Err(denial(new.name(), &faults))
-}
-
-/// The webhooks as the API calls them, for every kind.
-///
-/// # Errors
-/// 422 as the API server relays the webhook's denial.
-pub fn hook(resource: &Resource, old: Option<&Value>, new: &mut Value) -> Result<(), ApiError> {
-    if resource == &CLUSTERS && !is_described(new) {
-        *new = admit(std::mem::take(new), old)?.object;
-    }
-    Ok(())
 }
 
 /// Whether one size of storage is larger than another; false when either can't be read.

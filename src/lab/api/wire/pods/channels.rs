@@ -1,5 +1,7 @@
-//! Kubernetes' channels over a websocket: each binary message begins with the number of its channel.
+//! Kubernetes' channels: over a websocket each binary message begins with the number of its channel, over SPDY each is
+//! a stream of its own (see `streams`). What runs on them knows only numbers.
 
+use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
@@ -20,7 +22,7 @@ use crate::lab::api::error::ApiError;
 use crate::lab::api::wire::answer::{self, Answer};
 
 pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
-pub(super) type Reader = SplitStream<Socket>;
+type Reader = SplitStream<Socket>;
 type Writer = SplitSink<Socket, Message>;
 
 /// The first of our protocols that the client offers too.
@@ -37,22 +39,12 @@ pub(super) fn protocol(headers: &HeaderMap, ours: &[&'static str]) -> Result<Opt
     }
     match ours.iter().find(|o| offered.contains(o)) {
         Some(found) => Ok(Some(found)),
-        None if offered.iter().any(|o| o.starts_with("SPDY/")) => Err(no_spdy()),
         None => Err(ApiError::bad_request(format!(
             "unable to upgrade: {} is not among the protocols the server speaks: {}",
             offered.join(", "),
             ours.join(", ")
         ))),
     }
-}
-
-/// What SPDY clients are told.
-pub(super) fn no_spdy() -> ApiError {
-    ApiError::bad_request(
-        "the lab's API does not speak SPDY, only websockets: kubectl exec works from 1.31 on (1.29 and 1.30 with \
-         KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true); kubectl port-forward is not possible, use the pod proxy, exec, or a \
-         client that forwards over websockets",
-    )
 }
 
 /// The answer that turns the connection into a websocket, and what it turns into.
@@ -63,7 +55,7 @@ pub(super) fn accept(
     let key = request.headers().get(SEC_WEBSOCKET_KEY).map(|k| derive_accept_key(k.as_bytes()));
     let key = key.and_then(|k| HeaderValue::from_str(&k).ok());
     let key = key.ok_or_else(|| ApiError::bad_request("the websocket handshake has no key"))?;
-    let mut answer = answer::whole(101, "", bytes::Bytes::new());
+    let mut answer = answer::whole(101, "", Bytes::new());
     let headers = answer.headers_mut();
     headers.clear();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
@@ -79,23 +71,30 @@ pub(super) fn accept(
     Ok((answer, socket))
 }
 
-/// A message of one channel.
-pub(super) fn message(channel: u8, payload: &[u8]) -> Message {
-    let mut bytes = Vec::with_capacity(payload.len() + 1);
-    bytes.push(channel);
-    bytes.extend_from_slice(payload);
-    Message::Binary(bytes.into())
+/// What is to be said to the client.
+#[derive(Debug)]
+pub(super) struct Say {
+    pub channel: u8,
+    pub data: Vec<u8>,
+}
+
+/// What the client said.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Data(u8, Bytes),
+    /// It has no more to say on a channel.
+    End(u8),
 }
 
 /// Reads a stream to its end into a channel.
-pub(super) async fn pump(from: Option<impl AsyncRead + Unpin>, channel: u8, to: mpsc::Sender<Message>) {
+pub(super) async fn pump(from: Option<impl AsyncRead + Unpin>, channel: u8, to: mpsc::Sender<Say>) {
     let Some(mut from) = from else { return };
     let mut buffer = vec![0; 32 * 1024];
     loop {
         match from.read(&mut buffer).await {
             Ok(0) | Err(_) => return,
             Ok(n) => {
-                if to.send(message(channel, &buffer[..n])).await.is_err() {
+                if to.send(Say { channel, data: buffer[..n].to_vec() }).await.is_err() {
                     return;
                 }
             }
@@ -104,9 +103,12 @@ pub(super) async fn pump(from: Option<impl AsyncRead + Unpin>, channel: u8, to: 
 }
 
 /// Sends what comes until there is no more, then closes in order (clients take any other end for a failure).
-pub(super) async fn send_all(mut to: Writer, mut from: mpsc::Receiver<Message>) {
-    while let Some(message) = from.recv().await {
-        if to.feed(message).await.is_err() {
+pub(super) async fn send_all(mut to: Writer, mut from: mpsc::Receiver<Say>) {
+    while let Some(say) = from.recv().await {
+        let mut bytes = Vec::with_capacity(say.data.len() + 1);
+        bytes.push(say.channel);
+        bytes.extend_from_slice(&say.data);
+        if to.feed(Message::Binary(bytes.into())).await.is_err() {
             return;
         }
         if from.is_empty() && to.flush().await.is_err() {
@@ -118,14 +120,25 @@ pub(super) async fn send_all(mut to: Writer, mut from: mpsc::Receiver<Message>) 
     let _ = to.close().await;
 }
 
-/// The next channel message; none when the client is gone.
-pub(super) async fn next(from: &mut Reader) -> Option<(u8, bytes::Bytes)> {
+/// Passes on what the client says until it is gone.
+pub(super) async fn hear_all(mut from: Reader, to: mpsc::Sender<Heard>) {
+    while let Some(heard) = next(&mut from).await {
+        if to.send(heard).await.is_err() {
+            // Nobody listens any more; the client's leaving still counts.
+            while next(&mut from).await.is_some() {}
+        }
+    }
+}
+
+/// The next message; none when the client is gone. On channel 255 (v5) it says which channel is at its end.
+async fn next(from: &mut Reader) -> Option<Heard> {
     loop {
         match from.next().await? {
-            Ok(Message::Binary(bytes)) => {
-                let channel = *bytes.first().unwrap_or(&0);
-                return Some((channel, bytes.slice(1.min(bytes.len())..)));
-            }
+            Ok(Message::Binary(bytes)) => match bytes.as_ref() {
+                [255, channel] => return Some(Heard::End(*channel)),
+                [channel, ..] => return Some(Heard::Data(*channel, bytes.slice(1..))),
+                [] => {}
+            },
             Ok(Message::Close(_)) | Err(_) => return None,
             Ok(_) => {}
         }

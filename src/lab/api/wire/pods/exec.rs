@@ -1,4 +1,4 @@
-//! Commands in a container, over a websocket with channels for each stream.
+//! Commands in a container, with a channel for each of their streams.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +11,21 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::channels::{self, Reader, Socket};
-use super::{container, upgrade};
+use super::channels::{self, Heard, Say, Socket};
+use super::streams::{self, Streams};
+use super::{container, until, upgrade};
 use crate::lab::api::error::ApiError;
 use crate::lab::api::runtime::{ExecExit, ExecRequest, ExecSession, TerminalSize};
 use crate::lab::api::wire::Wire;
 use crate::lab::api::wire::answer::Answer;
 use crate::lab::api::wire::path::{Objects, Query};
 
-const STDOUT: u8 = 1;
-const STDERR: u8 = 2;
-const STATUS: u8 = 3;
+pub(super) const STDIN: u8 = 0;
+pub(super) const STDOUT: u8 = 1;
+pub(super) const STDERR: u8 = 2;
+pub(super) const STATUS: u8 = 3;
+pub(super) const RESIZE: u8 = 4;
+const STREAM_PROTOCOL: &str = "v4.channel.k8s.io";
 const PROTOCOLS: &[&str] = &["v5.channel.k8s.io", "v4.channel.k8s.io"];
 
 impl Wire {
@@ -34,25 +38,30 @@ impl Wire {
     ) -> Result<Answer, ApiError> {
         let pod = self.find_pod(at)?;
         let wanted = wanted(&pod, query)?;
-        match upgrade(request.headers()).as_deref() {
-            Some("websocket") => {}
-            Some(other) if other.starts_with("spdy/") => return Err(channels::no_spdy()),
+        let spdy = match upgrade(request.headers()).as_deref() {
+            Some("websocket") => false,
+            Some("spdy/3.1") => true,
             _ => return Err(ApiError::bad_request("Upgrade request required")),
+        };
+        if spdy {
+            let streams = Streams::of(&wanted);
+            let (answer, connection) = streams::accept(request, STREAM_PROTOCOL)?;
+            let session = self.runtime.exec(Arc::clone(&pod), wanted).await?;
+            tokio::spawn(until(stop, async move {
+                if let Some(connection) = connection.await {
+                    streams::serve(connection, streams, |heard, say| run(session, heard, say)).await;
+                }
+            }));
+            return Ok(answer);
         }
         let protocol = channels::protocol(request.headers(), PROTOCOLS)?;
         let session = self.runtime.exec(Arc::clone(&pod), wanted).await?;
         let (answer, socket) = channels::accept(request, protocol)?;
-        tokio::spawn(async move {
-            let run = async {
-                if let Some(socket) = socket.await {
-                    serve(socket, session).await;
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = run => {}
+        tokio::spawn(until(stop, async move {
+            if let Some(socket) = socket.await {
+                serve(socket, session).await;
             }
-        });
+        }));
         Ok(answer)
     }
 }
@@ -86,62 +95,66 @@ fn wanted(pod: &Value, query: &Query) -> Result<ExecRequest, ApiError> {
 
 async fn serve(socket: Socket, session: ExecSession) {
     let (to_client, from_client) = socket.split();
-    let (sender, receiver) = mpsc::channel(64);
+    let (say, said) = mpsc::channel(64);
+    let (hear, heard) = mpsc::channel(16);
     // As a real server does: the first frame says that it begins.
-    let _ = sender.send(channels::message(STDOUT, b"")).await;
+    let _ = say.send(Say { channel: STDOUT, data: Vec::new() }).await;
+    let command = async { tokio::join!(run(session, heard, say), channels::send_all(to_client, said)) };
+    tokio::select! {
+        _ = command => {}
+        // Without a client nobody waits for the rest.
+        () = channels::hear_all(from_client, hear) => {}
+    }
+}
+
+/// Runs a command to its end: its output, then how it ended.
+async fn run(session: ExecSession, heard: mpsc::Receiver<Heard>, say: mpsc::Sender<Say>) {
     let ExecSession { stdin, stdout, stderr, resize, exit } = session;
-    let command = async move {
+    let command = async {
         let streams = async {
-            tokio::join!(
-                channels::pump(stdout, STDOUT, sender.clone()),
-                channels::pump(stderr, STDERR, sender.clone())
-            );
+            tokio::join!(channels::pump(stdout, STDOUT, say.clone()), channels::pump(stderr, STDERR, say.clone()));
         };
         tokio::pin!(streams, exit);
-        let ended = tokio::select! {
+        tokio::select! {
             () = &mut streams => exit.await,
             ended = &mut exit => {
                 // Output may still be on its way; a child that kept the stream open must not hold the answer up.
                 let _ = tokio::time::timeout(Duration::from_secs(2), streams).await;
                 ended
             }
-        };
-        let _ = sender.send(channels::message(STATUS, status(&ended).to_string().as_bytes())).await;
-        // Dropping the sender ends the writing.
+        }
     };
-    let writing = channels::send_all(to_client, receiver);
-    let reading = input(from_client, stdin, resize);
-    tokio::pin!(reading);
-    let output = async { tokio::join!(command, writing) };
-    tokio::select! {
-        _ = output => {}
-        () = &mut reading => {}
-    }
+    let feeding = feed(heard, stdin, resize);
+    tokio::pin!(command, feeding);
+    let ended = tokio::select! {
+        ended = &mut command => ended,
+        () = &mut feeding => command.await,
+    };
+    let _ = say.send(Say { channel: STATUS, data: status(&ended).to_string().into_bytes() }).await;
 }
 
-/// Feeds the command until the client is gone. Without a client nobody waits for the rest.
-async fn input(
-    mut from: Reader,
+/// Feeds the command what the client says.
+async fn feed(
+    mut from: mpsc::Receiver<Heard>,
     mut stdin: Option<Box<dyn tokio::io::AsyncWrite + Send + Unpin>>,
     resize: Option<mpsc::Sender<TerminalSize>>,
 ) {
-    while let Some((channel, payload)) = channels::next(&mut from).await {
-        match channel {
-            0 => {
+    while let Some(heard) = from.recv().await {
+        match heard {
+            Heard::Data(STDIN, payload) => {
                 if let Some(to) = &mut stdin
                     && (to.write_all(&payload).await.is_err() || to.flush().await.is_err())
                 {
                     stdin = None;
                 }
             }
-            4 => {
+            Heard::Data(RESIZE, payload) => {
                 if let (Some(to), Some(size)) = (&resize, size(&payload)) {
                     let _ = to.send(size).await;
                 }
             }
-            // v5: the client has no more to say on a channel.
-            255 if payload.first() == Some(&0) => stdin = None,
-            _ => {}
+            Heard::End(STDIN) => stdin = None,
+            Heard::Data(..) | Heard::End(_) => {}
         }
     }
 }

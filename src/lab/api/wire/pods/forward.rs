@@ -1,4 +1,4 @@
-//! Port-forward over a websocket: for the port number i of the request, channel 2i carries data and 2i+1 errors.
+//! Port-forward. Over a websocket, for the port number i of the request, channel 2i carries data and 2i+1 errors.
 
 use std::sync::Arc;
 
@@ -8,11 +8,10 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_util::sync::CancellationToken;
 
-use super::channels::{self, Socket};
-use super::upgrade;
+use super::channels::{self, Heard, Say, Socket};
+use super::{streams, until, upgrade};
 use crate::lab::api::error::ApiError;
 use crate::lab::api::runtime::{Connection, PodRuntime};
 use crate::lab::api::wire::Wire;
@@ -21,6 +20,7 @@ use crate::lab::api::wire::path::{Objects, Query};
 
 /// A real server answers v4 even to clients that offer v5 first.
 const PROTOCOLS: &[&str] = &["v4.channel.k8s.io"];
+const STREAM_PROTOCOL: &str = "portforward.k8s.io";
 
 type Writers = Vec<Option<WriteHalf<Box<dyn Connection>>>>;
 
@@ -33,32 +33,35 @@ impl Wire {
         stop: CancellationToken,
     ) -> Result<Answer, ApiError> {
         let pod = self.find_pod(at)?;
-        match upgrade(request.headers()).as_deref() {
-            Some("websocket") => {}
-            Some(other) if other.starts_with("spdy/") => return Err(channels::no_spdy()),
+        let spdy = match upgrade(request.headers()).as_deref() {
+            Some("websocket") => false,
+            Some("spdy/3.1") => true,
             _ => return Err(ApiError::bad_request("Upgrade request required")),
-        }
-        let protocol = channels::protocol(request.headers(), PROTOCOLS)?;
-        let ports = ports(query)?;
+        };
         if pod["status"]["phase"] != "Running" {
             let phase = pod["status"]["phase"].as_str().unwrap_or("Unknown");
             return Err(ApiError::bad_request(format!(
                 "unable to forward port because pod is not running. Current status={phase}"
             )));
         }
-        let (answer, socket) = channels::accept(request, protocol)?;
         let runtime = Arc::clone(&self.runtime);
-        tokio::spawn(async move {
-            let run = async {
-                if let Some(socket) = socket.await {
-                    serve(socket, runtime, pod, ports).await;
+        if spdy {
+            let (answer, connection) = streams::accept(request, STREAM_PROTOCOL)?;
+            tokio::spawn(until(stop, async move {
+                if let Some(connection) = connection.await {
+                    streams::forward(connection, runtime, pod).await;
                 }
-            };
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = run => {}
+            }));
+            return Ok(answer);
+        }
+        let protocol = channels::protocol(request.headers(), PROTOCOLS)?;
+        let ports = ports(query)?;
+        let (answer, socket) = channels::accept(request, protocol)?;
+        tokio::spawn(until(stop, async move {
+            if let Some(socket) = socket.await {
+                serve(socket, runtime, pod, ports).await;
             }
-        });
+        }));
         Ok(answer)
     }
 }
@@ -79,9 +82,9 @@ fn ports(query: &Query) -> Result<Vec<u16>, ApiError> {
 }
 
 async fn serve(socket: Socket, runtime: Arc<dyn PodRuntime>, pod: Arc<Value>, ports: Vec<u16>) {
-    let (to_client, mut from_client) = socket.split();
-    let (sender, receiver) = mpsc::channel(64);
-    let writing = channels::send_all(to_client, receiver);
+    let (to_client, from_client) = socket.split();
+    let (say, said) = mpsc::channel(64);
+    let (hear, mut heard) = mpsc::channel(16);
     let forwarding = async move {
         let mut writers: Writers = Vec::new();
         let mut readers = Vec::new();
@@ -89,33 +92,40 @@ async fn serve(socket: Socket, runtime: Arc<dyn PodRuntime>, pod: Arc<Value>, po
             // At most 64 ports: a channel number always fits.
             let channel = u8::try_from(i * 2).unwrap_or(u8::MAX - 1);
             for begin in [channel, channel + 1] {
-                let _ = sender.send(channels::message(begin, &port.to_le_bytes())).await;
+                let _ = say.send(Say { channel: begin, data: port.to_le_bytes().to_vec() }).await;
             }
             match runtime.dial(Arc::clone(&pod), *port).await {
                 Ok(connection) => {
                     let (read, write) = tokio::io::split(connection);
                     writers.push(Some(write));
-                    readers.push(channels::pump(Some(read), channel, sender.clone()));
+                    readers.push(channels::pump(Some(read), channel, say.clone()));
                 }
                 Err(e) => {
-                    let _ = sender.send(failed(channel + 1, *port, &pod, &e)).await;
+                    let data = failed(*port, &pod, &e).into_bytes();
+                    let _ = say.send(Say { channel: channel + 1, data }).await;
                     writers.push(None);
                 }
             }
         }
-        drop(sender);
-        let reading = futures::future::join_all(readers);
+        drop(say);
         let feeding = async {
-            while let Some((channel, payload)) = channels::next(&mut from_client).await {
-                feed(&mut writers, channel, &payload).await;
+            while let Some(said) = heard.recv().await {
+                if let Heard::Data(channel, payload) = said {
+                    feed(&mut writers, channel, &payload).await;
+                }
             }
+            // The client's end is told by the reader; the pod may still have something to say.
+            std::future::pending::<()>().await;
         };
         tokio::select! {
-            _ = reading => {}
+            _ = futures::future::join_all(readers) => {}
             () = feeding => {}
         }
     };
-    tokio::join!(writing, forwarding);
+    tokio::select! {
+        _ = async { tokio::join!(channels::send_all(to_client, said), forwarding) } => {}
+        () = channels::hear_all(from_client, hear) => {}
+    }
 }
 
 async fn feed(writers: &mut Writers, channel: u8, payload: &[u8]) {
@@ -128,13 +138,13 @@ async fn feed(writers: &mut Writers, channel: u8, payload: &[u8]) {
     }
 }
 
-fn failed(channel: u8, port: u16, pod: &Value, why: &std::io::Error) -> Message {
+/// What a client is told about a port that nobody listens at.
+pub(super) fn failed(port: u16, pod: &Value, why: &std::io::Error) -> String {
     let uid = pod["metadata"]["uid"].as_str().unwrap_or_default();
-    let text = format!(
+    format!(
         "error forwarding port {port} to pod {uid}, uid : failed to execute portforward: failed to connect to \
          localhost:{port} inside the pod: {why}"
-    );
-    channels::message(channel, text.as_bytes())
+    )
 }
 
 #[cfg(test)]

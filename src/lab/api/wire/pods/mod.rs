@@ -6,6 +6,7 @@ mod exec;
 mod forward;
 mod logs;
 mod proxy;
+mod streams;
 
 use std::sync::Arc;
 
@@ -79,6 +80,14 @@ fn container(pod: &Value, asked: Option<&str>) -> Result<String, ApiError> {
 /// What the client wants the connection to become.
 fn upgrade(headers: &HeaderMap) -> Option<String> {
     headers.get(UPGRADE).and_then(|v| v.to_str().ok()).map(str::to_ascii_lowercase)
+}
+
+/// Work that ends when the API stops.
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = work => {}
+    }
 }
 
 #[cfg(test)]
