@@ -138,7 +138,9 @@ pub struct Picture<'a> {
     pub rule: Option<Option<&'a SyncRule>>,
     /// The primary's slots; `None` not known.
     pub slots: Option<&'a [Slot]>,
-    /// When the primary was asked for `current`, `rule` and `slots`.
+    /// Everybody who receives WAL from the primary, instances of the cluster or not.
+    pub rows: &'a [Standby],
+    /// When the primary was asked for `current`, `rows`, `rule` and `slots`.
     pub primary_seen: Option<Timestamp>,
 }
 
@@ -163,6 +165,7 @@ impl<'a> Picture<'a> {
             current: words.current,
             rule: words.rule,
             slots: words.slots,
+            rows: words.standbys.unwrap_or_default(),
             primary_seen: words.seen,
         }
     }
@@ -215,18 +218,21 @@ impl<'a> PrimaryWords<'a> {
         let sql = newest(&samples.sql);
         let status = newest(&samples.status);
         let rule = sql.and_then(|(_, s)| s.sync_rule.as_ref()?.as_ref().ok()).map(Option::as_ref);
+        // PostgreSQL hides the rows' details from a user without pg_monitor; /pg/status asks as superuser. Rows and
+        // position come from one answer: mixed, what was written in between would look like lag.
+        let sql_tells = |at: Timestamp, s: &SqlSample| {
+            let better =
+                |(t, o): (Timestamp, &InstanceStatus)| !fresh_enough(at, t) || (!s.sees_all && o.standbys.is_some());
+            !s.in_recovery && !status.is_some_and(better)
+        };
         match (sql, status) {
-            (Some((at, s)), other) if !s.in_recovery && other.is_none_or(|(t, _)| fresh_enough(at, t)) => {
-                PrimaryWords {
-                    current: s.current,
-                    // PostgreSQL hides the rows' details from a user without pg_monitor; /pg/status asks as superuser.
-                    standbys: if s.sees_all { None } else { other.and_then(|(_, o)| o.standbys.as_deref()) }
-                        .or(Some(&s.standbys)),
-                    slots: Some(&s.slots),
-                    rule,
-                    seen: Some(at),
-                }
-            }
+            (Some((at, s)), _) if sql_tells(at, s) => PrimaryWords {
+                current: s.current,
+                standbys: s.sees_all.then_some(s.standbys.as_slice()),
+                slots: Some(&s.slots),
+                rule,
+                seen: Some(at),
+            },
             (_, Some((at, s))) => PrimaryWords {
                 current: s.current,
                 standbys: s.standbys.as_deref(),

@@ -220,7 +220,9 @@ impl Histories {
             }
             Fact::Sql(key, name, probe) => {
                 let Some(s) = probe.value().filter(|s| !s.in_recovery) else { return };
-                (key, name, probe.at, s.current, Some(s.standbys.as_slice()), s.slots.as_slice(), true)
+                // From a user without pg_monitor the rows are hidden: then they are read from /pg/status.
+                let rows = s.sees_all.then_some(s.standbys.as_slice());
+                (key, name, probe.at, s.current, rows, s.slots.as_slice(), s.sees_all)
             }
             Fact::Status(key, name, probe) => {
                 let Some(s) = probe.value().filter(|s| s.is_primary == Some(true)) else { return };

@@ -34,9 +34,9 @@ pub const ALL: [Column; 11] = [Cluster, Operator, Postgres, Ready, Zones, Primar
 /// How they are drawn. The mark of the verdict comes first and is no column to sort by.
 pub const SHAPES: [widgets::Column; 12] = [
     widgets::Column::text("", 1, 1).priority(0),
-    widgets::Column::text("CLUSTER", 24, 28).grow(3).priority(0),
+    widgets::Column::text("CLUSTER", 23, 28).grow(3).priority(0),
     widgets::Column::text("OPERATOR", 9, 9).priority(8),
-    widgets::Column::text("PG", 4, 5).priority(7),
+    widgets::Column::text("PG", 5, 5).priority(7),
     widgets::Column::number("READY", 5).priority(0),
     widgets::Column::number("ZONES", 5).priority(6),
     widgets::Column::text("PRIMARY", 15, 20).grow(2).priority(5),

@@ -6,6 +6,7 @@ use crate::domain::cluster::Cluster;
 use crate::domain::history::{History, Series, Stage};
 use crate::domain::names::InstanceName;
 use crate::domain::picture::Picture;
+use crate::domain::replication::Standby;
 use crate::panes::Scene;
 use crate::panes::events::words::{letter, words};
 use crate::ui::theme::Role;
@@ -13,13 +14,13 @@ use crate::ui::widgets::graph::{Mark, Point};
 
 use super::Units;
 
-/// Standbys that exist or have a history, by name.
+/// Standbys that exist, and whoever else streams from the primary now (a replica cluster, `pg_receivewal`), by name. A
+/// join or a base backup is over in a minute and is no standby.
 pub fn standbys(scene: &Scene<'_>, cluster: &Cluster) -> Vec<InstanceName> {
     let picture = Picture::of(&scene.known.facts, cluster);
     let mut all: Vec<InstanceName> = picture.standbys().map(|i| i.name().clone()).collect();
-    if let Some(history) = scene.known.history.of(&cluster.key) {
-        all.extend(history.standbys.keys().filter(|n| Some(*n) != picture.primary.as_ref()).cloned());
-    }
+    let streams = |r: &&Standby| r.state.as_deref() == Some("streaming") && !r.name.is_empty();
+    all.extend(picture.rows.iter().filter(streams).map(|r| InstanceName::from(&r.name)));
     all.sort();
     all.dedup();
     all

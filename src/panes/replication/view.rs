@@ -222,7 +222,7 @@ fn legend_line(
     let one = s.picture.get(name);
     let (mark, style, word) = match one {
         Some(one) => (mark_of(one, &look.marks), style_of(one, look), word_of(one)),
-        None => (look.marks.absent, look.style(Role::Dim), "gone".to_owned()),
+        None => (look.marks.asynchronous, look.style(Role::Replica), "from outside".to_owned()),
     };
     let text = look.style(if pane.cursor.is_some() { Role::Accent } else { Role::Text });
     let value = |units: Units, stage: Stage| read(pane, s, name, units, stage);

@@ -103,7 +103,8 @@ pub fn slots(picture: &Picture<'_>, look: &Look) -> Option<Line<'static>> {
 /// `-rw ▶ pg-1    -ro ▶ pg-2, -3    -r ▶ all`.
 pub fn services(cluster: &Cluster, look: &Look) -> Vec<Line<'static>> {
     let mut all: Vec<&Service> = cluster.services.iter().collect();
-    all.sort_by_key(|s| (s.purpose, &s.name));
+    // The operator's own first, in the order of what they are for; then what people added.
+    all.sort_by_key(|s| (s.name.strip_prefix(&*cluster.key.name).is_none(), s.purpose, &s.name));
     all.iter().map(|s| service(cluster, s, look)).collect()
 }
 
