@@ -172,7 +172,8 @@ impl Probes {
                 }
                 Some(done) = asked.join_next() => {
                     if let Ok(answer) = done {
-                        for happening in streams.heard(&answer.fact) {
+                        let heard = answer.fact.as_ref().map(|fact| streams.heard(fact)).unwrap_or_default();
+                        for happening in heard {
                             self.outbox.post(News::Happening(happening)).await;
                         }
                         self.answered(answer, &mut agenda, &mut pulses);
