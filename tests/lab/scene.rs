@@ -304,8 +304,7 @@ impl Scene {
     pub fn the_api_alone_can_stop(&self) {
         let primary = self.primary();
         let api = |what: &str| {
-            let done =
-                Command::new(HOWDAH).args(["lab", "api", what, "--dir"]).arg(&self.lab.dir).output().unwrap();
+            let done = Command::new(HOWDAH).args(["lab", "api", what, "--dir"]).arg(&self.lab.dir).output().unwrap();
             assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         };
         api("stop");
