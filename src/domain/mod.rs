@@ -18,5 +18,4 @@ pub mod quorum;
 pub mod replication;
 pub mod sample;
 pub mod source;
-pub use crate::text;
 pub mod wal;

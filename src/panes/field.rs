@@ -2,7 +2,7 @@
 
 use tui_input::{Input, InputRequest};
 
-use crate::domain::text::clean;
+use crate::text::clean;
 use crate::ui::chord::{Chord, Key};
 
 /// Characters a field takes at most: it goes into every comparison of a filter.

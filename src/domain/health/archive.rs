@@ -10,8 +10,8 @@ use super::evidence::Evidence;
 use super::{Level, Reason, ReasonCode};
 use crate::domain::quantity;
 use crate::domain::source::Witness;
-use crate::domain::text::shorten;
 use crate::domain::wal::{DEFAULT_SEGMENT, WalName};
+use crate::text::shorten;
 
 /// What an instance says of its archiver.
 #[derive(Debug)]

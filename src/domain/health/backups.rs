@@ -6,8 +6,8 @@ use super::evidence::Evidence;
 use super::{Level, Reason, ReasonCode, archive};
 use crate::domain::cluster::BackupObject;
 use crate::domain::quantity;
-use crate::domain::text::shorten;
 use crate::domain::wal::{DEFAULT_SEGMENT, WalName};
+use crate::text::shorten;
 
 pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     let b = &e.cluster.backups;

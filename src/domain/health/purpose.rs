@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::{Level, Reason, ReasonCode};
 use crate::domain::cluster::{Fenced, Job, Operator};
 use crate::domain::quantity;
-use crate::domain::text::shorten;
+use crate::text::shorten;
 
 pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     hibernation(e, out);
