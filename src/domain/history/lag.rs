@@ -14,6 +14,8 @@ use crate::domain::replication::{Slot, Standby};
 const FOCUSED: usize = 8;
 /// Marks kept per cluster.
 const MARKS: usize = 500;
+/// Standbys, and slots, of one cluster with a history: table synchronisations and base backups come under ever new names.
+const NAMES: usize = 64;
 /// While SQL answered within this time, `/pg/status` is not mixed into the same series.
 const SQL_SPEAKS: SignedDuration = SignedDuration::from_secs(5);
 
@@ -35,6 +37,13 @@ pub struct LagSeries {
     pub bytes: BTreeMap<Stage, Series>,
     /// In seconds, as PostgreSQL measures it.
     pub time: BTreeMap<Stage, Series>,
+}
+
+impl LagSeries {
+    /// When the newest of its values was.
+    fn heard(&self) -> Option<Timestamp> {
+        self.bytes.values().chain(self.time.values()).filter_map(Series::last).map(|(at, _)| at).max()
+    }
 }
 
 /// A mark on the time axis.
@@ -91,10 +100,10 @@ impl History {
 
     fn lag(&mut self, at: Timestamp, current: Lsn, row: &Standby) {
         let resolution = self.resolution;
-        let lag = self
-            .standbys
-            .entry(InstanceName::from(&row.name))
-            .or_insert_with(|| LagSeries { bytes: BTreeMap::new(), time: BTreeMap::new() });
+        let name = InstanceName::from(&row.name);
+        make_room(&mut self.standbys, &name, LagSeries::heard);
+        let lag =
+            self.standbys.entry(name).or_insert_with(|| LagSeries { bytes: BTreeMap::new(), time: BTreeMap::new() });
         let stages = [
             (Stage::Write, row.write, row.write_lag),
             (Stage::Flush, row.flush, row.flush_lag),
@@ -121,6 +130,7 @@ impl History {
     fn slot(&mut self, at: Timestamp, current: Lsn, slot: &Slot) {
         let Some(kept) = slot.retained(current) else { return };
         let resolution = self.resolution;
+        make_room(&mut self.slots, &slot.name, |kept| kept.last().map(|(at, _)| at));
         self.slots.entry(slot.name.clone()).or_insert_with(|| Series::new(resolution)).push(at, kept as f64);
     }
 
@@ -157,6 +167,14 @@ impl History {
                 self.slot(at, current, slot);
             }
         }
+    }
+}
+
+/// Before a new name is entered: of more than [`NAMES`], the one heard of longest ago goes.
+fn make_room<K: Ord + Clone, V>(all: &mut BTreeMap<K, V>, name: &K, heard: impl Fn(&V) -> Option<Timestamp>) {
+    if all.len() >= NAMES && !all.contains_key(name) {
+        let oldest = all.iter().min_by_key(|(_, v)| heard(v)).map(|(k, _)| k.clone());
+        oldest.map(|k| all.remove(&k));
     }
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::facts::{Fact, Facts};
 use crate::domain::health::scene::{Scene, ago, name, now};
 use crate::domain::lsn::Lsn;
+use crate::domain::replication::{Slot, Standby};
 use crate::domain::sample::Probe;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -181,4 +182,24 @@ fn marks_are_in_order_and_bounded() {
     assert_eq!(texts, ["primary none → pg-1", "primary none → pg-2", "primary none → pg-3"]);
     histories.observe(&Facts::default(), &Fact::ClusterGone(key.clone()), now());
     assert!(histories.of(&key).is_none());
+}
+
+#[test]
+fn ever_new_names_push_out_the_oldest() {
+    let mut scene = Scene::healthy();
+    let key = scene.cluster.key.clone();
+    let mut histories = Histories::default();
+    histories.focus(&key);
+    let (row, slot) = (scene.leads().standbys[0].clone(), scene.leads().slots[0].clone());
+    for n in 0..200 {
+        let (row, slot) = (row.clone(), slot.clone());
+        scene.leads().standbys = vec![Standby { name: format!("sync-{n}"), ..row }];
+        scene.leads().slots = vec![Slot { name: format!("sync-{n}"), ..slot }];
+        let probe = Probe { at: at(n), took: SignedDuration::ZERO, answer: Ok(scene.leads().clone()) };
+        let fact = Fact::Sql(key.clone(), name(1), Arc::new(probe));
+        histories.observe(&scene.facts(), &fact, at(n));
+    }
+    let history = histories.of(&key).unwrap();
+    assert!(history.standbys.len() <= 64 && history.slots.len() <= 64, "{}", history.standbys.len());
+    assert!(history.standbys.contains_key(&"sync-199".into()) && !history.standbys.contains_key(&"sync-0".into()));
 }
