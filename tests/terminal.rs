@@ -111,6 +111,33 @@ fn ctrl_c_leaves_well() {
     terminal.assert_restored();
 }
 
+/// A `psql` of this test: it counts the interrupts it hears and ends with the second line.
+#[test]
+fn ctrl_c_in_psql_is_psqls_own() {
+    use std::os::unix::fs::PermissionsExt;
+    let bin = tempfile::tempdir().unwrap();
+    let psql = bin.path().join("psql");
+    std::fs::write(&psql, "#!/bin/sh\ntrap 'echo heard it' INT\necho here is psql\nread a\nread b\n").unwrap();
+    std::fs::set_permissions(&psql, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+    let Some((mut terminal, _home)) = console((120, 40), &[], &[("PATH", &path)]) else { return };
+    terminal.wait_until("the cluster is judged ok", |s| s.contains("●  cnpg-database/pg-primary"));
+    terminal.keys("p");
+    terminal.wait_for("here is psql");
+    assert!(!terminal.full_screen());
+    terminal.keys("\x03");
+    terminal.wait_for("heard it");
+    terminal.keys("\n\n");
+    terminal.wait_until("the console is back", |s| s.contains("●  cnpg-database/pg-primary"));
+    terminal.keys("?");
+    terminal.wait_for("Leave howdah");
+    terminal.keys("\x1b");
+    terminal.wait_until("help is closed", |s| !s.contains("Leave howdah"));
+    terminal.keys("q");
+    assert!(terminal.wait_end().success());
+    terminal.assert_restored();
+}
+
 #[test]
 fn a_panic_gives_the_terminal_back_and_says_where_it_was() {
     // Debug builds only: the variable makes the console panic when it has drawn its first frame.

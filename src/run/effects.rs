@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use super::Console;
 use crate::adapters::live::Child;
 use crate::app::{Done, Effect, Msg};
-use crate::domain::names::{ClusterKey, InstanceName};
 use crate::problem::Problem;
 
 impl Console {
@@ -25,7 +24,10 @@ impl Console {
                 Err(problem) => self.tell(Msg::Problem(problem)),
             },
             Effect::Bell => self.terminal.bell()?,
-            Effect::Psql(cluster, instance) => self.psql(cluster, instance).await?,
+            Effect::Psql(cluster, instance) => {
+                // Reading the login may take seconds: keys and frames don't wait for it.
+                self.preparing.spawn(self.adapters.psql(&cluster, &instance, true));
+            }
             Effect::Watch(subject) => self.adapters.watch_detail(subject),
             Effect::Unwatch(subject) => self.adapters.unwatch(&subject),
             Effect::Focus(clusters) => self.adapters.focus(clusters),
@@ -51,9 +53,9 @@ impl Console {
         Ok(())
     }
 
-    /// Lends the terminal to `psql`. The tunnel is made first: what keeps it from being made is told on our own screen.
-    async fn psql(&mut self, cluster: ClusterKey, instance: InstanceName) -> std::io::Result<()> {
-        let child: Child = match self.adapters.psql(&cluster, &instance, true).await {
+    /// Lends the terminal to `psql` whose tunnel is there; what kept it from being made is told on our own screen.
+    pub(super) async fn psql(&mut self, prepared: Result<Child, Problem>) -> std::io::Result<()> {
+        let child = match prepared {
             Ok(child) => child,
             Err(problem) => {
                 self.tell(Msg::Done(Done::Psql(Some(problem))));
@@ -61,7 +63,7 @@ impl Console {
             }
         };
         let mut program = tokio::process::Command::new(&child.program);
-        program.args(&child.args).envs(child.env.iter().map(|(name, value)| (name, value)));
+        program.kill_on_drop(true).args(&child.args).envs(child.env.iter().map(|(name, value)| (name, value)));
         let ended = self.terminal.lend(&mut self.inputs, &mut program).await;
         self.resized()?;
         let problem = match ended {
@@ -95,7 +97,8 @@ fn write_new(folder: PathBuf, name: &str, text: &str) -> std::io::Result<PathBuf
     use std::io::Write;
     std::fs::create_dir_all(&folder)?;
     let (stem, extension) = name.rsplit_once('.').unwrap_or((name, "csv"));
-    for n in 1.. {
+    let mut n = 1;
+    loop {
         let name = if n == 1 { format!("{stem}.{extension}") } else { format!("{stem}-{n}.{extension}") };
         let path = folder.join(name);
         match std::fs::File::create_new(&path) {
@@ -103,11 +106,10 @@ fn write_new(folder: PathBuf, name: &str, text: &str) -> std::io::Result<PathBuf
                 file.write_all(text.as_bytes())?;
                 return Ok(path);
             }
-            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => n += 1,
             Err(e) => return Err(e),
         }
     }
-    unreachable!("the loop above only ends by returning")
 }
 
 #[cfg(test)]

@@ -19,9 +19,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
+use crate::adapters::live::Child;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::app::recording::Recorder;
 use crate::app::{Model, Msg, Setup, Taste, update, view};
@@ -90,6 +92,7 @@ pub(crate) async fn console(start: Start) -> Result<(), Problem> {
         adapters: std::sync::Arc::new(adapters),
         recorder,
         done,
+        preparing: JoinSet::new(),
         exports: start.exports,
         reload: start.reload,
         clock: Timestamp::now(),
@@ -117,6 +120,8 @@ struct Console {
     adapters: std::sync::Arc<Handle>,
     recorder: Option<Recorder<BufWriter<File>>>,
     done: mpsc::UnboundedSender<Msg>,
+    /// Programs that were asked for and can't be started yet.
+    preparing: JoinSet<Result<Child, Problem>>,
     exports: PathBuf,
     reload: Box<dyn Fn() -> Taste + Send>,
     /// The time the model was last told.
@@ -146,6 +151,14 @@ impl Ends {
             _ = self.interrupt.recv() => {}
         }
     }
+
+    /// Those that no key makes.
+    async fn ordered(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
 
 impl Console {
@@ -172,6 +185,19 @@ impl Console {
                     due = None;
                     self.draw()?;
                     drawn = Instant::now();
+                }
+                Some(prepared) = self.preparing.join_next() => {
+                    let broken = |e| Err(Problem::new("can't open psql").because(e));
+                    let lent = tokio::select! {
+                        lent = self.psql(prepared.unwrap_or_else(broken)) => Some(lent),
+                        () = ends.ordered() => None,
+                    };
+                    match lent {
+                        Some(lent) => lent?,
+                        None => self.step(Msg::Quit).await?,
+                    }
+                    // Ctrl-C in the program was meant for it, and was heard here too.
+                    ends.interrupt = signal(SignalKind::interrupt())?;
                 }
                 Some(msg) = finished.recv() => self.step(msg).await?,
                 Some(first) = inbox.recv() => self.arrivals(first, &mut inbox).await?,
