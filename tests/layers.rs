@@ -233,6 +233,37 @@ fn foreign_crates_stay_where_they_belong() {
 }
 
 #[test]
+fn adapters_only_look() {
+    // Whatever could make a request that changes something; `exec` and the tunnel carry read-only SQL alone.
+    const WRITES: &[&str] = &[
+        "PostParams",
+        "PatchParams",
+        "DeleteParams",
+        "EvictParams",
+        "http::Method",
+        "Method::",
+        ".method(",
+        "method_mut",
+    ];
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|s| s.path.starts_with("adapters/")) {
+        for word in WRITES {
+            let said = source
+                .code
+                .match_indices(word)
+                .any(|(at, _)| !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            if said {
+                wrong.push(format!(
+                    "src/{} says `{word}`: this version sends nothing that changes a cluster",
+                    source.path
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn time_is_an_argument() {
     let mut wrong = Vec::new();
     for source in sources() {

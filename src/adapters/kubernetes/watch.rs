@@ -266,11 +266,13 @@ impl Follow {
             }
             let began = Instant::now();
             match self.spell(pulse).await {
-                // A server that ends every watch at once is not asked faster than once a second.
-                Ok(()) => tokio::time::sleep_until(began + Duration::from_secs(1)).await,
+                Ok(()) => {}
                 Err(t) if t.kind == TroubleKind::Expired => self.version = None,
                 Err(t) => break t,
             }
+            // A server that ends every watch at once, or forgets at once what it has listed, is not asked faster than
+            // once a second.
+            tokio::time::sleep_until(began + Duration::from_secs(1)).await;
         };
         if matches!(trouble.kind, TroubleKind::Forbidden | TroubleKind::Missing) {
             self.version = None;

@@ -110,7 +110,7 @@ pub fn read(answer: &str, via: Route) -> Result<SqlSample, String> {
         replayed_commit: time(&v["replayed_commit"]),
         replay_paused: v["replay_paused"].as_bool(),
         receiver,
-        sync_rule: v["sync_names"].as_str().map(SyncRule::parse),
+        sync_rule: v["sync_names"].as_str().map(|names| SyncRule::parse(&clean(names))),
         synchronous_commit: text_of(&v["sync_commit"]),
         standbys: rows(&v["standbys"]).filter_map(standby).collect(),
         slots: rows(&v["slots"]).filter_map(slot).collect(),
