@@ -4,12 +4,12 @@
 
 mod defaults;
 mod parameters;
-mod quantity;
 mod rules;
 
 use serde_json::{Value, json};
 
 use super::world::ClusterObject;
+use crate::domain::quantity::kubernetes;
 use crate::lab::api::ApiError;
 
 pub use defaults::set_defaults;
@@ -40,7 +40,7 @@ pub fn admit(mut new: Value, old: Option<&Value>) -> Result<Admitted, ApiError> 
 
 /// Whether one size of storage is larger than another; false when either can't be read.
 pub fn is_larger(size: &str, than: &str) -> bool {
-    matches!((quantity::bytes(size), quantity::bytes(than)), (Some(size), Some(than)) if size > than)
+    matches!((kubernetes(size), kubernetes(than)), (Some(size), Some(than)) if size > than)
 }
 
 /// What is wrong with a field.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::quantity::bytes;
 use super::{Fault, parameters};
+use crate::domain::quantity::kubernetes;
 use crate::lab::object::{flag, list, number, text};
 use crate::lab::operator::words::annotation;
 use crate::lab::operator::world::{ClusterObject, major_of};
@@ -123,7 +123,7 @@ fn storage(cluster: &Value, faults: &mut Vec<Fault>) {
         if size.is_empty() && storage.pointer("/pvcTemplate/resources/requests/storage").is_none() {
             let why = "Size not configured. Please add it, or a storage request in the pvcTemplate.";
             faults.push(Fault::invalid(&field, &"".into(), why));
-        } else if !size.is_empty() && bytes(size).is_none() {
+        } else if !size.is_empty() && kubernetes(size).is_none() {
             faults.push(Fault::invalid(&field, &size.into(), "Size value isn't valid"));
         }
     }
@@ -242,7 +242,7 @@ fn major_change(new: &Value, old: &Value, faults: &mut Vec<Fault>) {
 fn storage_change(new: &Value, old: &Value, part: &str, faults: &mut Vec<Fault>) {
     let path = format!("/spec/{part}/size");
     let (before, after) = (text(old, &path), text(new, &path));
-    if let (Some(b), Some(a)) = (bytes(before), bytes(after))
+    if let (Some(b), Some(a)) = (kubernetes(before), kubernetes(after))
         && b > a
     {
         let why = format!("can't shrink existing storage from {before} to {after}");
