@@ -66,10 +66,25 @@ async fn a_failover_and_the_way_back() {
     one.ready(SOON).await.unwrap();
     streaming(two, "pg-1,pg-3").await;
     until("pg-1 has the new row", || async { psql(one, "select count(*) from t").await == "1001" }).await;
+    // A server that was killed can be made anew, and leaves no shared memory behind.
+    let segment = fs::read_to_string(three.data().join("postmaster.pid")).unwrap();
+    let segment = segment.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap().to_owned();
+    three.kill_all().unwrap();
+    assert!(three.ended(SOON).await);
+    three.clone_primary(world.upstream(2)).await.unwrap();
+    assert!(!shared_memory().contains(&segment), "segment {segment} is left");
+    three.start(&Start::Standby { upstream: world.upstream(2) }).await.unwrap();
+    streaming(two, "pg-1,pg-3").await;
     for server in &world.servers {
         server.stop(Stop::Fast, SOON).await.unwrap();
         assert_eq!(server.control_data().await.unwrap().system_id, identifier);
     }
+}
+
+/// The numbers of all System V segments, where the system lists them.
+fn shared_memory() -> Vec<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    table.lines().skip(1).filter_map(|line| line.split_whitespace().nth(1).map(str::to_owned)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

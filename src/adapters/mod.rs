@@ -11,6 +11,7 @@ pub mod kubernetes;
 pub mod live;
 pub mod playback;
 pub mod postgres;
+pub mod streams;
 pub mod supervisor;
 #[cfg(test)]
 mod tests;

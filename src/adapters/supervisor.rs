@@ -41,7 +41,7 @@ pub enum Ended {
 /// The first pause after a failure.
 const FIRST: Duration = Duration::from_millis(250);
 /// The longest pause.
-const LONGEST: Duration = Duration::from_secs(15);
+const LONGEST: Duration = Duration::from_secs(5);
 /// How often something absent is looked for again: a right may be granted, an operator installed.
 const ABSENT: Duration = Duration::from_secs(60);
 /// Proofs that follow each other faster than this are told together.

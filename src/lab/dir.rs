@@ -10,7 +10,10 @@ use std::{
     io::{self, Seek, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt},
     path::{Component, Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use crate::{lab::postgres::process::remains, problem::Problem};
@@ -29,6 +32,7 @@ pub struct LabDir {
     mark: File,
     claims: Mutex<BTreeSet<String>>,
     index: Option<PathBuf>,
+    cleared: AtomicBool,
 }
 
 impl LabDir {
@@ -71,7 +75,7 @@ impl LabDir {
         })?;
         let before = read_claims(&root);
         clear(&root, &before);
-        let mut lab = LabDir { root, mark, claims: Mutex::default(), index: None };
+        let mut lab = LabDir { root, mark, claims: Mutex::default(), index: None, cleared: AtomicBool::new(false) };
         if made || before.contains("./") {
             lab.claim("./");
         }
@@ -131,8 +135,14 @@ impl LabDir {
     }
 }
 
-impl Drop for LabDir {
-    fn drop(&mut self) {
+impl LabDir {
+    /// Removes what the lab has made, now. Dropping does the same; this is for an end that can't wait until the last
+    /// handle has gone. Nothing may run in it any more.
+    pub fn clear(&self) {
+        if self.cleared.swap(true, Ordering::SeqCst) {
+            // Another lab may have taken the folder by now.
+            return;
+        }
         let claims = std::mem::take(&mut *self.claims.lock().unwrap_or_else(PoisonError::into_inner));
         clear(&self.root, &claims);
         remove_mark(&self.root, &claims);
@@ -141,6 +151,12 @@ impl Drop for LabDir {
             // The last lab takes the index with it.
             let _ = entry.parent().map(fs::remove_dir);
         }
+    }
+}
+
+impl Drop for LabDir {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

@@ -25,7 +25,6 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::problem::Problem;
 use api::access::Access;
@@ -46,8 +45,6 @@ use postgres::{LoadCount, Machine, MachineOptions, Place, Relay};
 const FLEET_SEED: u64 = 7;
 /// The context, cluster and user in the lab's kubeconfig.
 pub const CONTEXT: &str = "howdah-lab";
-/// How long the last tasks may take to end.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What a lab is to be.
 #[derive(Clone, Debug)]
@@ -89,6 +86,8 @@ impl Drop for Lab {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
         self.machine.processes.shutdown();
+        // A task that is still on its way out may hold a handle to the folder: it goes all the same.
+        self.dir.clear();
     }
 }
 
@@ -202,7 +201,7 @@ impl Lab {
         }
     }
 
-    /// Ends it: the API first, then everything that acts, then the servers. Its folder goes with the last handle.
+    /// Ends it: the API first, then everything that acts, then the servers. Its folder goes last.
     pub async fn stop(mut self) {
         self.people.rest();
         self.api.stop().await;
@@ -223,13 +222,7 @@ impl Lab {
         let machine = Arc::clone(&self.machine);
         // Blocking, and bounded. A panic in it leaves the rest to the drop below.
         let _ = tokio::task::spawn_blocking(move || machine.processes.shutdown()).await;
-        let dir = Arc::downgrade(&self.dir);
         drop(self);
-        let until = Instant::now() + LAST_WORDS;
-        // What ran in the pods lets go of the folder as soon as it sees the end.
-        while dir.strong_count() > 0 && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,7 @@ const COPY_LIMIT: usize = 70_000;
 
 /// The terminal, while it is ours.
 pub struct Terminal {
-    inner: ratatui::Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    inner: ratatui::Terminal<CrosstermBackend<Screen>>,
     mouse: bool,
 }
 
@@ -56,8 +56,7 @@ impl Terminal {
                 .try_this("howdah status"));
         }
         take(mouse).map_err(|e| Problem::new("the terminal can't be set up").because(e))?;
-        let backend = CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout()));
-        match ratatui::Terminal::new(backend) {
+        match ratatui::Terminal::new(CrosstermBackend::new(Screen::default())) {
             Ok(inner) => Ok(Terminal { inner, mouse }),
             Err(e) => {
                 give_back();
@@ -81,7 +80,7 @@ impl Terminal {
     /// The terminal is gone, or was given back because something panicked.
     pub fn draw(&mut self, view: impl FnOnce(Rect, &mut Buffer) -> Option<Position>) -> io::Result<()> {
         if !OURS.load(Ordering::SeqCst) {
-            return Err(io::Error::other("the terminal was given back"));
+            return Err(io::Error::other("it was given back for the report above"));
         }
         queue!(self.inner.backend_mut(), BeginSynchronizedUpdate)?;
         self.inner.draw(|frame| {
@@ -169,9 +168,35 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // Anything still buffered belongs to the alternate screen.
-        let _ = self.inner.backend_mut().flush();
         give_back();
+    }
+}
+
+/// A frame on its way: sent in one piece, and only while the terminal is ours. Half a frame that a panic left behind
+/// never reaches the shell's screen.
+#[derive(Default)]
+struct Screen {
+    frame: Vec<u8>,
+}
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let frame = std::mem::take(&mut self.frame);
+        if !OURS.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        out.write_all(&frame)?;
+        out.flush()?;
+        // Its room is used again.
+        self.frame = frame;
+        self.frame.clear();
+        Ok(())
     }
 }
 
@@ -304,9 +329,12 @@ mod tests {
     }
 
     #[test]
-    fn giving_back_what_is_not_ours_writes_nothing() {
+    fn what_is_not_ours_is_left_alone() {
         assert!(!OURS.load(Ordering::SeqCst));
         give_back();
-        assert!(!OURS.load(Ordering::SeqCst));
+        let mut screen = Screen::default();
+        screen.write_all(b"half a frame").unwrap();
+        screen.flush().unwrap();
+        assert!(screen.frame.is_empty());
     }
 }

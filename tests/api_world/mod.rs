@@ -28,6 +28,8 @@ pub struct World {
     pub access: Access,
     pub server: ServerHandle,
     pub dir: tempfile::TempDir,
+    ca_pem: String,
+    token: Token,
 }
 
 impl World {
@@ -45,12 +47,12 @@ impl World {
         let entry = kubeconfig::Entry {
             name: "lab".into(),
             server: server.url(),
-            ca_pem,
-            token: token.0,
+            ca_pem: ca_pem.clone(),
+            token: token.0.clone(),
             namespace: ns.into(),
         };
         write_kubeconfig(&dir.path().join("kubeconfig"), &entry).expect("kubeconfig");
-        World { store, access, server, dir }
+        World { store, access, server, dir, ca_pem, token }
     }
 
     /// Starts a server over three nodes and a cluster of three.
@@ -75,6 +77,33 @@ impl World {
         let options = kube::config::KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(config, &options).await.expect("config");
         kube::Client::try_from(config).expect("client")
+    }
+
+    /// One request on a connection of its own, as it is: without the retries of a client.
+    pub async fn ask(
+        &self,
+        mut request: http::Request<http_body_util::Full<Bytes>>,
+    ) -> http::Response<hyper::body::Incoming> {
+        use rustls::pki_types::pem::PemObject as _;
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(rustls::pki_types::CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).expect("authority"))
+            .expect("root");
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let stream = tokio::net::TcpStream::connect(self.server.addr()).await.expect("connected");
+        let name = rustls::pki_types::ServerName::try_from("localhost").expect("name");
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(tls)).connect(name, stream).await.expect("handshake");
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.expect("http");
+        tokio::spawn(connection);
+        let bearer = format!("Bearer {}", self.token.0).parse().expect("header");
+        request.headers_mut().insert("authorization", bearer);
+        request.headers_mut().insert("host", "localhost".parse().expect("header"));
+        sender.send_request(request).await.expect("answer")
     }
 
     /// A kubectl that talks to this world only; its caches stay in the world's folder.

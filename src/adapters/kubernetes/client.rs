@@ -10,7 +10,8 @@ use kube::{Client, Config};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Mutex, Notify, watch};
+use tokio::time::{Instant, timeout};
 
 use super::kubeconfig::{self, IN_CLUSTER, Target};
 use super::trouble::{Trouble, TroubleKind};
@@ -18,6 +19,9 @@ use crate::problem::Problem;
 
 /// How long a TCP and TLS connection to an API server may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long an answer to "are you there?" may take, and how long it is good for.
+const CHECK: Duration = Duration::from_millis(1500);
+const MOMENT: Duration = Duration::from_millis(500);
 /// How long a credential plugin may take: kubelogin may wait for a device code that nobody enters.
 const PLUGIN: Duration = Duration::from_secs(60);
 
@@ -37,6 +41,7 @@ pub struct Connected {
 pub struct Clients {
     now: watch::Receiver<Option<Connected>>,
     refused: Arc<Notify>,
+    checked: Arc<Mutex<Option<(Instant, bool)>>>,
 }
 
 /// The end that makes the clients.
@@ -50,7 +55,7 @@ pub struct Maker {
 pub fn clients() -> (Maker, Clients) {
     let (sender, now) = watch::channel(None);
     let refused = Arc::new(Notify::new());
-    (Maker { now: sender, refused: refused.clone(), generation: 0 }, Clients { now, refused })
+    (Maker { now: sender, refused: refused.clone(), generation: 0 }, Clients { now, refused, checked: Arc::default() })
 }
 
 impl Clients {
@@ -70,6 +75,27 @@ impl Clients {
     /// The client, where there is one now.
     pub fn now(&self) -> Option<Connected> {
         self.now.borrow().clone()
+    }
+
+    /// Does the API server itself answer? Asked when an instance did not: a way that is cut here says nothing about what
+    /// is at its end. One question answers all who ask within a moment.
+    pub async fn answers(&self) -> bool {
+        // Held while asking, so that whoever else wants to know waits for this answer.
+        let mut checked = self.checked.lock().await;
+        if let Some((at, answers)) = *checked
+            && at.elapsed() < MOMENT
+        {
+            return answers;
+        }
+        let client = self.get().await.client;
+        let answers = match timeout(CHECK, client.request_text(get("/version"))).await {
+            Ok(Ok(_)) => true,
+            // Whatever it says, it says something.
+            Ok(Err(e)) => matches!(e, kube::Error::Api(_)),
+            Err(_) => false,
+        };
+        *checked = Some((Instant::now(), answers));
+        answers
     }
 
     /// Says that the server refused this client's credentials (401): a new one is made, once for all who say so.
@@ -103,7 +129,7 @@ pub async fn connect(target: &Target) -> Result<Client, Problem> {
     let config = config(target).await?;
     // Building a client may run a credential plugin and wait for it.
     let built = tokio::task::spawn_blocking(move || Client::try_from(config));
-    match tokio::time::timeout(PLUGIN, built).await {
+    match timeout(PLUGIN, built).await {
         Ok(Ok(Ok(client))) => Ok(client),
         Ok(Ok(Err(e))) => Err(Trouble::from(e).problem(&what)),
         Ok(Err(e)) => Err(Problem::new(what).because(e)),
@@ -229,7 +255,7 @@ mod tests {
         maker.refused().await;
         maker.offer(Client::try_from(Config::new(Uri::from_static("http://127.0.0.1:1"))).unwrap());
         clients.refused(generation);
-        let again = tokio::time::timeout(Duration::from_millis(50), maker.refused()).await;
+        let again = timeout(Duration::from_millis(50), maker.refused()).await;
         assert!(again.is_err(), "an old client's refusal says nothing about the new one");
     }
 }

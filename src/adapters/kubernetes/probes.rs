@@ -17,12 +17,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::budget::Budget;
 use super::super::inbox::Outbox;
+use super::super::streams::Streams;
 use super::client::{Clients, get};
 use super::gather::Pictures;
 use super::pulses::Pulses;
 use super::trouble::{Trouble, TroubleKind};
 use super::{metrics, status};
 use crate::domain::cluster::Pod;
+use crate::domain::detail::News;
 use crate::domain::facts::Fact;
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::domain::sample::{Probe, Silence, SilenceKind};
@@ -132,7 +134,8 @@ impl Agenda {
 struct Answer {
     item: Item,
     asked: Instant,
-    fact: Fact,
+    /// `None`: the way there is cut, so nothing was learned of the instance. What it said last stays, with its age.
+    fact: Option<Fact>,
     silence: Option<Silence>,
     unauthorized: Option<u64>,
 }
@@ -144,12 +147,17 @@ impl Probes {
         let mut budget = if self.once { Budget::new(RATE_ONCE, RATE_ONCE) } else { Budget::new(RATE, BURST) };
         let mut asked: JoinSet<Answer> = JoinSet::new();
         let mut pulses = Pulses::new(self.outbox.clone());
+        let mut streams = Streams::default();
         let mut not_before = Instant::now();
         loop {
             let next = agenda.first().map(|due| due.max(not_before));
             tokio::select! {
                 changed = self.pictures.changed() => match changed {
-                    Ok(()) => self.sync(&mut agenda, &mut pulses),
+                    Ok(()) => {
+                        self.sync(&mut agenda, &mut pulses);
+                        let pictures = self.pictures.borrow();
+                        streams.keep(|key| pictures.contains_key(key));
+                    }
                     Err(_) => return,
                 },
                 changed = self.focus.changed() => match changed {
@@ -164,6 +172,10 @@ impl Probes {
                 }
                 Some(done) = asked.join_next() => {
                     if let Ok(answer) = done {
+                        let heard = answer.fact.as_ref().map(|fact| streams.heard(fact)).unwrap_or_default();
+                        for happening in heard {
+                            self.outbox.post(News::Happening(happening)).await;
+                        }
                         self.answered(answer, &mut agenda, &mut pulses);
                     }
                 }
@@ -259,7 +271,9 @@ impl Probes {
             Ask::Metrics => SourceId::Metrics(answer.item.0.clone()),
         };
         pulses.answered(source, &answer.item.1, answer.silence.as_ref(), pause);
-        self.outbox.publish(answer.fact);
+        if let Some(fact) = answer.fact {
+            self.outbox.publish(fact);
+        }
         let queue = self.queue(&answer.item.0);
         agenda.plan(answer.item, queue, again);
     }
@@ -279,6 +293,7 @@ async fn one(clients: Clients, item: Item, pod: Pod) -> Answer {
         Err(_) => Err(Trouble::timed_out(patience.as_secs_f64())),
     };
     let took = SignedDuration::try_from(asked.elapsed()).unwrap_or(SignedDuration::MAX);
+    let cut = answer.is_err() && !clients.answers().await;
     let unauthorized = match &answer {
         // The instance manager answers 401 only to what is never asked here, so this is the API server's.
         Ok((401, _)) => Some(connected.generation),
@@ -300,7 +315,7 @@ async fn one(clients: Clients, item: Item, pod: Pod) -> Answer {
             (Fact::Metrics(key, instance, Arc::new(Probe { at, took, answer })), silence)
         }
     };
-    Answer { item, asked, fact, silence, unauthorized }
+    Answer { item, asked, fact: (!cut).then_some(fact), silence, unauthorized }
 }
 
 async fn fetch(client: &kube::Client, path: &str) -> Result<(u16, Vec<u8>), Trouble> {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use super::reading::{Recording, Step, What};
 use crate::adapters::kubernetes::cnpg;
 use crate::adapters::kubernetes::objects::{Changed, Kind, ObjectEvent, World};
+use crate::adapters::streams::Streams;
 use crate::domain::cluster::Cluster;
 use crate::domain::detail::News;
 use crate::domain::event::{self, Happening, Transition};
 use crate::domain::facts::Fact;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
-use crate::domain::replication::Standby;
 use crate::domain::sample::Probe;
 use crate::domain::source::{SourceHealth, SourceId, SourceState};
 
@@ -36,8 +36,7 @@ pub struct Player {
     steps: std::iter::Peekable<std::vec::IntoIter<Step>>,
     polls: bool,
     begun: bool,
-    /// Each cluster's primary and its list of standbys, as it last said.
-    standbys: BTreeMap<ClusterKey, (InstanceName, Vec<Standby>)>,
+    streams: Streams,
 }
 
 impl Player {
@@ -51,7 +50,7 @@ impl Player {
             polls: recording.steps.iter().any(|s| matches!(s.what, What::Status { .. })),
             steps: recording.steps.into_iter().peekable(),
             begun: false,
-            standbys: BTreeMap::new(),
+            streams: Streams::default(),
         }
     }
 
@@ -113,18 +112,10 @@ impl Player {
                     return;
                 };
                 let probe = Probe { at: asked, took: at.duration_since(asked), answer: answer.map(|s| *s) };
-                if let Some(now) = probe.value().filter(|s| s.is_primary == Some(true)).and_then(|s| s.standbys.clone())
-                {
-                    let before = self.standbys.insert(key.clone(), (name.clone(), now));
-                    // A new primary's list is no change in the old one's.
-                    if let Some((_, before)) = before.filter(|(primary, _)| *primary == name) {
-                        let now = self.standbys.get(&key).map_or(&[][..], |(_, now)| now);
-                        told.extend(
-                            Transition::streaming(&before, now).into_iter().map(|t| (at, happened(&key, at, t))),
-                        );
-                    }
-                }
-                told.push((at, Told::Fact(Fact::Status(key, name, Arc::new(probe)))));
+                let fact = Fact::Status(key, name, Arc::new(probe));
+                let happened = self.streams.heard(&fact);
+                told.extend(happened.into_iter().map(|h| (at, Told::News(News::Happening(h)))));
+                told.push((at, Told::Fact(fact)));
             }
             What::Note(text) => {
                 let what = event::What::Notice { text, warning: false };

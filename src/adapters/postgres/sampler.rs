@@ -160,6 +160,7 @@ impl One {
             }
             let (at, asked) = (Timestamp::now(), Instant::now());
             let answer = self.ask(&cluster, &pod, &mut session, &mut ways).await;
+            let took = SignedDuration::try_from(asked.elapsed()).unwrap_or(SignedDuration::MAX);
             let exec = matches!(ways.first(), Some(Way::Exec));
             let pause = match &answer {
                 Ok(_) if exec => BY_EXEC,
@@ -170,7 +171,12 @@ impl One {
             };
             failed = if answer.is_ok() { 0 } else { failed + 1 };
             not_before = asked + pause;
-            self.tell(at, asked, answer, pause.max(PERIOD));
+            let silent = answer
+                .as_ref()
+                .err()
+                .is_some_and(|s| matches!(s.kind, SilenceKind::Unreachable | SilenceKind::TimedOut));
+            let cut = silent && !self.sampler.clients.answers().await;
+            self.tell(Probe { at, took, answer }, cut, pause.max(PERIOD));
         }
     }
 
@@ -254,11 +260,14 @@ impl One {
         answer.map_err(|silence| Refusal { silence, try_another: false })
     }
 
-    fn tell(&self, at: Timestamp, asked: Instant, answer: Result<SqlSample, Silence>, pause: Duration) {
+    /// Tells what came of it. Where the way is `cut` nothing was learned of the instance: what it said last stays.
+    fn tell(&self, probe: Probe<SqlSample>, cut: bool, pause: Duration) {
         let (key, instance) = self.subject.clone();
         let mut pulses = self.pulses.lock().unwrap_or_else(PoisonError::into_inner);
-        pulses.answered(SourceId::Sql(key.clone()), &instance, answer.as_ref().err(), pause);
-        let took = SignedDuration::try_from(asked.elapsed()).unwrap_or(SignedDuration::MAX);
-        self.sampler.outbox.publish(Fact::Sql(key, instance, Arc::new(Probe { at, took, answer })));
+        pulses.answered(SourceId::Sql(key.clone()), &instance, probe.answer.as_ref().err(), pause);
+        if cut {
+            return;
+        }
+        self.sampler.outbox.publish(Fact::Sql(key, instance, Arc::new(probe)));
     }
 }

@@ -305,3 +305,22 @@ async fn a_log_is_decoded_and_goes_on_where_it_was() {
     assert_eq!(texts(&world), ["first", "second", "third"]);
     assert!(world.mock.asked(&["/log?", "sinceTime=2026-11-21T01"]) > 0);
 }
+
+#[tokio::test]
+async fn a_cut_way_says_nothing_about_the_instances() {
+    let mock = ready_mock().await;
+    mock.rule("/proxy/pg/status", Rule::Body(200, r#"{"isPrimary":true,"currentLsn":"0/3000060"}"#.into()));
+    let mut world = World::look(mock, Namespaces::All);
+    let answered = |f: &Facts| f.sample(&key(), &"demo-1".into()).and_then(|s| s.status.clone());
+    world.until("an answer", |f| answered(f).is_some_and(|p| p.answer.is_ok())).await;
+    world.handle.focus(vec![key()]);
+    // The API server hangs: our way is cut, whatever the instance does.
+    world.mock.rule("/version", Rule::Hang);
+    world.mock.rule("/proxy/", Rule::Hang);
+    world
+        .until("the source fails", |f| {
+            matches!(f.sources.get(&SourceId::Status(key())).map(|h| &h.state), Some(SourceState::Failing { .. }))
+        })
+        .await;
+    assert!(answered(&world.facts).unwrap().answer.is_ok(), "what it said last stays, with its age");
+}

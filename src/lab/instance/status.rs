@@ -229,7 +229,8 @@ mod tests {
         assert_eq!(seen["lastArchivedWALTime"], wanted["lastArchivedWALTime"]);
         assert_eq!(seen["lastFailedWALTime"], "-infinity");
         let (mut ours, mut theirs) = (keys(&seen), keys(&wanted));
-        (ours.sort_unstable(), theirs.sort_unstable());
+        ours.sort_unstable();
+        theirs.sort_unstable();
         assert_eq!(ours, theirs);
         for list in ["replicationInfo", "replicationSlotsInfo"] {
             let row = |v: &mut Value| v[list][0].take();
@@ -253,7 +254,8 @@ mod tests {
         let wanted: Value =
             serde_json::from_str(include_str!("../../../tests/fixtures/wire/pg-status-replica.json")).unwrap();
         let (mut ours, mut theirs) = (keys(&seen), keys(&wanted));
-        (ours.sort_unstable(), theirs.sort_unstable());
+        ours.sort_unstable();
+        theirs.sort_unstable();
         assert_eq!(ours, theirs);
     }
 

@@ -64,7 +64,7 @@ pub fn draw(area: Rect, buf: &mut Buffer, look: &Look, header: &Header<'_>) {
     if area.is_empty() {
         return;
     }
-    let mut place = Line::from(vec![Span::styled(" howdah  ", look.style(Role::Accent))]);
+    let mut place = Line::from(vec![Span::raw(" "), Span::styled("howdah", look.style(Role::Accent)), Span::raw("  ")]);
     place.spans.extend(header.place.spans.iter().cloned().map(|s| s.patch_style(header.place.style)));
     let width = usize::from(area.width);
     let all = sources(header.sources, look, true);

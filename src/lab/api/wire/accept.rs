@@ -74,9 +74,8 @@ fn range(text: &str) -> Option<Wanted> {
 }
 
 fn not_acceptable() -> ApiError {
-    let message = "only the following media types are accepted: application/json, application/yaml, \
-                   application/json;as=Table;v=v1;g=meta.k8s.io, \
-                   application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+    let message = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+                   application/json;stream=watch";
     ApiError::new(406, "NotAcceptable", message).with(serde_json::json!({}))
 }
 

@@ -68,7 +68,9 @@ pub(crate) fn yaml(body: &[u8]) -> Result<Value, ApiError> {
     }
     let refuse = |e: String| ApiError::bad_request(format!("error converting YAML to JSON: {e}"));
     let text = std::str::from_utf8(body).map_err(|e| refuse(e.to_string()))?;
-    serde_saphyr::from_str(text).map_err(|e| {
+    // A name such as `y` or `on` is a text, as clients' own readers take it.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options).map_err(|e| {
         let text = e.to_string();
         refuse(text.lines().next().unwrap_or_default().to_owned())
     })

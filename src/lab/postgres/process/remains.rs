@@ -58,7 +58,7 @@ pub fn clear(records: &Path, servers: &Path) {
     let left = census::servers_in(servers);
     left.iter().for_each(|seen| census::signal(seen, Signal::SIGKILL));
     gone(&left, GONE);
-    free_shared_memory(servers);
+    data_directories(servers).for_each(|data| free_shared_memory(&data));
 }
 
 fn recorded(records: &Path) -> Vec<Seen> {
@@ -87,18 +87,17 @@ fn gone(who: &[Seen], within: Duration) -> bool {
 }
 
 /// A postmaster that was killed leaves a System V segment of a few bytes, its interlock, named in `postmaster.pid`
-/// (line 7: key and id). The system's own tool takes it away, which it only does for its owner and for root.
-fn free_shared_memory(servers: &Path) {
-    for data in data_directories(servers) {
-        let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { continue };
-        if let Some(id) = segment_of(&text) {
-            let _ = Command::new("ipcrm")
-                .args(["-m", &id.to_string()])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-        }
+/// (line 7: key and id). Its next start takes that over; where there will be none, the system's own tool takes it away,
+/// which it only does for its owner and for root.
+pub fn free_shared_memory(data: &Path) {
+    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else { return };
+    if let Some(id) = segment_of(&text) {
+        let _ = Command::new("ipcrm")
+            .args(["-m", &id.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

@@ -21,7 +21,7 @@ use std::{
 
 use tokio::sync::{broadcast, watch};
 
-use super::{Certificates, LogRecord, Machine, Place, Sql, Store, log::LogBook};
+use super::{Certificates, LogRecord, Machine, Place, Sql, Store, log::LogBook, process::remains};
 use crate::problem::Problem;
 
 pub use control::ControlData;
@@ -230,6 +230,7 @@ impl Server {
         if self.pid().is_some() {
             return Err(self.problem("its files can't be removed").because("it runs"));
         }
+        remains::free_shared_memory(&self.data);
         match fs::remove_dir_all(&self.home) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(self.problem("its files can't be removed").because(e))

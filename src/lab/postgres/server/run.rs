@@ -46,6 +46,7 @@ impl Server {
         let _act = self.begin("start").await?;
         self.configure(how)?;
         self.no_orphans().await?;
+        self.no_pid_file();
         for attempt in 1.. {
             if TcpListener::bind((Ipv4Addr::LOCALHOST, self.port())).is_err() {
                 self.port.store(free_port()?, Ordering::Relaxed);
@@ -64,21 +65,25 @@ impl Server {
     }
 
     /// After a postmaster was killed, its children may be on their way out still, or be frozen: they must be gone before
-    /// another one writes here. The pid file it left may name someone else's process by now.
-    async fn no_orphans(&self) -> Result<(), Problem> {
+    /// anything else is done here.
+    pub(super) async fn no_orphans(&self) -> Result<(), Problem> {
         let until = Instant::now() + ORPHANS;
         loop {
             let left = census::servers_in(&self.data);
             if left.is_empty() {
-                let _ = fs::remove_file(self.data.join("postmaster.pid"));
                 return Ok(());
             }
             if Instant::now() > until {
-                return Err(self.problem("it can't be started").because("processes of its last run are still there"));
+                return Err(self.problem("processes of its last run are still there"));
             }
             left.iter().for_each(|orphan| census::signal(orphan, Signal::SIGKILL));
             sleep(LOOK).await;
         }
+    }
+
+    /// The pid file that a killed postmaster left may name someone else's process by now.
+    pub(super) fn no_pid_file(&self) {
+        let _ = fs::remove_file(self.data.join("postmaster.pid"));
     }
 
     fn launch(&self) -> Result<(), Problem> {

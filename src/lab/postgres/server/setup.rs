@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, time::Duration};
 use tokio::process::Command;
 
 use super::{Passwords, Server, Start};
-use crate::problem::Problem;
+use crate::{lab::postgres::process::remains, problem::Problem};
 
 /// A helper that takes longer than this hangs.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -44,6 +44,7 @@ impl Server {
     /// When it can't be reached or copied; the data directory is removed then.
     pub async fn clone_primary(&self, upstream: SocketAddr) -> Result<(), Problem> {
         let _act = self.begin("clone").await?;
+        self.no_orphans().await?;
         self.clean()?;
         let mut command = self.program("pg_basebackup");
         command
@@ -65,6 +66,8 @@ impl Server {
     /// When the histories can't be joined: clone then. The data directory may be unusable.
     pub async fn rewind(&self, upstream: SocketAddr) -> Result<(), Problem> {
         let _act = self.begin("pg_rewind").await?;
+        self.no_orphans().await?;
+        self.no_pid_file();
         // pg_rewind's own recovery starts a single-user server, which refuses to be a standby.
         self.configure(&Start::Primary)?;
         let mut command = self.program("pg_rewind");
@@ -124,6 +127,7 @@ impl Server {
     }
 
     fn clean(&self) -> Result<(), Problem> {
+        remains::free_shared_memory(&self.data);
         match fs::remove_dir_all(&self.data) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 Err(self.problem("its data directory can't be removed").because(e))
