@@ -380,6 +380,20 @@ proptest! {
 }
 
 #[test]
+fn coming_back_from_psql_tells_no_verdict_that_never_was() {
+    let mut play = Play::fresh(SIZE);
+    play.keys("4");
+    let before = play.text().matches("Verdict").count();
+    // Five minutes in psql: the clock jumps, and only then is read what came meanwhile.
+    play.send(Msg::Done(Done::Psql(None)));
+    play.send(Msg::Clock(ago(-300)));
+    assert_eq!(play.text().matches("Verdict").count(), before, "{}", play.text());
+    // Silence that goes on is told.
+    play.send(Msg::Clock(ago(-301)));
+    assert!(play.text().matches("Verdict").count() > before, "{}", play.text());
+}
+
+#[test]
 fn a_signal_leaves() {
     let mut model = Model::new(scenario::play::setup(SIZE, "default", howdah::ui::Depth::True));
     assert_eq!(update(&mut model, Msg::Quit), [Effect::Quit]);

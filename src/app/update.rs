@@ -1,6 +1,6 @@
 //! All behaviour: what each message changes, and what the outside is asked to do about it.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::keys;
 use super::model::Model;
@@ -9,6 +9,9 @@ use crate::domain::detail::News;
 use crate::domain::health::Level;
 use crate::panes::Effect;
 use crate::panes::known::Change;
+
+/// The clock comes each second; after a longer silence the console was away.
+const AWAY: SignedDuration = SignedDuration::from_secs(3);
 
 /// Takes one message in. [`Model::take_dirty`] says afterwards whether something visible changed.
 pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
@@ -53,9 +56,15 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 fn clock(model: &mut Model, now: Timestamp) -> Vec<Effect> {
     // Clocks go back now and then; ages don't.
+    let slept = now.duration_since(model.now) > AWAY;
     model.now = model.now.max(now);
     model.expire();
     model.dirty |= model.shows_age();
+    if slept {
+        // Back from psql or the shell: what was learned meanwhile is still waiting. Judged before it is read, everything
+        // would look old for a moment, and verdicts would be told that never were.
+        return Vec::new();
+    }
     let changes = model.known.tick(model.now, &model.focused);
     verdicts(model, changes)
 }

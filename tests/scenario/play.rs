@@ -99,6 +99,7 @@ impl Play {
             _ => None,
         });
         let now: Timestamp = now.unwrap_or_else(super::now);
+        self.send(Msg::Clock(now + SignedDuration::from_secs(seconds - 1)));
         self.send(Msg::Clock(now + SignedDuration::from_secs(seconds)))
     }
 

@@ -26,7 +26,7 @@ use crate::lab::object::{is_deleting, list, text, uid};
 const TEARDOWN: Duration = Duration::from_millis(200);
 /// What a runtime takes for a sandbox, an init container and the start of a container. Shorter than in any real cluster, but
 /// long enough that whoever is waiting for one step sees it before the next.
-const SANDBOX: Duration = Duration::from_millis(150);
+const SANDBOX: Duration = Duration::from_millis(400);
 const CONTAINER: Duration = Duration::from_millis(80);
 /// How long a container that fails its liveness probe has to end.
 const LIVENESS_GRACE: Duration = Duration::from_secs(30);

@@ -31,15 +31,16 @@ use Column::*;
 /// All, as they stand.
 pub const ALL: [Column; 11] = [Cluster, Operator, Postgres, Ready, Zones, Primary, Sync, Lag, Archived, Backup, Seen];
 
-/// How they are drawn. The mark of the verdict comes first and is no column to sort by.
+/// How they are drawn. None grows beyond what it wants: on a wide screen a row has to stay one thing for the eye.
+/// The mark of the verdict comes first and is no column to sort by.
 pub const SHAPES: [widgets::Column; 12] = [
     widgets::Column::text("", 1, 1).priority(0),
-    widgets::Column::text("CLUSTER", 23, 28).grow(3).priority(0),
+    widgets::Column::text("CLUSTER", 23, 44).priority(0),
     widgets::Column::text("OPERATOR", 9, 9).priority(8),
     widgets::Column::text("PG", 5, 5).priority(7),
     widgets::Column::number("READY", 5).priority(0),
     widgets::Column::number("ZONES", 5).priority(6),
-    widgets::Column::text("PRIMARY", 15, 20).grow(2).priority(5),
+    widgets::Column::text("PRIMARY", 15, 32).priority(5),
     widgets::Column::number("SYNC", 6).priority(4),
     widgets::Column::number("LAG", 12).priority(1),
     widgets::Column::number("ARCHIVED", 8).priority(3),
