@@ -4,12 +4,11 @@ use jiff::Timestamp;
 
 use super::report::*;
 use crate::adapters::kubernetes::watch::NOT_INSTALLED;
-use crate::domain::cluster::{Archiver, Cluster, Fenced, Instance, Role, Target};
+use crate::domain::cluster::{Archiver, Cluster, Fenced, Role, Target};
 use crate::domain::facts::{Facts, Samples};
 use crate::domain::health::{Health, Level, Limits, Verdict, judge};
-use crate::domain::lsn::Lsn;
 use crate::domain::names::ClusterKey;
-use crate::domain::replication::Standby;
+use crate::domain::picture::{ArchiverPicture, Follows, InstancePicture, Lag, Picture, SeenRole};
 use crate::domain::source::{SourceId, SourceState};
 
 /// Says what is known of `keys`. `all`: they are all there is, so a context that can't be asked makes the whole unknown.
@@ -29,10 +28,9 @@ pub fn report(facts: &Facts, keys: &[ClusterKey], all: bool, limits: &Limits, no
 }
 
 fn one(facts: &Facts, c: &Cluster, health: &Health, now: Timestamp) -> ClusterReport {
-    let samples = |i: &Instance| facts.sample(&c.key, &i.name);
-    let leader = Leader::find(facts, c);
-    let rule = leader.sample.and_then(|s| s.sql.as_ref()?.value()?.sync_rule.clone());
-    let instances: Vec<_> = c.instances.iter().map(|i| instance(i, samples(i), &leader)).collect();
+    let picture = Picture::of(facts, c);
+    let samples = |i: &InstancePicture<'_>| facts.sample(&c.key, i.name());
+    let instances: Vec<_> = picture.instances.iter().map(|i| instance(i, samples(i), &picture)).collect();
     let sync_now = instances.iter().filter(|i| matches!(i.sync, Some("sync" | "quorum"))).count();
     ClusterReport {
         context: c.key.context.to_string(),
@@ -62,15 +60,11 @@ fn one(facts: &Facts, c: &Cluster, health: &Health, now: Timestamp) -> ClusterRe
         hibernation: c.hibernation,
         sync: SyncReport {
             promised: promised(c),
-            live: rule.map(|rule| match rule {
-                Ok(Some(rule)) => format!("{rule} ({})", rule.names.join(", ")),
-                Ok(None) => String::new(),
-                Err(why) => why,
-            }),
-            standbys: leader.rows.is_some().then(|| u32::try_from(sync_now).unwrap_or(u32::MAX)),
+            live: live_rule(facts, &picture),
+            standbys: picture.rows.map(|_| u32::try_from(sync_now).unwrap_or(u32::MAX)),
         },
         instances,
-        archiving: archiving(c, leader.sample, now),
+        archiving: archiving(c, &picture.archiver, now),
         backups: BackupsReport {
             listed: c.backups.listed,
             count: c.backups.objects.len(),
@@ -101,106 +95,71 @@ fn promised(c: &Cluster) -> Option<String> {
     })
 }
 
-/// The instance that says it takes writes, with its own rows of who follows it.
-struct Leader<'a> {
-    name: Option<&'a str>,
-    sample: Option<&'a Samples>,
-    current: Option<Lsn>,
-    timeline: Option<u32>,
-    rows: Option<&'a [Standby]>,
+/// The running `synchronous_standby_names` as the primary says it, or why it can't be read.
+fn live_rule(facts: &Facts, picture: &Picture<'_>) -> Option<String> {
+    let primary = picture.get(picture.primary.as_ref()?)?;
+    let sql = facts.sample(&picture.cluster.key, primary.name())?.sql.as_ref()?.value()?;
+    primary.own.filter(|own| own.primary)?;
+    Some(match sql.sync_rule.as_ref()? {
+        Ok(Some(rule)) => format!("{rule} ({})", rule.names.join(", ")),
+        Ok(None) => String::new(),
+        Err(why) => why.clone(),
+    })
 }
 
-impl<'a> Leader<'a> {
-    fn find(facts: &'a Facts, c: &'a Cluster) -> Self {
-        let all = c.instances.iter().filter_map(|i| Some((i, facts.sample(&c.key, &i.name)?)));
-        let mut leaders: Vec<_> = all.filter(|(_, s)| own_role(s).is_some_and(|(role, _)| role == "primary")).collect();
-        // Of two that claim it, the one that the operator confirmed.
-        leaders.sort_by_key(|(i, _)| c.primary.as_ref() != Some(&i.name));
-        let Some((instance, sample)) = leaders.first().copied() else {
-            return Leader { name: None, sample: None, current: None, timeline: None, rows: None };
-        };
-        let sql = sample.sql.as_ref().and_then(|p| Some((p.at, p.value()?)));
-        let status = sample.status.as_ref().and_then(|p| Some((p.at, p.value()?)));
-        // SQL where it shows everything; else the instance manager, who sees all.
-        let (current, rows) = match (sql, status) {
-            (Some((_, sql)), _) if sql.sees_all => (sql.current, Some(sql.standbys.as_slice())),
-            (sql, Some((_, status))) if status.standbys.is_some() => {
-                (status.current.or(sql.and_then(|(_, s)| s.current)), status.standbys.as_deref())
-            }
-            (Some((_, sql)), _) => (sql.current, Some(sql.standbys.as_slice())),
-            (None, Some((_, status))) => (status.current, None),
-            (None, None) => (None, None),
-        };
-        let timeline = sql.and_then(|(_, s)| s.timeline).or(status.and_then(|(_, s)| s.timeline));
-        Leader { name: Some(instance.name.as_str()), sample: Some(sample), current, timeline, rows }
+/// Its role, and who says so: itself if it answers, else its label.
+fn role(i: &InstancePicture<'_>) -> Option<(&'static str, &'static str)> {
+    if let Some(own) = i.own {
+        let word = if own.primary { SeenRole::Primary } else { SeenRole::Standby }.word();
+        return Some((word, if own.by_sql { "sql" } else { "status" }));
     }
-}
-
-/// What an instance says it is, and who asked it. The later answer counts.
-fn own_role(samples: &Samples) -> Option<(&'static str, &'static str)> {
-    let word = |primary: bool| if primary { "primary" } else { "standby" };
-    let sql = samples.sql.as_ref().and_then(|p| Some((p.at, word(!p.value()?.in_recovery), "sql")));
-    let status = samples.status.as_ref().and_then(|p| Some((p.at, word(p.value()?.is_primary?), "status")));
-    [sql, status].into_iter().flatten().max_by_key(|(at, ..)| *at).map(|(_, role, by)| (role, by))
-}
-
-fn instance(i: &Instance, samples: Option<&Samples>, leader: &Leader) -> InstanceReport {
-    let sql = samples.and_then(|s| s.sql.as_ref()?.value());
-    let status = samples.and_then(|s| s.status.as_ref()?.value());
-    let label = i.role.map(|r| match r {
-        Role::Primary => ("primary", "label"),
-        Role::Replica => ("standby", "label"),
+    i.instance.role.map(|r| match r {
+        Role::Primary => (SeenRole::Primary.word(), "label"),
+        Role::Replica => (SeenRole::Standby.word(), "label"),
         Role::Unhealthy => ("unhealthy", "label"),
         Role::Other => ("other", "label"),
-    });
-    let role = samples.and_then(own_role).or(label);
-    let is_primary = role.is_some_and(|(role, _)| role == "primary");
-    let row = leader.rows.and_then(|rows| rows.iter().find(|r| r.name == i.name.as_str())).filter(|_| !is_primary);
-    let replayed = row.and_then(|r| r.replay);
-    let lag_bytes = leader.current.zip(replayed).map(|(current, replayed)| current.since(replayed));
+    })
+}
+
+fn instance(i: &InstancePicture<'_>, samples: Option<&Samples>, picture: &Picture<'_>) -> InstanceReport {
+    let sql = samples.and_then(|s| s.sql.as_ref()?.value());
+    let role = role(i);
+    let is_primary = role.is_some_and(|(role, _)| role == SeenRole::Primary.word());
+    let row = i.row.filter(|_| !is_primary);
+    let lag = if is_primary { Lag::default() } else { i.lag };
     // PostgreSQL measures nothing while nothing is written: who has caught up then is not behind.
-    let time = |lag: Option<jiff::SignedDuration>| match (lag, lag_bytes) {
-        (Some(lag), _) => Some(lag.as_secs_f64()),
+    let time = |measured: Option<jiff::SignedDuration>| match (measured, lag.bytes) {
+        (Some(measured), _) => Some(measured.as_secs_f64()),
         (None, Some(0)) => Some(0.0),
         (None, _) => None,
     };
-    let own_lsn = if is_primary {
-        sql.and_then(|s| s.current).or(status.and_then(|s| s.current))
-    } else {
-        sql.and_then(|s| s.replayed).or(status.and_then(|s| s.replayed)).or(replayed)
-    };
-    // A standby's /pg/status keeps its old timeline after a failover: only its receiver knows.
-    // A standby's own timeline is hidden from most users, but who streams from the primary is on the primary's.
-    let streams = row.is_some_and(|r| r.state.as_deref() == Some("streaming"));
-    let timeline = sql
-        .and_then(|s| s.timeline)
-        .or(status.filter(|_| is_primary).and_then(|s| s.timeline))
-        .or(leader.timeline.filter(|_| streams));
+    let pod = i.instance.pod.as_ref();
     InstanceReport {
-        name: i.name.to_string(),
+        name: i.name().to_string(),
         role: role.map(|(role, _)| role),
         role_by: role.map(|(_, by)| by),
-        zone: i.zone.as_ref().map(ToString::to_string),
-        node: i.pod.as_ref().and_then(|p| p.node.as_ref()).map(ToString::to_string),
-        ready: i.pod.as_ref().map(|p| p.ready),
-        restarts: i.pod.as_ref().map(|p| p.restarts),
-        lsn: own_lsn,
-        timeline,
-        state: state(i, is_primary, row, leader),
+        zone: i.instance.zone.as_ref().map(ToString::to_string),
+        node: pod.and_then(|p| p.node.as_ref()).map(ToString::to_string),
+        ready: pod.map(|p| p.ready),
+        restarts: pod.map(|p| p.restarts),
+        lsn: i.lsn,
+        timeline: i.timeline,
+        state: state(i, is_primary, picture),
         sync: row.and_then(|r| r.sync).map(|s| s.word()),
-        lag_bytes,
+        lag_bytes: lag.bytes,
+        lag_at_least: lag.at_least,
         write_lag_s: row.and_then(|r| time(r.write_lag)),
         flush_lag_s: row.and_then(|r| time(r.flush_lag)),
         replay_lag_s: row.and_then(|r| time(r.replay_lag)),
         sql_by: sql.map(|s| s.via),
         sees_all: sql.map(|s| s.sees_all),
-        silent: silent(samples),
+        silent: i.silence.map(|s| s.why.clone()),
     }
 }
 
 /// `streaming` as its primary says it; what its pod says where there is nothing to stream from.
-fn state(i: &Instance, is_primary: bool, row: Option<&Standby>, leader: &Leader) -> Option<String> {
-    let Some(pod) = &i.pod else { return Some("no pod".into()) };
+fn state(i: &InstancePicture<'_>, is_primary: bool, picture: &Picture<'_>) -> Option<String> {
+    let Some(pod) = &i.instance.pod else { return Some("no pod".into()) };
     if pod.deleting.is_some() {
         return Some("terminating".into());
     }
@@ -208,35 +167,21 @@ fn state(i: &Instance, is_primary: bool, row: Option<&Standby>, leader: &Leader)
         return Some(trouble.clone());
     }
     if is_primary {
-        return Some(if leader.name == Some(i.name.as_str()) { "writes" } else { "claims to write" }.into());
+        let leads = i.own.is_some() && picture.primary.as_ref() == Some(i.name());
+        return Some(if leads { "writes" } else { "claims to write" }.into());
     }
-    match (row, leader.rows) {
+    match (i.row, i.follows) {
         (Some(row), _) => row.state.clone(),
-        (None, Some(_)) => Some("not streaming".into()),
-        (None, None) => None,
+        (None, Follows::Streaming | Follows::CatchingUp) => Some("streaming".into()),
+        (None, Follows::Broken) => Some("not streaming".into()),
+        (None, Follows::Unknown) => None,
     }
 }
 
-/// Why an instance says nothing of itself: only where nothing else got an answer.
-fn silent(samples: Option<&Samples>) -> Option<String> {
-    let samples = samples?;
-    let status = samples.status.as_ref().map(|p| p.answer.as_ref().err());
-    let sql = samples.sql.as_ref().map(|p| p.answer.as_ref().err());
-    match (status, sql) {
-        (Some(Some(status)), Some(Some(_)) | None) => Some(status.why.clone()),
-        _ => None,
-    }
-}
-
-fn archiving(c: &Cluster, leader: Option<&Samples>, now: Timestamp) -> ArchivingReport {
-    let status = leader.and_then(|s| s.status.as_ref()?.value());
-    let sql = leader.and_then(|s| s.sql.as_ref()?.value()?.archiver.as_ref());
-    let file = |f: Option<(String, Option<Timestamp>)>| f.map_or((None, None), |(wal, at)| (Some(wal), at));
-    let known = |f: &Option<(String, Timestamp)>| f.clone().map(|(wal, at)| (wal, Some(at)));
-    let (last_wal, last_at) =
-        file(sql.and_then(|a| known(&a.last_archived)).or_else(|| status.and_then(|s| s.last_archived.clone())));
-    let (failed_wal, failed_at) =
-        file(sql.and_then(|a| known(&a.last_failed)).or_else(|| status.and_then(|s| s.last_failed.clone())));
+fn archiving(c: &Cluster, archiver: &ArchiverPicture<'_>, now: Timestamp) -> ArchivingReport {
+    let file = |file: Option<(&str, Option<Timestamp>)>| file.map_or((None, None), |(wal, at)| (Some(wal.into()), at));
+    let (last_wal, last_at) = file(archiver.last);
+    let (failed_wal, failed_at) = file(archiver.failed);
     ArchivingReport {
         by: c.archiving.by.as_ref().map(|by| match by {
             Archiver::InTreeBarman => "barman-cloud (in-tree)".to_owned(),
@@ -244,13 +189,13 @@ fn archiving(c: &Cluster, leader: Option<&Samples>, now: Timestamp) -> Archiving
             Archiver::PgBackRest => "pgBackRest".to_owned(),
         }),
         destination: c.archiving.destination.clone(),
-        working: status.and_then(|s| s.is_archiving).or_else(|| last_at.map(|at| failed_at.is_none_or(|f| at > f))),
+        working: archiver.working,
         last_age_s: last_at.map(|at| seconds(at, now)),
         last_wal,
         last_at,
         failed_wal,
         failed_at,
-        ready_wal_files: sql.and_then(|a| a.ready).or_else(|| status.and_then(|s| s.ready_wal_files)),
+        ready_wal_files: archiver.ready,
     }
 }
 

@@ -97,6 +97,8 @@ pub struct InstanceReport {
     pub state: Option<String>,
     pub sync: Option<&'static str>,
     pub lag_bytes: Option<u64>,
+    /// `lag_bytes` is a lower bound, taken from its slot: the standby's own row is gone.
+    pub lag_at_least: bool,
     pub write_lag_s: Option<f64>,
     pub flush_lag_s: Option<f64>,
     pub replay_lag_s: Option<f64>,

@@ -109,7 +109,7 @@ fn row(i: &InstanceReport, c: &ClusterReport) -> Vec<String> {
         text(i.state.as_deref()),
         text(i.sync),
         i.lsn.map_or_else(dash, |l| l.to_string()),
-        i.lag_bytes.map_or_else(dash, bytes),
+        i.lag_bytes.map_or_else(dash, |n| format!("{}{}", if i.lag_at_least { "≥" } else { "" }, bytes(n))),
         i.replay_lag_s.and_then(|s| SignedDuration::try_from_secs_f64(s).ok()).map_or_else(dash, span),
         i.timeline.map_or_else(dash, |t| t.to_string()),
     ]

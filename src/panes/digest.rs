@@ -78,7 +78,7 @@ impl Digest {
             sync: picture.sync_kept(),
             lag: picture.worst_lag(),
             rising: health.reasons().any(|r| r.code == ReasonCode::StandbyLagRising),
-            archived: archived(facts, &picture),
+            archived: picture.archiver.last.and_then(|(_, at)| at),
             backup: cluster.backups.last_successful,
             marks: Marks::of(health),
             nature: nature(cluster),
@@ -146,13 +146,6 @@ fn zones(facts: &Facts, cluster: &Cluster) -> Option<(u32, u32)> {
     let have: std::collections::BTreeSet<_> = serving.filter_map(|i| i.zone.as_ref()).collect();
     let could = cluster.wanted.map_or(all.len(), |w| all.len().min(w as usize));
     Some((have.len() as u32, could as u32))
-}
-
-fn archived(facts: &Facts, picture: &Picture<'_>) -> Option<Timestamp> {
-    let samples = facts.sample(&picture.cluster.key, picture.primary.as_ref()?)?;
-    let sql = samples.sql.as_ref().and_then(|p| p.value()).and_then(|s| s.archiver.as_ref());
-    let status = samples.status.as_ref().and_then(|p| p.value()).and_then(|s| s.last_archived.as_ref());
-    sql.and_then(|a| a.last_archived.as_ref().map(|(_, at)| *at)).or_else(|| status.and_then(|(_, at)| *at))
 }
 
 fn nature(cluster: &Cluster) -> Option<String> {

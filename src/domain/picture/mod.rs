@@ -4,7 +4,13 @@
 //! side by side for everything that shows a cluster (panes, `status`), so that they can't tell different stories. It
 //! does not judge: that is [`super::health`].
 
+mod archiver;
+#[cfg(test)]
+mod tests;
+
 use jiff::{SignedDuration, Timestamp};
+
+pub use archiver::ArchiverPicture;
 
 use super::cluster::{Cluster, Hibernation, Instance, Role, VolumePurpose};
 use super::facts::{Facts, Samples};
@@ -48,6 +54,15 @@ impl SeenRole {
     }
 }
 
+/// Whether an instance takes writes, by its own newest word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct OwnWord {
+    /// It takes writes.
+    pub primary: bool,
+    /// SQL was told so; else `/pg/status`.
+    pub by_sql: bool,
+}
+
 /// Does a standby receive WAL?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Follows {
@@ -86,6 +101,8 @@ pub struct InstancePicture<'a> {
     pub instance: &'a Instance,
     /// What it is.
     pub role: SeenRole,
+    /// What it says of that itself; `None` when it does not answer.
+    pub own: Option<OwnWord>,
     /// Whether it receives WAL; of a primary, meaningless.
     pub follows: Follows,
     /// `pg_stat_replication.sync_state` of it on the primary.
@@ -138,8 +155,10 @@ pub struct Picture<'a> {
     pub rule: Option<Option<&'a SyncRule>>,
     /// The primary's slots; `None` not known.
     pub slots: Option<&'a [Slot]>,
-    /// Everybody who receives WAL from the primary, instances of the cluster or not.
-    pub rows: &'a [Standby],
+    /// Everybody who receives WAL from the primary, instances of the cluster or not; `None` not known.
+    pub rows: Option<&'a [Standby]>,
+    /// How its archiver fares.
+    pub archiver: ArchiverPicture<'a>,
     /// When the primary was asked for `current`, `rows`, `rule` and `slots`.
     pub primary_seen: Option<Timestamp>,
 }
@@ -149,14 +168,21 @@ impl<'a> Picture<'a> {
     pub fn of(facts: &'a Facts, cluster: &'a Cluster) -> Self {
         let samples = facts.samples.get(&cluster.key);
         let sample = |name: &InstanceName| samples.and_then(|s| s.get(name));
-        let roles: Vec<SeenRole> = cluster.instances.iter().map(|i| role(cluster, i, sample(&i.name))).collect();
+        let own: Vec<Option<OwnWord>> = cluster.instances.iter().map(|i| sample(&i.name).and_then(own_word)).collect();
+        let seen = |(i, own): (&Instance, &Option<OwnWord>)| (role(cluster, i, *own), *own);
+        let roles: Vec<(SeenRole, Option<OwnWord>)> = cluster.instances.iter().zip(&own).map(seen).collect();
         let primary = leader(cluster, &roles);
-        let words = primary.as_ref().and_then(sample).map(PrimaryWords::of).unwrap_or_default();
+        // Whoever says that it follows has nothing to say of followers.
+        let follows = |name: &&InstanceName| {
+            cluster.instances.iter().zip(&own).any(|(i, o)| i.name == **name && o.is_some_and(|o| !o.primary))
+        };
+        let told = primary.as_ref().filter(|name| !follows(name)).and_then(sample);
+        let words = told.map(PrimaryWords::of).unwrap_or_default();
         let instances = cluster
             .instances
             .iter()
             .zip(roles)
-            .map(|(instance, role)| one(instance, role, sample(&instance.name), &words, primary.as_ref()))
+            .map(|(instance, seen)| one(instance, seen, sample(&instance.name), &words, primary.as_ref()))
             .collect();
         Picture {
             cluster,
@@ -165,7 +191,8 @@ impl<'a> Picture<'a> {
             current: words.current,
             rule: words.rule,
             slots: words.slots,
-            rows: words.standbys.unwrap_or_default(),
+            rows: words.standbys,
+            archiver: told.map(ArchiverPicture::of).unwrap_or_default(),
             primary_seen: words.seen,
         }
     }
@@ -207,6 +234,7 @@ impl<'a> Picture<'a> {
 #[derive(Default)]
 struct PrimaryWords<'a> {
     current: Option<Lsn>,
+    timeline: Option<Timeline>,
     standbys: Option<&'a [Standby]>,
     slots: Option<&'a [Slot]>,
     rule: Option<Option<&'a SyncRule>>,
@@ -228,6 +256,7 @@ impl<'a> PrimaryWords<'a> {
         match (sql, status) {
             (Some((at, s)), _) if sql_tells(at, s) => PrimaryWords {
                 current: s.current,
+                timeline: s.timeline,
                 standbys: s.sees_all.then_some(s.standbys.as_slice()),
                 slots: Some(&s.slots),
                 rule,
@@ -235,6 +264,7 @@ impl<'a> PrimaryWords<'a> {
             },
             (_, Some((at, s))) => PrimaryWords {
                 current: s.current,
+                timeline: s.timeline,
                 standbys: s.standbys.as_deref(),
                 slots: s.slots.as_deref(),
                 rule,
@@ -255,7 +285,15 @@ fn newest<T>(probe: &Option<std::sync::Arc<Probe<T>>>) -> Option<(Timestamp, &T)
     Some((probe.at, probe.value()?))
 }
 
-fn role(cluster: &Cluster, instance: &Instance, samples: Option<&Samples>) -> SeenRole {
+/// The later answer counts.
+fn own_word(samples: &Samples) -> Option<OwnWord> {
+    let sql = newest(&samples.sql).map(|(at, s)| (at, OwnWord { primary: !s.in_recovery, by_sql: true }));
+    let status = newest(&samples.status)
+        .and_then(|(at, s)| s.is_primary.map(|primary| (at, OwnWord { primary, by_sql: false })));
+    [sql, status].into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, own)| own)
+}
+
+fn role(cluster: &Cluster, instance: &Instance, own: Option<OwnWord>) -> SeenRole {
     if cluster.fenced.covers(&instance.name) {
         return SeenRole::Fenced;
     }
@@ -263,12 +301,9 @@ fn role(cluster: &Cluster, instance: &Instance, samples: Option<&Samples>) -> Se
         let asleep = cluster.hibernation == Some(Hibernation::Hibernated);
         return if asleep { SeenRole::Hibernated } else { SeenRole::Gone };
     };
-    let sql = samples.and_then(|s| newest(&s.sql)).map(|(at, s)| (at, s.in_recovery));
-    let status = samples.and_then(|s| newest(&s.status)).and_then(|(at, s)| s.is_primary.map(|primary| (at, !primary)));
-    let follows = [sql, status].into_iter().flatten().max_by_key(|(at, _)| *at).map(|(_, follows)| follows);
-    match follows {
-        Some(false) => SeenRole::Primary,
-        Some(true) => SeenRole::Standby,
+    match own.map(|own| own.primary) {
+        Some(true) => SeenRole::Primary,
+        Some(false) => SeenRole::Standby,
         None if !pod.running => SeenRole::Starting,
         None => match instance.role {
             Some(Role::Primary) => SeenRole::Primary,
@@ -278,20 +313,16 @@ fn role(cluster: &Cluster, instance: &Instance, samples: Option<&Samples>) -> Se
     }
 }
 
-fn leader(cluster: &Cluster, roles: &[SeenRole]) -> Option<InstanceName> {
-    let leads = |name: &InstanceName| {
-        cluster.instances.iter().zip(roles).any(|(i, r)| &i.name == name && *r == SeenRole::Primary)
-    };
-    if let Some(said) = cluster.primary.as_ref().filter(|p| leads(p)) {
-        return Some(said.clone());
-    }
-    let seen = cluster.instances.iter().zip(roles).find(|(_, r)| **r == SeenRole::Primary);
-    seen.map(|(i, _)| i.name.clone()).or_else(|| cluster.primary.clone())
+/// An own word outweighs a label; of equals the operator's choice leads; where nobody leads, whom it named last.
+fn leader(cluster: &Cluster, roles: &[(SeenRole, Option<OwnWord>)]) -> Option<InstanceName> {
+    let leading = cluster.instances.iter().zip(roles).filter(|(_, (role, _))| *role == SeenRole::Primary);
+    let first = leading.min_by_key(|(i, (_, own))| (own.is_none(), cluster.primary.as_ref() != Some(&i.name)));
+    first.map(|(i, _)| i.name.clone()).or_else(|| cluster.primary.clone())
 }
 
 fn one<'a>(
     instance: &'a Instance,
-    role: SeenRole,
+    (role, own): (SeenRole, Option<OwnWord>),
     samples: Option<&'a Samples>,
     words: &PrimaryWords<'a>,
     primary: Option<&InstanceName>,
@@ -302,14 +333,18 @@ fn one<'a>(
     let leads = role == SeenRole::Primary;
     let lsn = position(leads, sql, status).or_else(|| row.and_then(|r| r.replay));
     let is_primary = Some(&instance.name) == primary;
+    let timeline = sql.and_then(|(_, s)| s.timeline).or_else(|| status.filter(|_| leads).and_then(|(_, s)| s.timeline));
+    // Hidden from most users on the standby itself, but who streams from the primary is on the primary's.
+    let streams = row.is_some_and(|r| r.state.as_deref() == Some("streaming"));
     InstancePicture {
         instance,
         role,
+        own,
         follows: if leads { Follows::Unknown } else { follows(row, words, sql, status) },
         sync: row.and_then(|r| r.sync),
         row,
         lsn,
-        timeline: sql.and_then(|(_, s)| s.timeline).or_else(|| status.filter(|_| leads).and_then(|(_, s)| s.timeline)),
+        timeline: timeline.or(words.timeline.filter(|_| streams && !leads)),
         lag: if is_primary { Lag::default() } else { lag(instance, row, words, lsn) },
         replay_paused: sql.and_then(|(_, s)| s.replay_paused).or(status.map(|(_, s)| s.replay_paused)).unwrap_or(false),
         connections: sql.and_then(|(_, s)| s.connections),
@@ -372,14 +407,14 @@ pub fn belongs(slot: &Slot, instance: &InstanceName) -> bool {
     slot.name.strip_suffix(&name).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('_'))
 }
 
-/// The reason of the newest probe that brought no answer, when nothing newer answered.
+/// Why nothing of it is known: only where nobody got an answer. `/pg/status` speaks first, so that the reason does not
+/// change with whoever asked last.
 fn silence(samples: Option<&Samples>) -> Option<&Silence> {
     let samples = samples?;
-    let status = samples.status.as_deref().map(|p| (p.at, p.answer.as_ref().err()));
-    let sql = samples.sql.as_deref().map(|p| (p.at, p.answer.as_ref().err()));
-    let answers = [&status, &sql].into_iter().flatten().any(|(_, e)| e.is_none());
-    if answers {
-        return None;
+    let status = samples.status.as_deref().map(|p| p.answer.as_ref().err());
+    let sql = samples.sql.as_deref().map(|p| p.answer.as_ref().err());
+    match (status, sql) {
+        (Some(None), _) | (_, Some(None)) => None,
+        (status, sql) => status.flatten().or(sql.flatten()),
     }
-    [status, sql].into_iter().flatten().max_by_key(|(at, _)| *at).and_then(|(_, e)| e)
 }

@@ -20,7 +20,7 @@ pub fn standbys(scene: &Scene<'_>, cluster: &Cluster) -> Vec<InstanceName> {
     let picture = Picture::of(&scene.known.facts, cluster);
     let mut all: Vec<InstanceName> = picture.standbys().map(|i| i.name().clone()).collect();
     let streams = |r: &&Standby| r.state.as_deref() == Some("streaming") && !r.name.is_empty();
-    all.extend(picture.rows.iter().filter(streams).map(|r| InstanceName::from(&r.name)));
+    all.extend(picture.rows.unwrap_or_default().iter().filter(streams).map(|r| InstanceName::from(&r.name)));
     all.sort();
     all.dedup();
     all
