@@ -144,7 +144,7 @@ fn is_whole(model: &Model) -> bool {
 }
 
 fn pods(model: &Model) -> impl Iterator<Item = &Pod> {
-    model.known().facts.clusters.values().flat_map(|c| c.instances.iter().filter_map(|i| i.pod.as_ref()))
+    model.known().facts.clusters.values().flat_map(|c| c.instances.iter().filter_map(|i| i.pod.as_deref()))
 }
 
 fn press(model: &mut Model, keys: &str) {
