@@ -12,7 +12,7 @@ help:
 	@echo 'make lab          a three-zone PostgreSQL cluster on this machine, and the console on it'
 	@echo 'make test         the whole test suite'
 	@echo 'make build        the release binary, target/release/howdah'
-	@echo 'make bench        timings, as ratios and counts'
+	@echo 'make bench        measured figures beside their goals'
 	@echo 'make screenshots  write screenshots/*.svg anew from the real views'
 
 lab: build postgres

@@ -71,7 +71,7 @@ pub fn instance(name: &str, zone: u8, role: Role, container: &str) -> Instance {
     Instance {
         name: name.into(),
         role: Some(role),
-        pod: Some(Pod {
+        pod: Some(Arc::new(Pod {
             name: name.into(),
             uid: format!("pod-{name}"),
             phase: "Running".into(),
@@ -89,7 +89,7 @@ pub fn instance(name: &str, zone: u8, role: Role, container: &str) -> Instance {
             status_tls: true,
             metrics_tls: false,
             limits: [("memory".to_owned(), "8Gi".to_owned())].into(),
-        }),
+        })),
         zone: Some(format!("westus3-{zone}").into()),
     }
 }

@@ -166,7 +166,7 @@ pub fn pg_orders() -> Vec<Fact> {
     c.ready = Some(2);
     c.backups.last_successful = Some(ago(26 * 3600));
     let third = &mut c.instances[2];
-    if let Some(pod) = &mut third.pod {
+    if let Some(pod) = third.pod.as_mut().map(Arc::make_mut) {
         pod.ready = false;
         pod.ready_since = Some(ago(870));
         pod.running = false;

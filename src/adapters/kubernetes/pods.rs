@@ -22,7 +22,7 @@ pub(in crate::adapters) struct PodPart {
     /// The operator's version that made it.
     pub operator_version: Option<String>,
     /// The pod.
-    pub pod: Pod,
+    pub pod: Arc<Pod>,
 }
 
 /// States of a container that are no trouble: they pass by themselves.
@@ -44,7 +44,7 @@ pub(super) fn pod(v: &Value) -> Option<PodPart> {
         job: job.map(|j| clean(j).into()),
         role,
         operator_version: annotation(v, "cnpg.io/operatorVersion").map(clean),
-        pod: body(v, pod_name),
+        pod: Arc::new(body(v, pod_name)),
     })
 }
 

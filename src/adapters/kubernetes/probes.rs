@@ -279,7 +279,7 @@ impl Probes {
     }
 }
 
-async fn one(clients: Clients, item: Item, pod: Pod) -> Answer {
+async fn one(clients: Clients, item: Item, pod: Arc<Pod>) -> Answer {
     let connected = clients.get().await;
     let (at, asked) = (Timestamp::now(), Instant::now());
     let (scheme, port, path, patience) = match item.2 {

@@ -107,7 +107,7 @@ impl Sampler {
         clusters
             .flat_map(|c| {
                 let runs = |p: &Pod| p.phase == "Running" && p.running;
-                let instances = c.instances.iter().filter(move |i| i.pod.as_ref().is_some_and(runs));
+                let instances = c.instances.iter().filter(move |i| i.pod.as_ref().is_some_and(|p| runs(p)));
                 instances.map(|i| (c.key.clone(), i.name.clone()))
             })
             .collect()
@@ -180,7 +180,7 @@ impl One {
         }
     }
 
-    fn now(&self) -> Option<(Arc<Cluster>, Pod)> {
+    fn now(&self) -> Option<(Arc<Cluster>, Arc<Pod>)> {
         let cluster = self.sampler.pictures.borrow().get(&self.subject.0)?.clone();
         let pod = cluster.instance(&self.subject.1)?.pod.clone()?;
         Some((cluster, pod))

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::names::{InstanceName, NodeName, ZoneName};
 
@@ -27,8 +28,9 @@ pub struct Instance {
     pub name: InstanceName,
     /// The role its pod is labelled with.
     pub role: Option<Role>,
-    /// Its pod, where one exists.
-    pub pod: Option<Pod>,
+    /// Its pod, where one exists. Shared with whoever watches it: ten thousand of them are kept once, and a new picture
+    /// of a cluster copies none.
+    pub pod: Option<Arc<Pod>>,
     /// The zone of its pod's node, joined through the node's label.
     pub zone: Option<ZoneName>,
 }

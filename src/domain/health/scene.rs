@@ -86,7 +86,7 @@ fn cluster() -> Cluster {
         .map(|n| Instance {
             name: name(n),
             role: Some(if n == 1 { Role::Primary } else { Role::Replica }),
-            pod: Some(pod(n)),
+            pod: Some(pod(n).into()),
             zone: Some(format!("z{n}").as_str().into()),
         })
         .collect();

@@ -10,6 +10,7 @@ use crate::domain::cluster::{
 };
 use crate::domain::history::Histories;
 use crate::domain::sample::*;
+use std::sync::Arc;
 
 fn judged(scene: &Scene) -> Health {
     judge(&scene.facts(), &scene.cluster, None, &Limits::default(), now())
@@ -85,7 +86,10 @@ fn the_primary() {
     assert_eq!(available(|s| s.silent(1, SilenceKind::NotServing)), (Bad, Some(PrimaryNotAnswering)));
     assert_eq!(available(|s| s.silent(1, SilenceKind::Unreachable)), (Bad, Some(PrimaryNotAnswering)));
     assert_eq!(available(|s| s.silent(1, SilenceKind::TimedOut)), (Warn, Some(PrimaryNotAnswering)));
-    assert_eq!(available(|s| s.cluster.instances[0].pod.as_mut().unwrap().ready = false), (Bad, Some(PrimaryNotReady)));
+    assert_eq!(
+        available(|s| s.cluster.instances[0].pod.as_mut().map(Arc::make_mut).unwrap().ready = false),
+        (Bad, Some(PrimaryNotReady))
+    );
     assert_eq!(available(|s| s.cluster.services[0].leads_to = Some(vec![])), (Bad, Some(WritesLeadNowhere)));
     assert_eq!(available(|s| s.cluster.services[0].leads_to = Some(vec![name(2)])), (Bad, Some(WritesLeadNowhere)));
     assert_eq!(available(|s| s.cluster.target = Some(Target::Pending)), (Bad, Some(FailingOver)));
@@ -121,7 +125,7 @@ fn a_replica_cluster_follows_and_that_is_well() {
 fn instances_and_zones() {
     assert_eq!(available(|s| s.cluster.instances[2].pod = None), (Warn, Some(InstancesMissing)));
     assert_eq!(
-        available(|s| s.cluster.instances[2].pod.as_mut().unwrap().ready = false),
+        available(|s| s.cluster.instances[2].pod.as_mut().map(Arc::make_mut).unwrap().ready = false),
         (Warn, Some(InstanceNotReady))
     );
     assert_eq!(available(|s| s.silent(3, SilenceKind::TimedOut)), (Fine, None), "one lost question, and it streams");
@@ -141,7 +145,7 @@ fn instances_and_zones() {
     assert_eq!(available(|s| s.cluster.instances[2].zone = Some("z1".into())), (Warn, Some(ZoneSpreadBroken)));
     let no_node_there = |s: &mut Scene| {
         s.cluster.instances[2].zone = Some("z1".into());
-        s.cluster.instances[2].pod.as_mut().unwrap().node = Some("node1".into());
+        s.cluster.instances[2].pod.as_mut().map(Arc::make_mut).unwrap().node = Some("node1".into());
         s.nodes[0].workload = Some("postgres".into());
         s.nodes[1].workload = Some("postgres".into());
     };
@@ -407,7 +411,7 @@ const FAULTS: [fn(&mut Scene); 20] = [
     |s| s.cluster.target = Some(Target::Pending),
     |s| s.cluster.services[0].leads_to = Some(vec![]),
     |s| s.cluster.instances[1].pod = None,
-    |s| s.cluster.instances[0].pod.iter_mut().for_each(|p| p.ready = false),
+    |s| s.cluster.instances[0].pod.iter_mut().for_each(|p| Arc::make_mut(p).ready = false),
     |s| s.cluster.fenced = cluster::Fenced::All,
     |s| s.cluster.fenced = cluster::Fenced::Some([name(2)].into()),
     |s| s.cluster.hibernation = Some(Hibernation::Hibernated),

@@ -81,7 +81,7 @@ fn instances(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
     for name in names {
         let (before, now) = (old.instance(name), new.instance(name));
         let pod = |i: Option<&Instance>| i.and_then(|i| i.pod.clone());
-        for change in pod_changes(pod(before).as_ref(), pod(now).as_ref()) {
+        for change in pod_changes(pod(before).as_deref(), pod(now).as_deref()) {
             out.push(Transition::Pod { instance: name.clone(), change: change.into() });
         }
         let role = |i: Option<&Instance>| i.and_then(|i| i.role).map(role_word);
