@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -34,6 +35,8 @@ impl Change {
 pub struct Recorder {
     children: Vec<Child>,
     seen: Arc<Mutex<BTreeMap<u64, Value>>>,
+    /// Watches that have not told yet what was there when they began.
+    behind: Arc<AtomicUsize>,
 }
 
 impl Recorder {
@@ -49,8 +52,14 @@ impl Recorder {
             format!("/api/v1/namespaces/{NS}/persistentvolumeclaims"),
             format!("/api/v1/namespaces/{NS}/events"),
         ];
-        let children = paths.iter().map(|path| watch(kubectl, path, &seen)).collect();
-        Recorder { children, seen }
+        let behind = Arc::new(AtomicUsize::new(paths.len()));
+        let children = paths.iter().map(|path| watch(kubectl, path, &seen, &behind)).collect();
+        Recorder { children, seen, behind }
+    }
+
+    /// Every watch has told what was there when it began: what comes from now on is news.
+    pub fn caught_up(&self) -> bool {
+        self.behind.load(Ordering::SeqCst) == 0
     }
 
     /// The newest resource version seen.
@@ -85,13 +94,23 @@ impl Drop for Recorder {
     }
 }
 
-fn watch(kubectl: &Kubectl, path: &str, seen: &Arc<Mutex<BTreeMap<u64, Value>>>) -> Child {
-    let mut command = kubectl.command(&["get", "--raw", &format!("{path}?watch=true")]);
+fn watch(kubectl: &Kubectl, path: &str, seen: &Arc<Mutex<BTreeMap<u64, Value>>>, behind: &Arc<AtomicUsize>) -> Child {
+    let how = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
+    let mut command = kubectl.command(&["get", "--raw", &format!("{path}?{how}")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let (lines, seen) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(seen));
+    let behind = Arc::clone(behind);
     std::thread::spawn(move || {
+        let mut initial = true;
         for line in lines.map_while(Result::ok) {
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
+            if event["type"] == "BOOKMARK" {
+                // The first one ends what was there at the start.
+                if std::mem::take(&mut initial) {
+                    behind.fetch_sub(1, Ordering::SeqCst);
+                }
+                continue;
+            }
             let version = event["object"]["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
             if let Some(version) = version {
                 seen.lock().unwrap().insert(version, event);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -54,9 +53,7 @@ impl Scene {
 
     pub fn record(&self) -> Recorder {
         let recorder = Recorder::start(&self.kubectl);
-        self.until("the watches run", || (recorder.now() > 0).then_some(()));
-        // All of them, not only the first: what is there already comes at once.
-        std::thread::sleep(Duration::from_millis(500));
+        self.until("the watches told what is there", || recorder.caught_up().then_some(()));
         recorder
     }
 
