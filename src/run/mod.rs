@@ -96,6 +96,7 @@ pub(crate) async fn console(start: Start) -> Result<(), Problem> {
         exports: start.exports,
         reload: start.reload,
         clock: Timestamp::now(),
+        lent: false,
     };
     console.run(inbox, finished).await.map_err(gone)
 }
@@ -126,6 +127,8 @@ struct Console {
     reload: Box<dyn Fn() -> Taste + Send>,
     /// The time the model was last told.
     clock: Timestamp,
+    /// The terminal was lent: a Ctrl-C that came meanwhile was meant for the program that had it.
+    lent: bool,
 }
 
 /// Signals that end the console in order.
@@ -169,6 +172,10 @@ impl Console {
         let mut drawn = Instant::now() - FRAME;
         let mut due = None;
         while !self.model.leaving() {
+            if std::mem::take(&mut self.lent) {
+                // A new listener has not heard what came before it.
+                ends.interrupt = signal(SignalKind::interrupt())?;
+            }
             if due.is_none() && self.model.take_dirty() {
                 due = Some((drawn + FRAME).max(Instant::now()));
             }

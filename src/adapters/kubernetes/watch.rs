@@ -339,7 +339,10 @@ impl Follow {
             .watch(&params, &version)
             .map_err(|e| Trouble::new(TroubleKind::Other, e.to_string()))?;
         let lines = answered(self.client.request_stream(request)).await?;
-        pulse.proven();
+        // What was missed while nobody listened comes now: a lease is not to be called lapsed before that is read.
+        if self.kind != Kind::Lease {
+            pulse.proven();
+        }
         let mut lines = std::pin::pin!(lines);
         let mut line = Vec::new();
         let patience = Duration::from_secs(seconds.into()) + GRACE;

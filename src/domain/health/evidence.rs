@@ -148,6 +148,15 @@ impl<'a> Evidence<'a> {
         self.now.duration_since(then).max(SignedDuration::ZERO)
     }
 
+    /// When the watch of a kind was last proven alive: what its objects say is as old as that.
+    pub fn proven_of(&self, kind: &str) -> Timestamp {
+        let watch = SourceId::Watch(self.cluster.key.context.clone(), kind.into());
+        match self.facts.sources.get(&watch) {
+            Some(health) => health.proven.unwrap_or(Timestamp::UNIX_EPOCH).min(self.now),
+            None => self.proven,
+        }
+    }
+
     pub fn samples(&self, name: &InstanceName) -> Option<&'a Samples> {
         self.facts.sample(&self.cluster.key, name)
     }

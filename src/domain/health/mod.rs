@@ -168,9 +168,11 @@ impl Health {
         self.availability.level.max(self.recoverability.level)
     }
 
-    /// All reasons, worst first; of equals, availability first.
+    /// All reasons, worst first; of equals, availability first. What speaks against both is said once.
     pub fn reasons(&self) -> impl Iterator<Item = &Reason> {
-        let mut all: Vec<_> = self.availability.reasons.iter().chain(&self.recoverability.reasons).collect();
+        let again = |r: &&Reason| !self.availability.reasons.contains(r);
+        let mut all: Vec<_> = self.availability.reasons.iter().collect();
+        all.extend(self.recoverability.reasons.iter().filter(again));
         all.sort_by_key(|r| std::cmp::Reverse(r.level));
         all.into_iter()
     }

@@ -222,14 +222,15 @@ fn lease(e: &Evidence, out: &mut Vec<Reason>) {
     }
 }
 
-/// How long ago the lease ran out. A few seconds are allowed for clocks that differ.
+/// How long ago the lease ran out. A few seconds are allowed for clocks that differ. Only time up to the last proof that
+/// leases are watched counts: after that a renewal would not have been heard, and silence accuses nobody.
 fn lease_ran_out(e: &Evidence) -> Option<SignedDuration> {
     const CLOCKS: SignedDuration = SignedDuration::from_secs(5);
     let lease = e.cluster.lease.as_ref()?;
     lease.holder.as_ref()?;
     let end: Timestamp = lease.renewed?.checked_add(SignedDuration::from_secs(lease.duration_s.into())).ok()?;
-    let ago = e.now.duration_since(end);
-    (ago > CLOCKS && lease.duration_s > 0).then_some(ago)
+    let unheard = e.proven_of("leases").duration_since(end);
+    (unheard > CLOCKS && lease.duration_s > 0).then(|| e.now.duration_since(end))
 }
 
 /// The read-write service must lead to the primary.

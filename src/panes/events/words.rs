@@ -144,22 +144,58 @@ fn names(names: &[InstanceName]) -> String {
     names.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The letter that marks it on a graph's time axis; `None`: it is not marked there.
-pub fn letter(happening: &Happening) -> Option<char> {
+/// The letter that marks it on a graph's time axis, and how much it matters where two fall on one column (more is more);
+/// `None`: it is not marked there. Marks tell who leads, who follows and how it was judged, not each step on the way.
+pub fn mark(happening: &Happening) -> Option<(char, u8)> {
     match &happening.what {
         What::Transition(t) => match t {
-            Transition::Primary { .. } => Some('P'),
-            Transition::Timeline { .. } => Some('T'),
-            Transition::ReadWrite { .. } => Some('W'),
-            Transition::Streaming { .. } => Some('S'),
-            Transition::Fencing { .. } => Some('F'),
-            Transition::Hibernation { .. } => Some('H'),
-            Transition::Verdict { .. } => Some('V'),
-            Transition::Condition { .. } => Some('C'),
-            Transition::Pod { change, .. } if change != "created" => Some('R'),
+            Transition::Primary { .. } => Some(('P', 8)),
+            Transition::Timeline { .. } => Some(('T', 7)),
+            Transition::Hibernation { .. } => Some(('H', 6)),
+            Transition::Fencing { .. } => Some(('F', 6)),
+            Transition::Target { .. } => Some(('G', 5)),
+            Transition::ReadWrite { .. } => Some(('W', 4)),
+            Transition::Verdict { .. } => Some(('V', 3)),
+            Transition::Streaming { .. } => Some(('S', 2)),
+            Transition::Role { .. } => Some(('R', 1)),
             _ => None,
         },
-        What::Kubernetes { warning: true, .. } => Some('E'),
+        What::Kubernetes { reason, .. } if LEADERSHIP.contains(&reason.as_str()) => Some(('E', 5)),
         What::Kubernetes { .. } | What::Notice { .. } => None,
+    }
+}
+
+/// The operator's events about who leads.
+const LEADERSHIP: [&str; 4] = ["FailingOver", "FailoverTarget", "SwitchingOver", "Switchover"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(what: What) -> Option<char> {
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        mark(&Happening { at, context: "lab".into(), cluster: None, what }).map(|(letter, _)| letter)
+    }
+
+    #[test]
+    fn marks_tell_the_story_and_no_probe_noise() {
+        let event = |reason: &str| What::Kubernetes {
+            warning: true,
+            reason: reason.into(),
+            object: "Pod/pg-1".into(),
+            message: "Startup probe failed".into(),
+            count: 1,
+            uid: "u".into(),
+        };
+        assert_eq!(marked(event("Unhealthy")), None);
+        assert_eq!(marked(event("FailedScheduling")), None);
+        assert_eq!(marked(event("FailingOver")), Some('E'));
+        let kind = "Ready".to_owned();
+        let condition = Transition::Condition { kind, status: Some(true), reason: "ClusterIsReady".into() };
+        assert_eq!(marked(What::Transition(condition)), None);
+        let ready = Transition::Pod { instance: "pg-1".into(), change: "ready".into() };
+        assert_eq!(marked(What::Transition(ready)), None);
+        let target = Transition::Target { from: Some("pg-1".into()), to: Some("pending".into()) };
+        assert_eq!(marked(What::Transition(target)), Some('G'));
     }
 }

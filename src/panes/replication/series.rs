@@ -8,7 +8,7 @@ use crate::domain::names::InstanceName;
 use crate::domain::picture::Picture;
 use crate::domain::replication::Standby;
 use crate::panes::Scene;
-use crate::panes::events::words::{letter, words};
+use crate::panes::events::words::{mark, words};
 use crate::ui::theme::Role;
 use crate::ui::widgets::graph::{Mark, Point};
 
@@ -61,7 +61,7 @@ pub fn marks(scene: &Scene<'_>, cluster: &Cluster, from: Timestamp, to: Timestam
     let inside = scene.known.happenings.of(&cluster.key).filter(|h| h.at >= from && h.at <= to);
     inside
         .filter_map(|h| {
-            let letter = letter(h)?;
+            let (letter, weight) = mark(h)?;
             let w = words(h);
             let role = match w.level {
                 crate::domain::health::Level::Bad => Role::Bad,
@@ -69,7 +69,7 @@ pub fn marks(scene: &Scene<'_>, cluster: &Cluster, from: Timestamp, to: Timestam
                 _ => Role::Info,
             };
             let object = if w.object.is_empty() { String::new() } else { format!("{} ", w.object) };
-            Some((Mark { at: h.at, letter, role }, format!("{} {object}{}", w.what, w.text)))
+            Some((Mark { at: h.at, letter, weight, role }, format!("{} {object}{}", w.what, w.text)))
         })
         .collect()
 }

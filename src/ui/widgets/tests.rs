@@ -71,8 +71,10 @@ fn graph(area: Rect, buf: &mut Buffer, look: &Look) {
         Series { points: &points[100..101], style: look.graph(1) },
         Series { points: &[], style: look.graph(2) },
     ];
-    let marks =
-        [Mark { at: at(100), letter: 'S', role: Role::Warn }, Mark { at: at(900), letter: 'x', role: Role::Bad }];
+    let marks = [
+        Mark { at: at(100), letter: 'S', weight: 2, role: Role::Warn },
+        Mark { at: at(900), letter: 'x', weight: 1, role: Role::Bad },
+    ];
     let (unit, gap, zone) = (Unit::Bytes, SignedDuration::from_secs(5), &TimeZone::UTC);
     let (from, to, cursor) = (at(0), at(300), Some(at(150)));
     Graph { from, to, series: &series, marks: &marks, cursor, unit, least_top: 10.0, gap, zone, times: true }

@@ -41,6 +41,8 @@ pub struct Mark {
     pub at: Timestamp,
     /// Explained under the graph.
     pub letter: char,
+    /// Where several fall on one column, the letter of the weightiest stands.
+    pub weight: u8,
     /// What kind of news.
     pub role: Role,
 }
@@ -163,7 +165,9 @@ impl Graph<'_> {
 
     fn draw_marks(&self, plot: Rect, buf: &mut Buffer, look: &Look) {
         let line = if look.marks.ascii { ":" } else { "┊" };
-        for mark in self.marks {
+        let mut marks: Vec<&Mark> = self.marks.iter().collect();
+        marks.sort_by_key(|m| m.weight);
+        for mark in marks {
             let Some(x) = self.column(plot, mark.at) else { continue };
             for y in plot.top()..plot.bottom() {
                 put(buf, plot, x, y, line, look.style(Role::Border));
