@@ -1,5 +1,6 @@
 //! What an instance manager does beside its role, again and again: settings, slots, the archiver's condition.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,30 @@ pub struct Chores {
     archiving: Option<bool>,
 }
 
+/// Settings that a standby must not have lower than its primary had, and their names in `pg_controldata`.
+const NEVER_LOWER: [(&str, &str); 5] = [
+    ("max_connections", "max_connections setting"),
+    ("max_worker_processes", "max_worker_processes setting"),
+    ("max_wal_senders", "max_wal_senders setting"),
+    ("max_prepared_transactions", "max_prepared_xacts setting"),
+    ("max_locks_per_transaction", "max_locks_per_xact setting"),
+];
+
+/// The parameters, with those raised that the control file has higher.
+fn enforced(wanted: &[(String, String)], control: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let mut all = wanted.to_vec();
+    for (name, key) in NEVER_LOWER {
+        let Some(least) = control.get(key).and_then(|value| value.parse::<u64>().ok()) else { continue };
+        match all.iter_mut().rev().find(|(n, _)| n == name) {
+            Some((_, value)) if value.parse::<u64>().is_ok_and(|n| n < least) => *value = least.to_string(),
+            Some(_) => {}
+            // A setting no longer named may have been higher than its default.
+            None => all.push((name.to_owned(), least.to_string())),
+        }
+    }
+    all
+}
+
 fn due(last: Option<Instant>, every: Duration) -> bool {
     last.is_none_or(|at| at.elapsed() >= every)
 }
@@ -47,6 +72,23 @@ impl Chores {
         self.parameters = wanted;
         self.quorum(instance, &view);
         Ok(true)
+    }
+
+    /// Before a standby starts: no setting may be lower than its data directory asks for, whatever the Cluster wants, or
+    /// recovery would be refused. The next round writes what is wanted, and the restart for it is pending then. (CNPG:
+    /// `GetEnforcedParametersThroughPgControldata`.)
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub async fn configure_standby(&mut self, instance: &Instance) -> Result<(), Problem> {
+        self.configure(instance)?;
+        let control = instance.server.control_data().await?;
+        let enforced = enforced(&self.parameters, &control.all);
+        if enforced != self.parameters {
+            instance.server.reload(enforced.clone())?;
+            self.parameters = enforced;
+        }
+        Ok(())
     }
 
     /// Tells what commits wait for, where someone keeps account of it.
@@ -166,5 +208,23 @@ impl Chores {
             // Only to be early: without it the first file goes with the first full segment.
             let _ = instance.server.sql().rows("postgres", "select pg_switch_wal()", PATIENCE).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_standby_starts_no_lower_than_its_control_file() {
+        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>();
+        let control = own(&[("max_connections setting", "400"), ("max_prepared_xacts setting", "100")]);
+        let control: BTreeMap<String, String> = control.into_iter().collect();
+        let wanted = own(&[("max_connections", "200"), ("max_prepared_transactions", "400"), ("work_mem", "4MB")]);
+        let raised = own(&[("max_connections", "400"), ("max_prepared_transactions", "400"), ("work_mem", "4MB")]);
+        assert_eq!(enforced(&wanted, &control), raised);
+        assert_eq!(enforced(&wanted, &BTreeMap::new()), wanted);
+        let dropped = enforced(&own(&[("max_prepared_transactions", "400")]), &control);
+        assert_eq!(dropped, own(&[("max_prepared_transactions", "400"), ("max_connections", "400")]));
     }
 }

@@ -247,7 +247,10 @@ impl Loop {
                 .info("Fence lifting request received, will proceed with restarting the instance if needed", &[]);
             instance.shared().intent = Intent::Restart;
         }
-        self.chores.configure(instance)?;
+        match how {
+            Start::Primary => drop(self.chores.configure(instance)?),
+            Start::Standby { .. } => self.chores.configure_standby(instance).await?,
+        }
         instance.server.start(&how).await?;
         self.started = true;
         instance.setup.roads.set_end(&instance.setup.namespace, instance.name(), Some(instance.target()));

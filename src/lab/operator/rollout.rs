@@ -25,6 +25,10 @@ pub fn step(pass: &mut Pass<'_>, reports: &Reports) -> Option<Next> {
     if primary.pending_restart_for_decrease {
         return lower_on_the_primary(pass, primary);
     }
+    if pass.cluster.phase() == phase::RESTARTING_IN_PLACE {
+        // The primary says when it is done. A standby restarted meanwhile could be lower than what it still has to replay.
+        return Some(Next::millis(1000));
+    }
     for report in reports.iter().rev().filter(|r| r.name() != current) {
         if pass.cluster.is_fenced(report.name()) {
             continue;
