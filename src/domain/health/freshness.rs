@@ -6,7 +6,7 @@ use super::evidence::{Evidence, proven};
 use super::{Level, Reason, ReasonCode};
 use crate::domain::quantity;
 use crate::domain::source::{SourceId, SourceState, Witness};
-use crate::domain::text::shorten;
+use crate::text::shorten;
 
 /// Kinds that make no difference to a verdict when they are late: events only repeat what objects say.
 const UNJUDGED: [&str; 1] = ["events"];
