@@ -28,25 +28,27 @@ pub struct Chores {
     archiving: Option<bool>,
 }
 
-/// Settings that a standby must not have lower than its primary had, and their names in `pg_controldata`.
-const NEVER_LOWER: [(&str, &str); 5] = [
-    ("max_connections", "max_connections setting"),
-    ("max_worker_processes", "max_worker_processes setting"),
-    ("max_wal_senders", "max_wal_senders setting"),
-    ("max_prepared_transactions", "max_prepared_xacts setting"),
-    ("max_locks_per_transaction", "max_locks_per_xact setting"),
+/// Settings that a standby must not have lower than its primary had, their names in `pg_controldata`, and what they are
+/// where the Cluster doesn't name them.
+const NEVER_LOWER: [(&str, &str, u64); 5] = [
+    ("max_connections", "max_connections setting", 100),
+    ("max_worker_processes", "max_worker_processes setting", 32),
+    ("max_wal_senders", "max_wal_senders setting", 10),
+    ("max_prepared_transactions", "max_prepared_xacts setting", 0),
+    ("max_locks_per_transaction", "max_locks_per_xact setting", 64),
 ];
 
 /// The parameters, with those raised that the control file has higher.
 fn enforced(wanted: &[(String, String)], control: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut all = wanted.to_vec();
-    for (name, key) in NEVER_LOWER {
+    for (name, key, default) in NEVER_LOWER {
         let Some(least) = control.get(key).and_then(|value| value.parse::<u64>().ok()) else { continue };
         match all.iter_mut().rev().find(|(n, _)| n == name) {
             Some((_, value)) if value.parse::<u64>().is_ok_and(|n| n < least) => *value = least.to_string(),
-            Some(_) => {}
-            // A setting no longer named may have been higher than its default.
-            None => all.push((name.to_owned(), least.to_string())),
+            // A setting no longer named may have been higher than its default. One that was not is not written: to take it
+            // out of the file again would count as a change that waits for a restart.
+            None if default < least => all.push((name.to_owned(), least.to_string())),
+            _ => {}
         }
     }
     all
@@ -218,7 +220,11 @@ mod tests {
     #[test]
     fn a_standby_starts_no_lower_than_its_control_file() {
         let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>();
-        let control = own(&[("max_connections setting", "400"), ("max_prepared_xacts setting", "100")]);
+        let control = own(&[
+            ("max_connections setting", "400"),
+            ("max_prepared_xacts setting", "100"),
+            ("max_wal_senders setting", "10"),
+        ]);
         let control: BTreeMap<String, String> = control.into_iter().collect();
         let wanted = own(&[("max_connections", "200"), ("max_prepared_transactions", "400"), ("work_mem", "4MB")]);
         let raised = own(&[("max_connections", "400"), ("max_prepared_transactions", "400"), ("work_mem", "4MB")]);
