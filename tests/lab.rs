@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "lab/kubectl.rs"]
+mod kubectl;
 #[path = "lab/recorded.rs"]
 mod recorded;
 #[path = "lab/recorder.rs"]
@@ -162,4 +164,15 @@ fn fencing_hibernation_scaling_and_crashes() {
     eprintln!("hibernation\n{}", told(&story));
     scene.close();
     differences.none();
+}
+
+#[test]
+fn each_line_of_kubectl_answers_as_on_a_real_cluster() {
+    let Some(scene) = Scene::open(&[]) else { return };
+    scene.reads_as_on_a_real_cluster();
+    scene.changes_as_on_a_real_cluster();
+    scene.drains_the_primarys_node();
+    scene.settings_that_need_a_restart_arrive_everywhere();
+    scene.a_deleted_cluster_leaves_nothing();
+    scene.close();
 }
