@@ -171,6 +171,8 @@ fn each_line_of_kubectl_answers_as_on_a_real_cluster() {
     let Some(scene) = Scene::open(&[]) else { return };
     scene.reads_as_on_a_real_cluster();
     scene.changes_as_on_a_real_cluster();
+    scene.follows_as_on_a_real_cluster();
+    scene.obeys_the_plugins_writes();
     scene.drains_the_primarys_node();
     scene.settings_that_need_a_restart_arrive_everywhere();
     scene.a_deleted_cluster_leaves_nothing();

@@ -1,7 +1,9 @@
 //! Lines a person types at a cluster, and the answers a real one gives.
 
-use std::io::Write as _;
-use std::process::Stdio;
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
 
 use crate::scene::{CLUSTER, NS, Scene};
 
@@ -10,6 +12,43 @@ fn manifest(instances: u32, more: &str) -> String {
         "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {{name: {CLUSTER}, namespace: {NS}}}\nspec:\n  \
          instances: {instances}\n{more}"
     )
+}
+
+/// A kubectl that goes on, and what it has said so far.
+struct Followed {
+    child: Child,
+    said: Arc<Mutex<String>>,
+}
+
+impl Followed {
+    fn start(scene: &Scene, line: &[&str]) -> Followed {
+        let args: Vec<&str> = ["-n", NS].iter().chain(line).copied().collect();
+        let mut command = scene.kubectl.command(&args);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (lines, said) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::new(Mutex::new(String::new())));
+        let into = Arc::clone(&said);
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *into.lock().unwrap() += &(line + "\n");
+            }
+        });
+        Followed { child, said }
+    }
+
+    fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.said().contains(text)
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Scene {
@@ -112,6 +151,73 @@ impl Scene {
             self.until_healthy();
         }
         self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
+    }
+
+    /// What stays open: a watch, a followed log, a forwarded port.
+    pub fn follows_as_on_a_real_cluster(&self) {
+        let primary = self.primary();
+        let pods = Followed::start(self, &["get", "pods", "-w"]);
+        self.until("the watch tells what is there", || pods.has(&primary).then_some(()));
+        let log = Followed::start(self, &["logs", "-f", "--tail=1", &primary]);
+        self.psql(&primary, "do $$ begin raise log 'said for the one who follows'; end $$");
+        self.until("the log's follower reads it", || log.has("said for the one who follows").then_some(()));
+        let standby = self.instances().into_iter().find(|i| *i != primary).unwrap();
+        self.k(&format!("delete pod {standby} --wait=false"));
+        self.until("the watch tells that it goes", || pods.has("Terminating").then_some(()));
+        self.until_healthy();
+
+        let forwarded = Followed::start(self, &["port-forward", &format!("pod/{primary}"), ":5432"]);
+        let address = self.until("the port is forwarded", || {
+            let said = forwarded.said();
+            let line = said.lines().find(|l| l.starts_with("Forwarding from 127.0.0.1:"))?.to_owned();
+            line.split_whitespace().nth(2).map(str::to_owned)
+        });
+        // PostgreSQL's own answer to "do you speak TLS?".
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(&[0, 0, 0, 8, 4, 210, 22, 47]).unwrap();
+        let mut answer = [0];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer, *b"S");
+        self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
+    }
+
+    /// What kubectl-cnpg writes for `reload`, `restart` (all, and the primary in place) and `destroy`, each to its end.
+    pub fn obeys_the_plugins_writes(&self) {
+        let (primary, before) = (self.primary(), self.postmasters());
+        self.k(&format!("annotate cluster {CLUSTER} cnpg.io/reloadedAt=2026-11-20T23:01:33.843994Z"));
+        self.until_healthy();
+        assert_eq!(self.postmasters(), before, "a reload restarts nobody");
+
+        self.k(&format!("annotate cluster {CLUSTER} kubectl.kubernetes.io/restartedAt=2026-11-20T23:00:53Z"));
+        let all_new =
+            |now: &BTreeMap<String, String>| now.len() == 3 && before.iter().all(|(k, v)| now.get(k) != Some(v));
+        self.until("every server was restarted", || all_new(&self.postmasters()).then_some(()));
+        self.until_healthy();
+        assert_eq!(self.primary(), primary, "a restart does not switch over");
+
+        let before = self.postmasters();
+        let body = r#"{"status":{"phase":"Primary instance is being restarted in-place","phaseReason":"Requested by the user"}}"#;
+        self.kubectl.ok(&["-n", NS, "patch", "cluster", CLUSTER, "--subresource=status", "--type=merge", "-p", body]);
+        self.until("the primary was restarted", || {
+            let now = self.postmasters();
+            (now.contains_key(&primary) && now.get(&primary) != before.get(&primary)).then_some(())
+        });
+        self.until_healthy();
+        assert_eq!(self.primary(), primary);
+        self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
+
+        let standby = self.instances().into_iter().find(|i| *i != primary).unwrap();
+        let uid =
+            |what: &str| self.k(&format!("get {what} {standby} -o jsonpath={{.metadata.uid}} --ignore-not-found"));
+        let old = uid("pvc");
+        self.k(&format!("delete pvc {standby} {standby}-wal --wait=false"));
+        self.k(&format!("delete pod {standby} --wait=false"));
+        self.until("the instance is cloned anew under its name", || {
+            let new = uid("pvc");
+            (!new.is_empty() && new != old).then_some(())
+        });
+        self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
+        self.until_healthy();
     }
 
     /// The Cluster goes at once, its pods and volumes after it.
