@@ -65,7 +65,6 @@ impl Console {
         let mut program = tokio::process::Command::new(&child.program);
         program.kill_on_drop(true).args(&child.args).envs(child.env.iter().map(|(name, value)| (name, value)));
         let ended = self.terminal.lend(&mut self.inputs, &mut program).await;
-        self.lent = true;
         self.resized()?;
         let problem = match ended {
             Ok(status) if status.success() => None,

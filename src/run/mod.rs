@@ -96,7 +96,6 @@ pub(crate) async fn console(start: Start) -> Result<(), Problem> {
         exports: start.exports,
         reload: start.reload,
         clock: Timestamp::now(),
-        lent: false,
     };
     console.run(inbox, finished).await.map_err(gone)
 }
@@ -127,8 +126,6 @@ struct Console {
     reload: Box<dyn Fn() -> Taste + Send>,
     /// The time the model was last told.
     clock: Timestamp,
-    /// The terminal was lent: a Ctrl-C that came meanwhile was meant for the program that had it.
-    lent: bool,
 }
 
 /// Signals that end the console in order.
@@ -172,10 +169,6 @@ impl Console {
         let mut drawn = Instant::now() - FRAME;
         let mut due = None;
         while !self.model.leaving() {
-            if std::mem::take(&mut self.lent) {
-                // A new listener has not heard what came before it.
-                ends.interrupt = signal(SignalKind::interrupt())?;
-            }
             if due.is_none() && self.model.take_dirty() {
                 due = Some((drawn + FRAME).max(Instant::now()));
             }
@@ -203,7 +196,7 @@ impl Console {
                         Some(lent) => lent?,
                         None => self.step(Msg::Quit).await?,
                     }
-                    // Ctrl-C in the program was meant for it, and was heard here too.
+                    // Ctrl-C in the program was meant for it, and was heard here too: a new listener has not heard it.
                     ends.interrupt = signal(SignalKind::interrupt())?;
                 }
                 Some(msg) = finished.recv() => self.step(msg).await?,

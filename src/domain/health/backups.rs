@@ -20,8 +20,11 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     match b.last_successful.max(by_objects) {
         Some(last) => age(e, last, out),
         None if b.listed || b.first_recoverability_point.is_some() => {
-            let text = "there is no base backup: WAL alone brings nothing back";
-            out.push(e.by_cluster(ReasonCode::NoBackup, Level::Bad, text));
+            // A cluster that was just made can't have one; soon after, it must.
+            let young = e.cluster.created.is_some_and(|t| e.age(t) <= e.limits.setup_time);
+            let (level, yet) = if young { (Level::Warn, " yet") } else { (Level::Bad, "") };
+            let text = format!("there is no base backup{yet}: WAL alone brings nothing back");
+            out.push(e.by_cluster(ReasonCode::NoBackup, level, text));
         }
         None => {
             let text = "whether there is a base backup can't be told: backups can't be listed";

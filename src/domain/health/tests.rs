@@ -371,6 +371,11 @@ fn the_archive() {
 #[test]
 fn base_backups() {
     assert_eq!(recoverable(|s| s.cluster.backups.last_successful = None), (Bad, Some(NoBackup)));
+    let just_made = |s: &mut Scene| {
+        s.cluster.backups.last_successful = None;
+        s.cluster.created = Some(ago(60));
+    };
+    assert_eq!(recoverable(just_made), (Warn, Some(NoBackup)));
     assert_eq!(recoverable(|s| s.cluster.backups.last_successful = Some(ago(30 * 3600))), (Warn, Some(BackupTooOld)));
     assert_eq!(recoverable(|s| s.cluster.backups.last_successful = Some(ago(30 * 86_400))), (Bad, Some(BackupTooOld)));
     assert_eq!(recoverable(|s| s.cluster.backups.last_failed = Some(ago(60))), (Warn, Some(BackupFailed)));
