@@ -27,6 +27,7 @@ use crate::adapters::live::Child;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::app::recording::Recorder;
 use crate::app::{Model, Msg, Setup, Taste, update, view};
+use crate::domain::facts::Fact;
 use crate::panes::Choice;
 use crate::problem::Problem;
 use crate::ui::terminal::{Inputs, Terminal};
@@ -37,6 +38,10 @@ pub use show::show;
 
 /// The shortest time between two frames: about thirty a second.
 const FRAME: Duration = Duration::from_millis(33);
+/// The time between frames while nothing but samples and ages come in: figures are read, not watched.
+const CALM: Duration = Duration::from_secs(1);
+/// How long after a key (or the start) everything is drawn at once.
+const WATCHED: Duration = Duration::from_secs(3);
 /// Arrivals taken in as one message: bounded, so that a key press waits for at most one batch.
 const BATCH: usize = 2_000;
 
@@ -96,6 +101,8 @@ pub(crate) async fn console(start: Start) -> Result<(), Problem> {
         exports: start.exports,
         reload: start.reload,
         clock: Timestamp::now(),
+        calm: false,
+        touched: Instant::now(),
     };
     console.run(inbox, finished).await.map_err(gone)
 }
@@ -104,6 +111,11 @@ fn record(path: &std::path::Path, setup: &Setup) -> Result<Recorder<BufWriter<Fi
     let cannot = |e| Problem::usage(format!("can't record to {}", path.display())).because(e);
     let file = private_file(path).map_err(cannot)?;
     Recorder::start(BufWriter::new(file), setup).map_err(cannot)
+}
+
+/// An answer or a source's health: it moves figures and ages. A cluster's picture is shown at once.
+fn is_sample(fact: &Fact) -> bool {
+    matches!(fact, Fact::Source(..) | Fact::Status(..) | Fact::Metrics(..) | Fact::Sql(..))
 }
 
 /// A new file that only this user can read: a session shows what was on the screen.
@@ -126,6 +138,10 @@ struct Console {
     reload: Box<dyn Fn() -> Taste + Send>,
     /// The time the model was last told.
     clock: Timestamp,
+    /// What came last was nothing but samples or the time: its frame can wait for the next second.
+    calm: bool,
+    /// The last key or click, or the start.
+    touched: Instant,
 }
 
 /// Signals that end the console in order.
@@ -167,10 +183,12 @@ impl Console {
         let mut second = interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut drawn = Instant::now() - FRAME;
-        let mut due = None;
+        let mut due: Option<Instant> = None;
         while !self.model.leaving() {
-            if due.is_none() && self.model.take_dirty() {
-                due = Some((drawn + FRAME).max(Instant::now()));
+            if self.model.take_dirty() {
+                let wait = if std::mem::take(&mut self.calm) { CALM } else { FRAME };
+                let next = (drawn + wait).max(Instant::now());
+                due = Some(due.map_or(next, |due| due.min(next)));
             }
             // In this order: a key is never behind data, and a frame never behind a flood.
             tokio::select! {
@@ -201,7 +219,7 @@ impl Console {
                 }
                 Some(msg) = finished.recv() => self.step(msg).await?,
                 Some(first) = inbox.recv() => self.arrivals(first, &mut inbox).await?,
-                _ = second.tick(), if self.model.shows_age() => self.tick().await?,
+                _ = second.tick(), if self.model.shows_age() => self.second().await?,
             }
         }
         self.finish_recording();
@@ -209,6 +227,7 @@ impl Console {
     }
 
     async fn input(&mut self, input: Input) -> std::io::Result<()> {
+        self.touched = Instant::now();
         self.tick().await?;
         self.step(Msg::Input(input)).await
     }
@@ -223,12 +242,22 @@ impl Console {
             }
         }
         self.tick().await?;
+        let calm = news.is_empty() && facts.iter().all(is_sample);
         if !news.is_empty() {
             self.step(Msg::News(news)).await?;
         }
         if !facts.is_empty() {
             self.step(Msg::Facts(facts)).await?;
         }
+        // Whoever has just asked for something wants to see what comes of it.
+        self.calm = calm && self.touched.elapsed() > WATCHED;
+        Ok(())
+    }
+
+    /// A second has passed and nothing else happened.
+    async fn second(&mut self) -> std::io::Result<()> {
+        self.tick().await?;
+        self.calm = self.touched.elapsed() > WATCHED;
         Ok(())
     }
 
@@ -244,6 +273,7 @@ impl Console {
 
     /// One message: behaviour, then its effects.
     async fn step(&mut self, msg: Msg) -> std::io::Result<()> {
+        self.calm = false;
         if let Some(recorder) = &mut self.recorder
             && let Err(e) = recorder.add(&msg)
         {
