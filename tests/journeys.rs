@@ -5,10 +5,13 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use support::terminal::Terminal;
 use support::until;
@@ -120,10 +123,86 @@ fn a_night_on_call() {
     let session = tempfile::tempdir().unwrap();
     let recording = session.path().join("session.jsonl");
     let mut screen = open_console(&world, &recording);
+    let watched = Watched::start(&world);
     the_primary_dies(&world, &mut screen);
+    let watched = watched.end();
     a_standby_freezes(&world);
     the_api_goes_away(&world, &mut screen);
     the_session_replays(&mut screen, &recording);
+    watched.agrees_with(&recording);
+}
+
+/// `kubectl get pods -w` beside the console, for a while.
+struct Watched {
+    child: std::process::Child,
+    lines: std::sync::mpsc::Receiver<String>,
+    from: Timestamp,
+}
+
+/// What it told: of each pod, the Ready condition as it came and went.
+struct Told {
+    ready: BTreeMap<String, Vec<bool>>,
+    from: Timestamp,
+    until: Timestamp,
+}
+
+impl Watched {
+    fn start(world: &World) -> Watched {
+        let columns = r#"custom-columns=NAME:.metadata.name,READY:.status.conditions[?(@.type=="Ready")].status"#;
+        let mut command = world.kubectl.command(&["get", "pods", "-n", NAMESPACE, "-w", "--no-headers", "-o", columns]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (tell, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Watched { child, lines, from: Timestamp::now() }
+    }
+
+    fn end(mut self) -> Told {
+        let until = Timestamp::now();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let mut ready: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+        for line in self.lines.iter() {
+            let mut words = line.split_whitespace();
+            let (Some(pod), state) = (words.next(), words.next() == Some("True")) else { continue };
+            // Jobs' pods are not instances.
+            if pod.matches('-').count() == 2 {
+                note(ready.entry(pod.to_owned()).or_default(), state);
+            }
+        }
+        Told { ready, from: self.from, until }
+    }
+}
+
+fn note(story: &mut Vec<bool>, state: bool) {
+    if story.last() != Some(&state) {
+        story.push(state);
+    }
+}
+
+impl Told {
+    /// The console saw each pod come and go as kubectl did.
+    fn agrees_with(&self, recording: &Path) {
+        let mut seen: BTreeMap<String, Vec<bool>> = self.ready.keys().map(|pod| (pod.clone(), vec![true])).collect();
+        for line in std::fs::read_to_string(recording).unwrap().lines() {
+            let msg: Value = serde_json::from_str(line).unwrap_or_default();
+            for news in msg["news"].as_array().into_iter().flatten() {
+                let happening = &news["happening"];
+                let change = &happening["what"]["transition"]["pod"];
+                let at = happening["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+                let (Some(pod), Some(at)) = (change["instance"].as_str(), at) else { continue };
+                if (self.from..=self.until).contains(&at) {
+                    let state = change["change"] == "ready";
+                    let tells = ["ready", "not ready", "gone", "created"].iter().any(|word| change["change"] == *word);
+                    if tells {
+                        note(seen.entry(pod.to_owned()).or_default(), state);
+                    }
+                }
+            }
+        }
+        assert!(self.ready.values().any(|story| *story == [true, false, true]), "{:?}", self.ready);
+        assert_eq!(seen, self.ready);
+    }
 }
 
 /// Three instances in three zones, one primary, quorum standbys with figures, archiving, ok; and under load the bytes
