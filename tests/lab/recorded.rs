@@ -8,7 +8,7 @@ use crate::recorder::Change;
 /// them is written first is no order that anybody keeps.
 const APART_MS: i64 = 50;
 /// The same for two objects, which different parties write on clocks of their own: the lab's are faster than a cluster's by
-/// less than this. `tests/lab_operator` holds every pair, in a world whose clock it owns.
+/// less than this. `tests/lab_operator` holds the operator to every pair, with pretended instances.
 const APART_BETWEEN_MS: i64 = 1_000;
 
 /// A recording: when, and what.
