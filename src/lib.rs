@@ -7,6 +7,7 @@
 //! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
+//! | [`procedure`] | what can be done, step by step: plans, runs, checks, drills, runbooks |
 //! | [`adapters`] | how it is learned: Kubernetes, PostgreSQL |
 //! | [`command`] | the table of commands: scope, title, what it risks |
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
@@ -38,6 +39,7 @@ pub mod lab;
 pub mod log;
 pub mod panes;
 pub mod problem;
+pub mod procedure;
 pub mod run;
 pub mod settings;
 pub mod text;

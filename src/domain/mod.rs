@@ -9,6 +9,7 @@ pub mod event;
 pub mod facts;
 pub mod happenings;
 pub mod health;
+pub mod heartbeat;
 pub mod history;
 pub mod lsn;
 pub mod names;

@@ -1,0 +1,253 @@
+//! A plan: everything that will be done to one cluster, decided before it begins.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::check::Check;
+use super::order::Order;
+use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
+use crate::domain::wal::Timeline;
+
+/// What a plan is. The names are those of the command line and of journals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are the documentation; each has its file in `catalog`")]
+pub enum Kind {
+    Switchover,
+    RestartInstance,
+    RestartCluster,
+    Reload,
+    Fence,
+    Unfence,
+    Hibernate,
+    Wake,
+    Rebuild,
+    Scale,
+    Maintenance,
+    FailoverDrill,
+    SwitchoverDrill,
+    ZoneLossDrill,
+    StandbyLossDrill,
+    Runbook,
+}
+
+/// A plan. Plain data: it prints, it is journaled whole, it is resumed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What it is.
+    pub kind: Kind,
+    /// Which cluster.
+    pub cluster: ClusterKey,
+    /// In a line: `switch over to pg-primary-2`.
+    pub title: String,
+    /// When it was made. Facts older than this went into it.
+    pub made: Timestamp,
+    /// What was chosen, by name: `to`, `zone`, `instances`, `objective`. For the report; nothing reads it back to act.
+    pub parameters: BTreeMap<String, String>,
+    /// What was looked at beforehand.
+    pub findings: Vec<Finding>,
+    /// The instances that could lead, where that is the question.
+    pub candidates: Vec<Candidate>,
+    /// What must still be so when the first change is made.
+    pub premise: Premise,
+    /// The steps, in the order in which they are shown. Needs decide the order in which they run.
+    pub steps: Vec<Step>,
+}
+
+/// A step's name, unique in its plan, kebab-case: `promote`, `first-write`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(String);
+
+impl StepId {
+    /// Its name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for StepId {
+    fn from(name: &str) -> Self {
+        StepId(name.to_owned())
+    }
+}
+
+impl fmt::Display for StepId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// What it does, in a line.
+    pub title: String,
+    /// What and why, in two sentences.
+    pub why: String,
+    /// Steps that must have ended well before it begins.
+    pub needs: Vec<StepId>,
+    /// What a person must say before it acts.
+    pub gate: Gate,
+    /// What it does to the world; `None`: it only waits for its check, or for a person.
+    pub order: Option<Order>,
+    /// What shows that it is done. Without one, an interrupted step stops and asks.
+    pub check: Option<Check>,
+    /// How long the check may take once the order is accepted. Zero: there is nothing to wait for.
+    pub within: SignedDuration,
+    /// What takes it back, where anything does.
+    pub undo: Option<Order>,
+    /// It cleans up: it runs at the end however the run went, for steps that began.
+    pub cleanup: bool,
+}
+
+impl Step {
+    /// A step of that name and title, with nothing else yet.
+    pub fn new(id: &str, title: impl Into<String>, why: impl Into<String>) -> Step {
+        Step {
+            id: id.into(),
+            title: title.into(),
+            why: why.into(),
+            needs: Vec::new(),
+            gate: Gate::None,
+            order: None,
+            check: None,
+            within: SignedDuration::ZERO,
+            undo: None,
+            cleanup: false,
+        }
+    }
+
+    /// Runs after these.
+    #[must_use]
+    pub fn after(mut self, needs: &[&str]) -> Step {
+        self.needs = needs.iter().map(|n| (*n).into()).collect();
+        self
+    }
+
+    /// Asks first.
+    #[must_use]
+    pub fn gated(mut self, gate: Gate) -> Step {
+        self.gate = gate;
+        self
+    }
+
+    /// Does this.
+    #[must_use]
+    pub fn does(mut self, order: Order) -> Step {
+        self.order = Some(order);
+        self
+    }
+
+    /// Is done when this holds, within that time.
+    #[must_use]
+    pub fn proven_by(mut self, check: Check, within: SignedDuration) -> Step {
+        self.check = Some(check);
+        self.within = within;
+        self
+    }
+
+    /// Is taken back by this.
+    #[must_use]
+    pub fn undone_by(mut self, order: Order) -> Step {
+        self.undo = Some(order);
+        self
+    }
+
+    /// Cleans up, however the run went.
+    #[must_use]
+    pub fn cleans_up(mut self) -> Step {
+        self.cleanup = true;
+        self
+    }
+}
+
+/// What a person must say before a step acts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gate {
+    /// Nothing.
+    None,
+    /// Yes. `--yes` says it too.
+    Approve,
+    /// This name, typed. `--confirm NAME` says it too; `--yes` does not.
+    TypeName(String),
+    /// That it was done by hand, as these words tell.
+    ByHand(String),
+}
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Weight {
+    /// As it should be.
+    Good,
+    /// Can't be told, and is said so.
+    Unknown,
+    /// Goes on only when the person says why (`--because`).
+    Justify,
+    /// Does not go on.
+    Blocks,
+}
+
+/// Something that was looked at beforehand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at, in two or three words: `replication lag`.
+    pub about: String,
+    /// How much it weighs.
+    pub weight: Weight,
+    /// What was seen, with figures, units and the witness.
+    pub text: String,
+}
+
+/// An instance that could lead.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Which.
+    pub instance: InstanceName,
+    /// Its zone.
+    pub zone: Option<ZoneName>,
+    /// It streams from the primary; `None` is unknown.
+    pub streaming: Option<bool>,
+    /// `sync`, `quorum`, `potential`, `async`.
+    pub sync: Option<String>,
+    /// Bytes it has not replayed.
+    pub lag: Option<u64>,
+    /// How long that takes at the rate seen, in whole seconds; `None`: it does not get nearer, or it is not known.
+    pub eta: Option<SignedDuration>,
+    /// The timeline it follows.
+    pub timeline: Option<Timeline>,
+    /// The heaviest of what speaks against it.
+    pub weight: Weight,
+    /// What speaks against it.
+    pub against: Vec<Finding>,
+}
+
+/// What must still be so when a change is made: the world the plan was shown for.
+///
+/// Asked again of the API itself right before the first change of a run; where it does not hold any more, nothing is
+/// sent and the person is told what moved. Later changes have preconditions of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Premise {
+    /// The cluster object's `metadata.uid`.
+    pub uid: String,
+    /// Values in the cluster object, by JSON pointer; `null` is "absent". `/status/currentPrimary` → `"pg-1"`.
+    pub values: BTreeMap<String, serde_json::Value>,
+}
+
+impl Plan {
+    /// The step of that name.
+    pub fn step(&self, id: &StepId) -> Option<&Step> {
+        self.steps.iter().find(|s| &s.id == id)
+    }
+
+    /// The heaviest finding.
+    pub fn weight(&self) -> Weight {
+        self.findings.iter().map(|f| f.weight).max().unwrap_or(Weight::Good)
+    }
+}
