@@ -224,3 +224,17 @@ pub enum Outcome {
     /// Nothing was ever sent: refused, not confirmed.
     Refused,
 }
+
+impl Decision {
+    /// The words shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Decision::Retry => "once more",
+            Decision::TakenAsDone => "taken as done",
+            Decision::Skip => "skipped",
+            Decision::Wait => "waited longer",
+            Decision::Undo => "ended, taken back",
+            Decision::Leave => "ended, left as it is",
+        }
+    }
+}

@@ -12,6 +12,7 @@
 
 pub mod arming;
 pub mod check;
+pub mod drill;
 pub mod entry;
 pub mod heartbeat;
 pub mod order;
