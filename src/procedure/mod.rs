@@ -17,8 +17,10 @@ pub mod entry;
 pub mod heartbeat;
 pub mod order;
 pub mod plan;
+pub mod run;
 
 pub use check::{Check, Proof};
-pub use entry::{Answer, Decision, Entry, Outcome, RunId, What};
+pub use entry::{Answer, By, Decision, Entry, Found, Outcome, RunId, What};
 pub use order::{Order, Request, Right};
-pub use plan::{Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
+pub use plan::{Candidate, Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
+pub use run::{Choice, Question, Run, State, Todo};

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use super::report::{Report, StepLine};
 use crate::domain::heartbeat::Tally;
 use crate::domain::quantity::span;
-use crate::procedure::entry::Outcome;
 use crate::procedure::plan::Weight;
 
 impl Report {
@@ -167,17 +166,4 @@ fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-impl Outcome {
-    /// The word shown.
-    pub fn word(self) -> &'static str {
-        match self {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "failed",
-            Outcome::Undone => "undone",
-            Outcome::Left => "left",
-            Outcome::Refused => "refused",
-        }
-    }
 }
