@@ -16,8 +16,12 @@ pub mod entry;
 pub mod heartbeat;
 pub mod order;
 pub mod plan;
+pub mod refresh;
+pub mod rehearsal;
 
 pub use check::{Check, Proof};
 pub use entry::{Answer, Decision, Entry, Outcome, RunId, What};
 pub use order::{Order, Request, Right};
 pub use plan::{Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
+pub use refresh::Refresh;
+pub use rehearsal::{Change, Rehearsal};
