@@ -13,6 +13,7 @@ mod audit;
 mod conductor;
 mod journal;
 mod lock;
+mod preflight;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -21,4 +22,5 @@ pub use audit::{Audit, Done};
 pub use conductor::{Clock, Conductor, Ledger};
 pub use journal::Journal;
 pub use lock::Holder;
+pub use preflight::{Tried, preflight};
 pub use store::{Store, Summary, Written, by, kind_name};
