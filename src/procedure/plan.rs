@@ -255,6 +255,32 @@ pub struct Premise {
     pub values: BTreeMap<String, serde_json::Value>,
 }
 
+impl Premise {
+    /// What of it does not hold any more for the cluster object, in words: `/status/currentPrimary was pg-1, is pg-2`. Empty:
+    /// all of it holds.
+    pub fn moved(&self, object: &serde_json::Value) -> Vec<String> {
+        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+        if !self.uid.is_empty() && uid != self.uid {
+            return vec!["the cluster was deleted, and another one made under its name".into()];
+        }
+        let moved = self.values.iter().filter_map(|(pointer, was)| {
+            let is = object.pointer(pointer).unwrap_or(&serde_json::Value::Null);
+            (is != was).then(|| format!("{pointer} was {}, is {}", word(was), word(is)))
+        });
+        moved.collect()
+    }
+}
+
+/// A value in a sentence.
+pub(super) fn word(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "absent".into(),
+        serde_json::Value::String(text) => crate::text::clean(text),
+        // JSON escapes control characters itself.
+        other => other.to_string(),
+    }
+}
+
 impl Plan {
     /// The step of that name.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
@@ -279,5 +305,35 @@ impl Plan {
     /// The heaviest finding.
     pub fn weight(&self) -> Weight {
         self.findings.iter().map(|f| f.weight).max().unwrap_or(Weight::Good)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_premise_says_what_moved() {
+        let premise = Premise {
+            uid: "u-1".into(),
+            values: BTreeMap::from([
+                ("/status/currentPrimary".to_owned(), json!("pg-1")),
+                ("/metadata/annotations/cnpg.io~1hibernation".to_owned(), json!(null)),
+            ]),
+        };
+        let mut object = json!({"metadata": {"uid": "u-1"}, "status": {"currentPrimary": "pg-1"}});
+        assert_eq!(premise.moved(&object), Vec::<String>::new());
+        object["metadata"]["annotations"]["cnpg.io/hibernation"] = json!("on");
+        object["status"]["currentPrimary"] = json!("pg-2");
+        assert_eq!(
+            premise.moved(&object),
+            [
+                "/metadata/annotations/cnpg.io~1hibernation was absent, is on",
+                "/status/currentPrimary was pg-1, is pg-2"
+            ]
+        );
+        object["metadata"]["uid"] = json!("u-2");
+        assert_eq!(premise.moved(&object).len(), 1, "it is another cluster");
     }
 }
