@@ -11,8 +11,8 @@ mod objectives;
 mod phases;
 mod report;
 
-pub use history::{History, Trend};
+pub use history::{History, Past, Trend};
 pub use marks::{Mark, Observer};
 pub use objectives::{Objectives, Result as ObjectiveResult};
 pub use phases::{Phases, Seen};
-pub use report::{Report, StepLine};
+pub use report::{LEADER, REDUNDANT, Report, STRIKE, StepLine};
