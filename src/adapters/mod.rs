@@ -12,6 +12,7 @@ pub mod kubernetes;
 pub mod live;
 pub mod playback;
 pub mod postgres;
+pub mod runs;
 pub mod streams;
 pub mod supervisor;
 #[cfg(test)]

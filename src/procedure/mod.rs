@@ -20,6 +20,7 @@ pub mod plan;
 pub mod refresh;
 pub mod rehearsal;
 pub mod run;
+mod words;
 
 pub use check::{Check, Proof};
 pub use entry::{Answer, By, Decision, Entry, Found, Outcome, RunId, What};
