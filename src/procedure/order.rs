@@ -259,6 +259,11 @@ impl Order {
         }
     }
 
+    /// It changes the cluster's objects, not only the heartbeat's own table.
+    pub fn changes_cluster(&self) -> bool {
+        !matches!(self, Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_))
+    }
+
     /// Performing it again changes nothing more, whatever became of the first time.
     pub fn harmless_again(&self) -> bool {
         match self {
