@@ -30,7 +30,8 @@ impl Change {
 
     /// As lines of a diff: `- status.targetPrimary: pg-1`, `+ status.targetPrimary: pg-2`.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let line = |sign: char, value: &Option<Value>| value.as_ref().map(|v| format!("{sign} {}: {}", self.at, word(v)));
+        let line =
+            |sign: char, value: &Option<Value>| value.as_ref().map(|v| format!("{sign} {}: {}", self.at, word(v)));
         [line('-', &self.from), line('+', &self.to)].into_iter().flatten()
     }
 }
