@@ -7,11 +7,13 @@
 
 mod budget;
 pub mod executor;
+pub mod hands;
 pub mod inbox;
 pub mod kubernetes;
 pub mod live;
 pub mod playback;
 pub mod postgres;
+pub mod runs;
 pub mod streams;
 pub mod supervisor;
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod order;
 pub mod plan;
 pub mod refresh;
 pub mod run;
+mod words;
 
 pub use change::Change;
 pub use check::{Check, Proof};

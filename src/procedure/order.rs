@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fmt;
 
 use super::heartbeat::Heartbeat;
 use super::refresh::Refresh;
@@ -141,6 +142,23 @@ pub struct Right {
     pub namespace: String,
     /// The object's name; empty for any.
     pub name: String,
+}
+
+impl fmt::Display for Right {
+    /// As RBAC's errors say it: `patch clusters.postgresql.cnpg.io/status in pg`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        if let Some(sub) = &self.subresource {
+            write!(f, "/{sub}")?;
+        }
+        if !self.namespace.is_empty() {
+            write!(f, " in {}", self.namespace)?;
+        }
+        Ok(())
+    }
 }
 
 impl Target {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 use super::order::{Form, Patch};
 
@@ -27,6 +28,16 @@ pub enum Refresh {
         /// Where it goes.
         pointer: String,
     },
+    /// An annotation that holds a JSON list of texts: with these added and those taken out, sorted; `null` when none is
+    /// left. Whoever is on the list for another reason stays on it.
+    List {
+        /// The annotation.
+        annotation: String,
+        /// To be on it.
+        add: BTreeSet<String>,
+        /// Not to be on it.
+        remove: BTreeSet<String>,
+    },
 }
 
 impl Patch {
@@ -47,6 +58,15 @@ impl Patch {
                         put(&mut body, "/status/conditions", conditions);
                     }
                 }
+                Refresh::List { annotation, add, remove } => {
+                    let pointer = format!("/metadata/annotations/{}", escaped(annotation));
+                    let there = object.pointer(&pointer).and_then(Value::as_str);
+                    let mut names: BTreeSet<String> =
+                        there.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+                    names.retain(|n| !remove.contains(n));
+                    names.extend(add.iter().cloned());
+                    put(&mut body, &pointer, list(&names));
+                }
                 Refresh::Now { pointer } => put(&mut body, pointer, format!("{now:.6}").into()),
             }
         }
@@ -62,6 +82,16 @@ impl Patch {
         }
         body
     }
+}
+
+/// A JSON list in a text, as annotations hold it; `null` for an empty one, which takes the annotation away.
+pub fn list(names: &BTreeSet<String>) -> Value {
+    if names.is_empty() { Value::Null } else { json!(names).to_string().into() }
+}
+
+/// A name as part of a JSON pointer.
+pub fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The object's conditions with one of them set, or `None` where it is so already.
@@ -154,6 +184,22 @@ mod tests {
             reason: "ClusterIsNotReady".into(),
             message: "Cluster Is Not Ready".into(),
         }
+    }
+
+    #[test]
+    fn a_list_is_merged_with_what_is_there_now() {
+        let change = |there: Value, add: &[&str], remove: &[&str]| {
+            let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+            let refresh = Refresh::List { annotation: "cnpg.io/x".into(), add: set(add), remove: set(remove) };
+            let body = json!({"metadata": {"annotations": {"cnpg.io/x": "as planned"}}});
+            let object = json!({"metadata": {"resourceVersion": "7", "annotations": {"cnpg.io/x": there}}});
+            let sent = patch(Form::Merge, body, vec![refresh]).filled(&object, Timestamp::UNIX_EPOCH);
+            sent["metadata"]["annotations"]["cnpg.io/x"].clone()
+        };
+        assert_eq!(change(Value::Null, &["b"], &[]), r#"["b"]"#);
+        assert_eq!(change(r#"["c", "a"]"#.into(), &["b"], &[]), r#"["a","b","c"]"#);
+        assert_eq!(change(r#"["c","a"]"#.into(), &[], &["a"]), r#"["c"]"#);
+        assert_eq!(change(r#"["a"]"#.into(), &[], &["a"]), Value::Null, "the last one takes the annotation with it");
     }
 
     #[test]
