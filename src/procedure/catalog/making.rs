@@ -71,6 +71,7 @@ impl<'a> Making<'a> {
             findings: std::mem::take(&mut self.findings),
             candidates: Vec::new(),
             premise: self.premise(&[]),
+            objectives: None,
             steps,
         }
     }
