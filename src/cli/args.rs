@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::path::PathBuf;
 
+use super::drill::DrillArgs;
 use super::lab::LabArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
@@ -90,6 +91,10 @@ pub enum Command {
     Lab(LabArgs),
     /// Shows a recorded session's last screen, as text
     Replay(ReplayArgs),
+    /// Practises a failure and measures it: outage, lost writes, time to full redundancy
+    ///
+    /// Ends with 0 when the drill passed, 1 when it failed, 3 when it was refused.
+    Drill(DrillArgs),
     /// Everything that is wrong with your settings, themes and keymaps, with file, line and column
     ///
     /// Ends with 2 when there is anything.
@@ -176,7 +181,7 @@ pub struct LagArgs {
 }
 
 /// `30s`, `2m`, `1h30m`.
-fn time(text: &str) -> Result<SignedDuration, String> {
+pub fn time(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
         Ok(d) if d > SignedDuration::ZERO => Ok(d),
         Ok(_) => Err("a time must be longer than nothing".into()),

@@ -1,21 +1,29 @@
 //! Facts from the live adapters, until enough has answered.
 
 use jiff::SignedDuration;
+use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::Global;
 use super::wishes;
+use crate::adapters::hands::Hands;
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
+use crate::adapters::runs::Store;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
+use crate::domain::detail::News;
+use crate::domain::event::Happening;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;
-use crate::domain::names::ClusterKey;
+use crate::domain::names::{ClusterKey, Context};
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+
+/// Happenings kept for whoever asks: more than any failover brings.
+const HEARD: usize = 4_096;
 
 /// The live world and what it has told so far.
 pub struct Live {
@@ -25,6 +33,7 @@ pub struct Live {
     pub limits: Limits,
     handle: Handle,
     inbox: Inbox,
+    heard: VecDeque<Happening>,
 }
 
 impl Live {
@@ -36,7 +45,7 @@ impl Live {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
-        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox })
+        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox, heard: VecDeque::new() })
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -73,9 +82,31 @@ impl Live {
     }
 
     fn take(&mut self, incoming: Incoming) {
-        if let Incoming::Fact(fact) = incoming {
-            self.facts.absorb(fact);
+        match incoming {
+            Incoming::Fact(fact) => drop(self.facts.absorb(fact)),
+            Incoming::News(News::Happening(happening)) => {
+                if self.heard.len() == HEARD {
+                    self.heard.pop_front();
+                }
+                self.heard.push_back(happening);
+            }
+            Incoming::News(News::Detail(..)) => {}
         }
+    }
+
+    /// What happened since this was last asked, oldest first; the newest [`HEARD`] of it.
+    pub fn heard(&mut self) -> Vec<Happening> {
+        std::mem::take(&mut self.heard).into()
+    }
+
+    /// Does orders to this world.
+    pub fn hands(&self, store: Store) -> Hands {
+        self.handle.hands(store)
+    }
+
+    /// The API of this context serves this group and version.
+    pub async fn serves(&self, context: &Context, group_version: &str) -> bool {
+        self.handle.serves(context, group_version).await
     }
 
     /// Waits until every context has told of its clusters, or why it can't.
@@ -167,7 +198,7 @@ impl Live {
 }
 
 /// `NAME`, `NAMESPACE/NAME` or `CONTEXT:NAMESPACE/NAME`.
-fn means(said: &str, key: &ClusterKey) -> bool {
+pub fn means(said: &str, key: &ClusterKey) -> bool {
     said == &*key.name || said == key.to_string() || said == format!("{}:{key}", key.context)
 }
 

@@ -8,6 +8,7 @@ pub mod check;
 mod collect;
 mod completions;
 pub mod conduct;
+mod drill;
 mod human;
 mod keys;
 pub mod lab;
@@ -72,6 +73,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             Some(Command::Status(status)) => status::run(global, status).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
             Some(Command::Runs(runs)) => runs::run(global, runs),
+            Some(Command::Drill(drill)) => drill::run(global, drill).await,
             Some(Command::Check) => check::run(global),
             Some(Command::Keys(keys)) => keys::run(global, keys),
             Some(Command::Themes(themes)) => themes::run(global, themes),
