@@ -94,7 +94,7 @@ pub async fn conduct(
     let journal = store.begin(&run, &me, Timestamp::now())?;
     let (told, mut entries) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(Timestamp::now);
-    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let kept = Box::new((journal, store.audit()));
     let conductor = Conductor::new((run.clone(), plan.clone(), &me), kept, executor, clock, told);
     let opened = What::Opened { run: run.clone(), plan: Box::new(plan), by: me };
     conductor.write(opened)?;
@@ -132,7 +132,7 @@ pub async fn resume(
     }
     let me = By { versions: versions(&live.facts, &folded.plan.cluster), ..me };
     let (told, entries) = tokio::sync::mpsc::unbounded_channel();
-    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let kept = Box::new((journal, store.audit()));
     let whose = (run.clone(), folded.plan.clone(), &me);
     let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
     conductor.write(What::Resumed { by: me })?;
