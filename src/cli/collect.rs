@@ -1,28 +1,36 @@
 //! Facts from the live adapters, until enough has answered.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::Global;
 use super::wishes;
+use crate::adapters::hands::Hands;
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
+use crate::adapters::runs::Store;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;
+use crate::domain::history::Histories;
 use crate::domain::names::ClusterKey;
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::settings::Settings;
 
 /// The live world and what it has told so far.
 pub struct Live {
     /// Everything known now.
     pub facts: Facts,
+    /// What was seen over time, for rates.
+    pub histories: Histories,
     /// Where a figure becomes a warning.
     pub limits: Limits,
+    /// The person's settings.
+    pub settings: Settings,
     handle: Handle,
     inbox: Inbox,
 }
@@ -36,7 +44,8 @@ impl Live {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
-        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox })
+        let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
+        Ok(Live { facts, histories, limits, settings, handle, inbox })
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -72,9 +81,15 @@ impl Live {
         true
     }
 
+    /// Hands on the same world; a heartbeat's book is kept beside its run's journal in `store`.
+    pub fn hands(&self, store: Store) -> Hands {
+        self.handle.hands(store)
+    }
+
     fn take(&mut self, incoming: Incoming) {
         if let Incoming::Fact(fact) = incoming {
-            self.facts.absorb(fact);
+            self.facts.absorb(fact.clone());
+            self.histories.observe(&self.facts, &fact, Timestamp::now());
         }
     }
 

@@ -3,7 +3,7 @@
 mod refused;
 mod writes;
 
-use super::{Act, Chosen, View, Wish, admit, plan};
+use super::{Act, Chosen, View, Wish, admit, plan, protect};
 use crate::domain::cluster::{Fenced, Hibernation, Job, Volume, VolumePurpose};
 use crate::domain::health::Limits;
 use crate::domain::health::scene::{Scene, name, now};
@@ -27,7 +27,7 @@ fn made(act: Act, change: impl FnOnce(&mut Scene)) -> Result<Plan, Problem> {
 /// A plan that may begin as it is.
 fn good(act: Act, change: impl FnOnce(&mut Scene)) -> Plan {
     let plan = made(act, change).unwrap();
-    admit(&plan).unwrap_or_else(|p| panic!("{p}\n{:#?}", plan.findings));
+    admit(&plan, None).unwrap_or_else(|p| panic!("{p}\n{:#?}", plan.findings));
     plan
 }
 
@@ -282,4 +282,12 @@ fn a_window_is_opened_and_closed() {
     assert_eq!(made(window(false, None), |_| {}).unwrap_err().exit.code(), 1);
     assert_eq!(made(window(true, Some(false)), |_| {}).unwrap().weight(), Weight::Justify);
     good(window(false, None), |s| s.cluster.maintenance = true);
+}
+
+#[test]
+fn a_protected_cluster_asks_for_its_name() {
+    let mut plan = good(switch(None), |_| {});
+    protect(&mut plan);
+    assert_eq!(plan.steps[0].gate, Gate::TypeName("pg".into()));
+    assert_eq!(plan.steps[1].gate, Gate::None, "what only waits asks nothing");
 }

@@ -7,7 +7,7 @@ use crate::domain::sample::SilenceKind;
 /// Why a plan is refused: the exit code is 3 in every case.
 fn refused(act: Act, change: impl FnOnce(&mut Scene)) -> String {
     let problem = match made(act, change) {
-        Ok(plan) => admit(&plan).err().unwrap_or_else(|| panic!("it may begin: {:#?}", plan.findings)),
+        Ok(plan) => admit(&plan, None).err().unwrap_or_else(|| panic!("it may begin: {:#?}", plan.findings)),
         Err(problem) => problem,
     };
     assert_eq!(problem.exit.code(), 3, "{problem}");
@@ -18,9 +18,8 @@ fn refused(act: Act, change: impl FnOnce(&mut Scene)) -> String {
 fn blocked(act: Act, change: impl Fn(&mut Scene), why: &str) {
     let told = refused(act.clone(), &change);
     assert!(told.contains(why), "{told}");
-    if let Ok(mut plan) = made(act, change) {
-        plan.parameters.insert("because".into(), "I want it".into());
-        admit(&plan).unwrap_err();
+    if let Ok(plan) = made(act, change) {
+        admit(&plan, Some("I want it")).unwrap_err();
     }
 }
 
@@ -28,11 +27,9 @@ fn blocked(act: Act, change: impl Fn(&mut Scene), why: &str) {
 fn justified(act: Act, change: impl Fn(&mut Scene), why: &str) {
     let told = refused(act.clone(), &change);
     assert!(told.contains(why) && told.contains("--because"), "{told}");
-    let mut plan = made(act, change).unwrap();
-    plan.parameters.insert("because".into(), "  ".into());
-    admit(&plan).unwrap_err();
-    plan.parameters.insert("because".into(), "the node goes tonight".into());
-    admit(&plan).unwrap();
+    let plan = made(act, change).unwrap();
+    admit(&plan, Some("  ")).unwrap_err();
+    admit(&plan, Some("the node goes tonight")).unwrap();
 }
 
 fn behind(n: usize, bytes: u64) -> impl Fn(&mut Scene) {
