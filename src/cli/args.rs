@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use std::path::PathBuf;
 
 use super::drill::DrillArgs;
+use super::act::ActArgs;
 use super::lab::LabArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
@@ -85,6 +86,11 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
+    /// One guarded change of a cluster, followed to its proven end
+    ///
+    /// Shows first what would be done, with everything that speaks for and against it. Ends with 0 when the end is proven,
+    /// 1 when it is not, 3 when it is refused.
+    Act(ActArgs),
     /// What was done: every run with its journal
     Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it

@@ -1,6 +1,6 @@
 //! Facts from the live adapters, until enough has answered.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -18,9 +18,11 @@ use crate::domain::detail::News;
 use crate::domain::event::Happening;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;
+use crate::domain::history::Histories;
 use crate::domain::names::{ClusterKey, Context};
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::settings::Settings;
 
 /// Happenings kept for whoever asks: more than any failover brings.
 const HEARD: usize = 4_096;
@@ -29,8 +31,12 @@ const HEARD: usize = 4_096;
 pub struct Live {
     /// Everything known now.
     pub facts: Facts,
+    /// What was seen over time, for rates.
+    pub histories: Histories,
     /// Where a figure becomes a warning.
     pub limits: Limits,
+    /// The person's settings.
+    pub settings: Settings,
     handle: Handle,
     inbox: Inbox,
     heard: VecDeque<Happening>,
@@ -45,7 +51,8 @@ impl Live {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
-        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox, heard: VecDeque::new() })
+        let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
+        Ok(Live { facts, histories, limits, settings, handle, inbox, heard: VecDeque::new() })
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -81,9 +88,17 @@ impl Live {
         true
     }
 
+    /// Hands on the same world; a heartbeat's book is kept beside its run's journal in `store`.
+    pub fn hands(&self, store: Store) -> Hands {
+        self.handle.hands(store)
+    }
+
     fn take(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Fact(fact) => drop(self.facts.absorb(fact)),
+            Incoming::Fact(fact) => {
+                self.facts.absorb(fact.clone());
+                self.histories.observe(&self.facts, &fact, Timestamp::now());
+            }
             Incoming::News(News::Happening(happening)) => {
                 if self.heard.len() == HEARD {
                     self.heard.pop_front();
@@ -97,11 +112,6 @@ impl Live {
     /// What happened since this was last asked, oldest first; the newest [`HEARD`] of it.
     pub fn heard(&mut self) -> Vec<Happening> {
         std::mem::take(&mut self.heard).into()
-    }
-
-    /// Does orders to this world.
-    pub fn hands(&self, store: Store) -> Hands {
-        self.handle.hands(store)
     }
 
     /// The API of this context serves this group and version.

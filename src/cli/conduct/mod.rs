@@ -28,6 +28,7 @@ use crate::adapters::runs::{Conductor, Store, by, preflight};
 use crate::domain::facts::Facts;
 use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
+use crate::procedure::catalog::admit;
 use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What};
 use crate::settings::Places;
 
@@ -72,7 +73,7 @@ pub async fn conduct(
     }
     read_only(global, &plan.title)?;
     let error = Style::of_stderr();
-    let allowed = weigh(&plan, flags).and_then(|()| ask::can_be_answered(global, flags, &plan));
+    let allowed = admit(&plan, flags.because.as_deref()).and_then(|()| ask::can_be_answered(global, flags, &plan));
     if let Err(problem) = allowed {
         told::tell(&plan_text(&plan, &[], Output::Table, error)?);
         return Err(problem);
@@ -94,7 +95,7 @@ pub async fn conduct(
     let journal = store.begin(&run, &me, Timestamp::now())?;
     let (told, mut entries) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(Timestamp::now);
-    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let kept = Box::new((journal, store.audit()));
     let conductor = Conductor::new((run.clone(), plan.clone(), &me), kept, executor, clock, told);
     let opened = What::Opened { run: run.clone(), plan: Box::new(plan), by: me };
     conductor.write(opened)?;
@@ -132,7 +133,7 @@ pub async fn resume(
     }
     let me = By { versions: versions(&live.facts, &folded.plan.cluster), ..me };
     let (told, entries) = tokio::sync::mpsc::unbounded_channel();
-    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let kept = Box::new((journal, store.audit()));
     let whose = (run.clone(), folded.plan.clone(), &me);
     let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
     conductor.write(What::Resumed { by: me })?;
@@ -150,23 +151,6 @@ pub fn read_only(global: &Global, what: &str) -> Result<(), Problem> {
     Err(Problem::refused(format!("can't {what}"))
         .because("--read-only was given")
         .try_this("say it without --read-only, or look at it with --plan"))
-}
-
-/// What was found beforehand lets it go on.
-fn weigh(plan: &Plan, flags: &Following) -> Result<(), Problem> {
-    let texts = |weight| {
-        let texts: Vec<_> = plan.findings.iter().filter(|f| f.weight == weight).map(|f| f.text.as_str()).collect();
-        texts.join("; ")
-    };
-    match plan.weight() {
-        Weight::Blocks => Err(Problem::refused(format!("can't {}", plan.title)).because(texts(Weight::Blocks))),
-        Weight::Justify if flags.because.is_none() => {
-            Err(Problem::refused(format!("something speaks against it: {}", plan.title))
-                .because(texts(Weight::Justify))
-                .try_this("say why it is done all the same: --because WORDS"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Prints the result and gives the exit code.
