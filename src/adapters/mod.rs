@@ -7,6 +7,7 @@
 
 mod budget;
 pub mod executor;
+pub mod hands;
 pub mod inbox;
 pub mod kubernetes;
 pub mod live;
