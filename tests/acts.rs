@@ -6,8 +6,8 @@ mod support;
 
 use serde_json::Value;
 use std::process::Output;
-use support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
 use support::until;
+use support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
 
 const NAMESPACE: &str = "cnpg-database";
 const CLUSTER: &str = "pg-primary";

@@ -14,6 +14,7 @@ pub mod arming;
 pub mod catalog;
 pub mod change;
 pub mod check;
+pub mod drill;
 pub mod entry;
 pub mod heartbeat;
 pub mod order;

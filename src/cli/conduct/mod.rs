@@ -28,9 +28,9 @@ use crate::adapters::runs::{Conductor, Store, by, preflight};
 use crate::domain::facts::Facts;
 use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
-use crate::procedure::catalog::admit;
-use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What};
+use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What, catalog};
 use crate::settings::Places;
+use crate::text::clean;
 
 /// Flags of every command that follows a plan.
 #[derive(Clone, Debug, Default, Args)]
@@ -63,17 +63,20 @@ pub async fn conduct(
     flags: &Following,
     live: Live,
     executor: Arc<dyn Executor>,
-    (run, plan): (RunId, Plan),
+    (run, mut plan): (RunId, Plan),
     companion: Box<dyn Companion>,
 ) -> Result<Exit, Problem> {
     let form = global.output.unwrap_or_default();
+    if let Some(because) = &flags.because {
+        plan.parameters.entry("because".into()).or_insert_with(|| clean(because));
+    }
     if flags.plan {
         let _ = say(&plan_text(&plan, &[], form, Style::of_stdout())?);
         return Ok(if plan.weight() == Weight::Blocks { Exit::Refused } else { Exit::Ok });
     }
     read_only(global, &plan.title)?;
     let error = Style::of_stderr();
-    let allowed = admit(&plan, flags.because.as_deref()).and_then(|()| ask::can_be_answered(global, flags, &plan));
+    let allowed = catalog::admit(&plan).and_then(|()| ask::can_be_answered(global, flags, &plan));
     if let Err(problem) = allowed {
         told::tell(&plan_text(&plan, &[], Output::Table, error)?);
         return Err(problem);
@@ -100,9 +103,6 @@ pub async fn conduct(
     let opened = What::Opened { run: run.clone(), plan: Box::new(plan), by: me };
     conductor.write(opened)?;
     let first = entries.recv().await.ok_or_else(|| Problem::new("the run could not begin"))?;
-    if let Some(reason) = &flags.because {
-        conductor.write(What::Noted { step: None, text: format!("goes on because: {reason}") })?;
-    }
     let run = Run::open(first)?;
     let conduct = Conduct { run, conductor, entries, live, asker, companion };
     finish(conduct.follow().await?, form, &store)
