@@ -6,7 +6,9 @@ use howdah::domain::facts::Facts;
 use howdah::domain::health::Limits;
 use howdah::domain::names::ClusterKey;
 use howdah::problem::Problem;
+use howdah::procedure::catalog::drills::{Beat, Blow, DrillWish};
 use howdah::procedure::catalog::{self, Act, Chosen, View, Wish};
+use howdah::procedure::drill::Objectives;
 use howdah::procedure::heartbeat::Heartbeat;
 use howdah::procedure::order::{Create, Delete, Form, Patch, Target};
 use howdah::procedure::{Check, Gate, Kind, Order, Plan, Premise, Step};
@@ -21,7 +23,7 @@ use crate::scenario;
 pub fn all() -> Vec<(String, Plan)> {
     let own = [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())];
     let own = own.map(|(name, plan)| (name.to_owned(), plan));
-    own.into_iter().chain(acts()).collect()
+    own.into_iter().chain(acts()).chain(drills()).collect()
 }
 
 fn pg() -> ClusterKey {
@@ -71,6 +73,29 @@ fn acts() -> Vec<(String, Plan)> {
         (name.to_owned(), planned(change, |view| catalog::plan(&wish, view)))
     };
     all.into_iter().map(plan).collect()
+}
+
+fn drills() -> Vec<(String, Plan)> {
+    let blows = [
+        ("failover drill", Blow::Failover),
+        ("switchover drill", Blow::Switchover(None)),
+        ("zone loss drill", Blow::ZoneLoss { zone: None, lab: false }),
+        ("zone loss drill in the lab", Blow::ZoneLoss { zone: None, lab: true }),
+        ("standby loss drill", Blow::StandbyLoss(None)),
+    ];
+    let plan = |(name, blow): (&str, Blow), back: bool| {
+        let wish = DrillWish {
+            cluster: pg(),
+            blow,
+            back,
+            objectives: Objectives::default(),
+            beat: Beat::default(),
+            because: Some("a test".into()),
+        };
+        let name = if back { format!("{name}, and back") } else { name.to_owned() };
+        (name, planned(|_| {}, |view| catalog::drills::plan(&wish, view)))
+    };
+    blows.into_iter().flat_map(|blow| [plan(blow.clone(), false), plan(blow, true)]).collect()
 }
 
 fn target(kind: &str, plural: &str, name: &str) -> Target {
