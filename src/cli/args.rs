@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::path::PathBuf;
 
-use super::drill::DrillArgs;
 use super::act::ActArgs;
+use super::drill::DrillArgs;
 use super::lab::LabArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
@@ -91,7 +91,7 @@ pub enum Command {
     /// Shows first what would be done, with everything that speaks for and against it. Ends with 0 when the end is proven,
     /// 1 when it is not, 3 when it is refused.
     Act(ActArgs),
-    /// What was done: every run with its journal
+    /// What was done: every run with its journal; and going on with one that was interrupted
     Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
     Lab(LabArgs),

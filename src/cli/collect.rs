@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::Global;
 use super::wishes;
-use crate::adapters::hands::Hands;
+use crate::adapters::executor::Executor;
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
@@ -71,6 +72,11 @@ impl Live {
         }
     }
 
+    /// What does orders in these contexts. Nothing is changed by making it.
+    pub fn executor(&self, store: &Store) -> Arc<dyn Executor> {
+        Arc::new(self.handle.hands(store.clone()))
+    }
+
     /// Takes in the next thing that arrives, with everything else that is there. `false`: nothing came until then.
     pub async fn news(&mut self, deadline: Instant) -> bool {
         match timeout_at(deadline, self.inbox.recv()).await {
@@ -86,11 +92,6 @@ impl Live {
             self.take(incoming);
         }
         true
-    }
-
-    /// Hands on the same world; a heartbeat's book is kept beside its run's journal in `store`.
-    pub fn hands(&self, store: Store) -> Hands {
-        self.handle.hands(store)
     }
 
     fn take(&mut self, incoming: Incoming) {

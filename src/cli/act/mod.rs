@@ -10,7 +10,6 @@ mod wish;
 pub use wish::{ActArgs, ActCommand};
 
 use jiff::Timestamp;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -49,7 +48,7 @@ pub async fn run(global: &Global, args: &ActArgs) -> Result<Exit, Problem> {
     }
     let store = store(global)?;
     let run = Store::name(plan.kind, &key, plan.made);
-    let executor = Arc::new(live.hands(store));
+    let executor = live.executor(&store);
     let companion = companion_of(&plan);
     conduct(global, &at.following, live, executor, (run, plan), companion).await
 }

@@ -7,7 +7,6 @@ pub use watching::Watching;
 
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -165,11 +164,11 @@ async fn drill(global: &Global, args: &Drilling, blow: impl FnOnce(bool) -> Blow
     let view = View { facts: &live.facts, history: live.histories.of(key), limits: &live.limits, now };
     let plan = plan(&wish, view)?;
     if !args.following.plan {
-        admit(&plan, args.following.because.as_deref())?;
+        admit(&plan)?;
     }
     let store = store(global)?;
     let run = Store::name(plan.kind, key, now);
-    let hands = Arc::new(live.hands(store));
+    let hands = live.executor(&store);
     let companion = companion_of(&plan);
     conduct(global, &args.following, live, hands, (run, plan), companion).await
 }

@@ -149,11 +149,12 @@ pub fn plan(wish: &Wish, view: View<'_>) -> Result<Plan, Problem> {
     })
 }
 
-/// May this plan begin? What blocks it can't be argued with; what is to be justified, or unknown, needs a reason.
+/// May this plan begin? What blocks it can't be argued with; what is to be justified, or unknown, needs a reason
+/// (parameter `because`).
 ///
 /// # Errors
 /// Refused (exit 3), with everything that speaks against it.
-pub fn admit(plan: &Plan, because: Option<&str>) -> Result<(), Problem> {
+pub fn admit(plan: &Plan) -> Result<(), Problem> {
     let told = |weights: &[Weight]| {
         let some = plan.findings.iter().filter(|f| weights.contains(&f.weight));
         some.map(|f: &Finding| f.text.as_str()).collect::<Vec<_>>().join("; ")
@@ -163,7 +164,7 @@ pub fn admit(plan: &Plan, because: Option<&str>) -> Result<(), Problem> {
         return Err(Problem::refused(format!("can't {}", plan.title)).because(blocked));
     }
     let doubts = told(&[Weight::Unknown, Weight::Justify]);
-    if doubts.is_empty() || because.is_some_and(|b| !b.trim().is_empty()) {
+    if doubts.is_empty() || plan.parameters.get("because").is_some_and(|b| !b.trim().is_empty()) {
         return Ok(());
     }
     Err(Problem::refused(format!("something speaks against it: {}", plan.title))

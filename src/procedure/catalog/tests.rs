@@ -27,7 +27,7 @@ fn made(act: Act, change: impl FnOnce(&mut Scene)) -> Result<Plan, Problem> {
 /// A plan that may begin as it is.
 fn good(act: Act, change: impl FnOnce(&mut Scene)) -> Plan {
     let plan = made(act, change).unwrap();
-    admit(&plan, None).unwrap_or_else(|p| panic!("{p}\n{:#?}", plan.findings));
+    admit(&plan).unwrap_or_else(|p| panic!("{p}\n{:#?}", plan.findings));
     plan
 }
 

@@ -7,11 +7,16 @@ use crate::domain::sample::SilenceKind;
 /// Why a plan is refused: the exit code is 3 in every case.
 fn refused(act: Act, change: impl FnOnce(&mut Scene)) -> String {
     let problem = match made(act, change) {
-        Ok(plan) => admit(&plan, None).err().unwrap_or_else(|| panic!("it may begin: {:#?}", plan.findings)),
+        Ok(plan) => admit(&plan).err().unwrap_or_else(|| panic!("it may begin: {:#?}", plan.findings)),
         Err(problem) => problem,
     };
     assert_eq!(problem.exit.code(), 3, "{problem}");
     problem.to_string()
+}
+
+fn because(mut plan: Plan, why: &str) -> Plan {
+    plan.parameters.insert("because".into(), why.into());
+    plan
 }
 
 /// It is refused, and a reason does not help.
@@ -19,7 +24,7 @@ fn blocked(act: Act, change: impl Fn(&mut Scene), why: &str) {
     let told = refused(act.clone(), &change);
     assert!(told.contains(why), "{told}");
     if let Ok(plan) = made(act, change) {
-        admit(&plan, Some("I want it")).unwrap_err();
+        admit(&because(plan, "I want it")).unwrap_err();
     }
 }
 
@@ -28,8 +33,8 @@ fn justified(act: Act, change: impl Fn(&mut Scene), why: &str) {
     let told = refused(act.clone(), &change);
     assert!(told.contains(why) && told.contains("--because"), "{told}");
     let plan = made(act, change).unwrap();
-    admit(&plan, Some("  ")).unwrap_err();
-    admit(&plan, Some("the node goes tonight")).unwrap();
+    admit(&because(plan.clone(), "  ")).unwrap_err();
+    admit(&because(plan, "the node goes tonight")).unwrap();
 }
 
 fn behind(n: usize, bytes: u64) -> impl Fn(&mut Scene) {
