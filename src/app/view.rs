@@ -152,7 +152,7 @@ fn sources(model: &Model, selected: usize, screen: Rect, buf: &mut Buffer) {
                 SourceState::Live => (Role::Good, "live".to_owned()),
                 SourceState::Connecting => (Role::Dim, "connecting".to_owned()),
                 SourceState::Late(since) => (Role::Warn, format!("late for {}", quantity::age(*since, model.now))),
-                SourceState::Failing { why, again_at } => {
+                SourceState::Failing { why, again_at, .. } => {
                     let wait = again_at.duration_since(model.now).as_secs().max(0);
                     (Role::Bad, format!("failing: {why}; again in {wait}s"))
                 }
