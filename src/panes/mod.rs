@@ -11,6 +11,8 @@ pub mod field;
 pub mod fleet;
 pub mod fuzzy;
 pub mod known;
+pub mod list;
+pub mod name;
 pub mod replication;
 pub mod times;
 pub mod topology;

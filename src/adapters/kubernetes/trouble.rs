@@ -249,7 +249,8 @@ mod tests {
 
     #[test]
     fn a_proxy_is_named_where_the_way_fails() {
-        let refused = Trouble::new(TroubleKind::Refused, "Connection refused").problem_through("no way", Some("p:3128"));
+        let refused =
+            Trouble::new(TroubleKind::Refused, "Connection refused").problem_through("no way", Some("p:3128"));
         assert_eq!(refused.what, "no way through the proxy p:3128");
         assert!(refused.try_this.unwrap().contains("HTTPS_PROXY"));
         let denied = Trouble::new(TroubleKind::Unauthorized, "Unauthorized").problem_through("no way", Some("p:3128"));

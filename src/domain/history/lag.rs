@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 use super::series::{Resolution, Series};
-use crate::domain::event::{Happening, Transition, What};
 use crate::domain::facts::{Fact, Facts};
 use crate::domain::lsn::Lsn;
 use crate::domain::names::{ClusterKey, InstanceName};
@@ -12,8 +11,6 @@ use crate::domain::replication::{Slot, Standby};
 
 /// Clusters with full resolution at most: those looked at last.
 const FOCUSED: usize = 8;
-/// Marks kept per cluster.
-const MARKS: usize = 500;
 /// Standbys, and slots, of one cluster with a history: table synchronisations and base backups come under ever new names.
 const NAMES: usize = 64;
 /// While SQL answered within this time, `/pg/status` is not mixed into the same series.
@@ -46,15 +43,6 @@ impl LagSeries {
     }
 }
 
-/// A mark on the time axis.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mark {
-    /// When.
-    pub at: Timestamp,
-    /// What happened, short.
-    pub text: String,
-}
-
 /// What is kept of one cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
@@ -66,8 +54,6 @@ pub struct History {
     pub wal_rate: Series,
     /// WAL kept back, bytes, by slot.
     pub slots: BTreeMap<String, Series>,
-    /// What happened, oldest first.
-    pub marks: VecDeque<Mark>,
     written: Option<(Timestamp, InstanceName, Lsn)>,
     sql_at: Option<Timestamp>,
 }
@@ -79,7 +65,6 @@ impl History {
             standbys: BTreeMap::new(),
             wal_rate: Series::new(resolution),
             slots: BTreeMap::new(),
-            marks: VecDeque::new(),
             written: None,
             sql_at: None,
         }
@@ -218,7 +203,6 @@ impl Histories {
         let resolution = if self.focused.contains(key) { Resolution::Full } else { Resolution::Trend };
         let mut fresh = History::new(resolution);
         let Some(old) = self.all.get(key) else { return fresh };
-        fresh.marks = old.marks.clone();
         fresh.wal_rate = old.wal_rate.kept_in(resolution);
         let kept = |all: &BTreeMap<Stage, Series>| all.iter().map(|(s, x)| (*s, x.kept_in(resolution))).collect();
         for (name, lag) in &old.standbys {
@@ -270,38 +254,4 @@ impl Histories {
         }
         history.observe(at.min(now), name, current, Seen { rows, slots, slot_of });
     }
-
-    /// Puts a mark on the axis for what is worth one: changes of the primary, the phase, fencing, streaming, verdicts.
-    pub fn mark(&mut self, happening: &Happening) {
-        let Some(key) = &happening.cluster else { return };
-        let Some(text) = mark_text(&happening.what) else { return };
-        if !self.all.contains_key(key) {
-            self.all.insert(key.clone(), self.start(key));
-        }
-        let Some(history) = self.all.get_mut(key) else { return };
-        let at = history.marks.partition_point(|m| m.at <= happening.at);
-        history.marks.insert(at, Mark { at: happening.at, text });
-        if history.marks.len() > MARKS {
-            history.marks.pop_front();
-        }
-    }
-}
-
-fn mark_text(what: &What) -> Option<String> {
-    let What::Transition(t) = what else { return None };
-    let name = |n: &Option<InstanceName>| n.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-    Some(match t {
-        Transition::Primary { from, to } => format!("primary {} → {}", name(from), name(to)),
-        Transition::Phase { to, .. } => format!("phase: {}", to.as_deref().unwrap_or("none")),
-        Transition::Fencing { now } if now.is_empty() => "fencing off".into(),
-        Transition::Fencing { now } => format!("fenced: {}", now.join(", ")),
-        Transition::Hibernation { now } => format!("hibernation {now}"),
-        Transition::Streaming { instance, streaming: true } => format!("{instance} streams"),
-        Transition::Streaming { instance, streaming: false } => format!("{instance} does not stream"),
-        Transition::Pod { instance, change } if matches!(change.as_str(), "deleting" | "gone" | "restarted") => {
-            format!("pod {instance} {change}")
-        }
-        Transition::Verdict { about, to, .. } => format!("{about} {to}"),
-        _ => return None,
-    })
 }

@@ -165,26 +165,6 @@ fn only_what_is_looked_at_is_kept_in_full() {
 }
 
 #[test]
-fn marks_are_in_order_and_bounded() {
-    use crate::domain::event::{Happening, Transition, What};
-    let key = Scene::healthy().cluster.key;
-    let mut histories = Histories::default();
-    for n in [3i64, 1, 2] {
-        let transition = Transition::Primary { from: None, to: Some(name(n as u32)) };
-        histories.mark(&Happening {
-            at: ago(-n),
-            context: key.context.clone(),
-            cluster: Some(key.clone()),
-            what: What::Transition(transition),
-        });
-    }
-    let texts: Vec<&str> = histories.of(&key).unwrap().marks.iter().map(|m| m.text.as_str()).collect();
-    assert_eq!(texts, ["primary none → pg-1", "primary none → pg-2", "primary none → pg-3"]);
-    histories.observe(&Facts::default(), &Fact::ClusterGone(key.clone()), now());
-    assert!(histories.of(&key).is_none());
-}
-
-#[test]
 fn ever_new_names_push_out_the_oldest() {
     let mut scene = Scene::healthy();
     let key = scene.cluster.key.clone();

@@ -103,6 +103,7 @@ fn of_transition(transition: &Transition) -> Words {
         }
         Fencing { now } if now.is_empty() => (Level::Ok, "Fencing", String::new(), "lifted".into()),
         Fencing { now } => (Level::Warn, "Fencing", String::new(), now.join(", ")),
+        Hibernation { now } if now == "off" => (Level::Ok, "Hibernation", String::new(), now.clone()),
         Hibernation { now } => (Level::Warn, "Hibernation", String::new(), now.clone()),
         Streaming { instance, streaming: true } => {
             (Level::Ok, "Streaming", instance.to_string(), "streams again".into())

@@ -19,7 +19,7 @@ use crate::panes::digest::Digest;
 use crate::panes::known::Judged;
 use crate::panes::{Scene, events, fleet, loading, rule};
 use crate::ui::layout::split_top;
-use crate::ui::text::{cut, cut_line, fit, put, put_line, width};
+use crate::ui::text::{cut, cut_line, cut_middle, fit, put, put_line, width};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table;
 
@@ -49,7 +49,11 @@ fn sight<'a>(looked: &Looked, scene: &Scene<'a>, look: &Look, area: Rect) -> Opt
     let links = link_lines(&picture, digest, look, usize::from(area.width));
     let zone = looked.columns.get(looked.column).and_then(|c| c.zone.as_ref());
     let answer = zone.map(|z| quorum::if_zone_lost(&scene.known.facts, cluster, z, scene.now));
-    let lost = answer.map(|a| lost::lines(&a, scene.now, look)).unwrap_or_default();
+    let lost = answer.map(|a| {
+        let cells = usize::from(area.width).saturating_sub(2);
+        lost::lines(&a, scene.now, look, cells, area.height >= 34)
+    });
+    let lost = lost.unwrap_or_default();
     let cards = cluster.instances.iter().filter_map(|i| {
         let one = picture.get(&i.name)?;
         let history = scene.known.history.of(&cluster.key);
@@ -139,16 +143,18 @@ fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
         right.truncate(right.len() - 2);
     }
     let right = Line::from(right);
-    let mut left = vec![Span::styled(s.cluster.key.name.to_string(), look.style(Role::Title))];
-    left.push(Span::styled(format!("{dot}{}", s.cluster.key.namespace), dim));
-    if let Some(nature) = &d.nature {
-        left.push(Span::styled(format!("{dot}{nature}"), look.style(Role::Info)));
-    }
-    left.push(Span::styled(format!("{dot}{}", d.operator), dim));
-    if let Some(version) = &d.postgres {
-        left.push(Span::styled(format!("{dot}PostgreSQL {version}"), dim));
-    }
     let room = usize::from(area.width).saturating_sub(right.width() + 4);
+    let mut left = vec![Span::styled(s.cluster.key.name.to_string(), look.style(Role::Title))];
+    let namespace = Some((s.cluster.key.namespace.to_string(), dim));
+    let nature = d.nature.clone().map(|n| (n, look.style(Role::Info)));
+    let version = d.postgres.as_ref().map(|v| (format!("PostgreSQL {v}"), dim));
+    // What does not fit whole is left away: half a word tells nothing.
+    for (text, style) in [nature, namespace, Some((d.operator.clone(), dim)), version].into_iter().flatten() {
+        let text = format!("{dot}{text}");
+        if left.iter().map(Span::width).sum::<usize>() + width(&text) <= room {
+            left.push(Span::styled(text, style));
+        }
+    }
     let left = cut_line(Line::from(left), room, look.marks.more);
     put_line(buf, area, area.x + 1, area.y, &left);
     let x = area.right().saturating_sub(right.width() as u16 + 1).max(area.x);
@@ -231,7 +237,7 @@ fn node_line(place: &Place, look: &Look, area: Rect, buf: &mut Buffer) {
         None => (String::new(), Role::Dim),
     };
     let room = usize::from(area.width).saturating_sub(width(&trouble) + 1);
-    let x = put(buf, area, area.x + 1, area.y, &cut(name, room, look.marks.more), look.style(Role::Dim));
+    let x = put(buf, area, area.x + 1, area.y, &cut_middle(name, room, look.marks.more), look.style(Role::Dim));
     put(buf, area, x, area.y, &trouble, look.style(role));
 }
 
@@ -246,7 +252,7 @@ fn others_line(others: &[&Place], look: &Look, area: Rect, buf: &mut Buffer) {
         None => (String::new(), Role::Dim),
     };
     let room = usize::from(area.width).saturating_sub(width(&trouble) + width(&more) + 1);
-    let x = put(buf, area, area.x + 1, area.y, &cut(name, room, look.marks.more), look.style(Role::Border));
+    let x = put(buf, area, area.x + 1, area.y, &cut_middle(name, room, look.marks.more), look.style(Role::Border));
     let x = put(buf, area, x, area.y, &trouble, look.style(role));
     put(buf, area, x, area.y, &more, look.style(Role::Border));
 }
