@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::facts::{Fact, Facts};
-use crate::domain::health::scene::{Scene, ago, name, now};
+use crate::domain::health::scene::{Scene, ago, name};
 use crate::domain::lsn::Lsn;
 use crate::domain::replication::{Slot, Standby};
 use crate::domain::sample::Probe;
