@@ -103,7 +103,7 @@ impl Shown {
             let name = format!("{}:{}/{}", c.context, c.namespace, c.name);
             let lags = c.instances.iter().filter_map(|i| Some((format!("{name}/{}", i.name), i.lag_bytes?)));
             figures.extend(lags);
-            figures.extend(c.archiving.ready_wal_files.map(|n| (name, u64::from(n) * SEGMENT)));
+            figures.extend(c.archiving.ready_wal_files.map(|n| (name, n.saturating_mul(SEGMENT))));
         }
         Shown { at: report.at, steady: steady(report), figures }
     }

@@ -173,12 +173,8 @@ impl<'a> Evidence<'a> {
 
     /// It has never had a primary and is young: being built is no fault.
     pub fn being_set_up(&self) -> bool {
-        self.cluster.primary.is_none() && self.young()
-    }
-
-    /// It was made a short while ago.
-    pub fn young(&self) -> bool {
-        self.cluster.created.is_some_and(|t| self.age(t) <= self.limits.setup_time)
+        let young = self.cluster.created.is_some_and(|t| self.age(t) <= self.limits.setup_time);
+        self.cluster.primary.is_none() && young
     }
 
     /// The primary the operator names says so itself, and the read-write services lead to it.

@@ -112,8 +112,6 @@ fn no_answer(e: &Evidence, named: &InstanceName) -> Reason {
 fn silence(e: &Evidence, name: &InstanceName, kind: SilenceKind, spoke: bool) -> Option<Level> {
     let lasts = || e.age(silent_since(e, name, e.now)) > e.limits.silence_bad;
     match (corroborated(e, name), kind, spoke) {
-        // Nobody has led yet: a young cluster's first instance takes its time.
-        (true, _, false) if e.young() => Some(Level::Warn),
         (true, ..) | (_, SilenceKind::Unreachable, true) => Some(Level::Bad),
         (false, _, true) => Some(if lasts() { Level::Bad } else { Level::Warn }),
         (false, _, false) => None,

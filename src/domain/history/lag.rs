@@ -13,6 +13,8 @@ use crate::domain::replication::{Slot, Standby};
 const FOCUSED: usize = 8;
 /// Standbys, and slots, of one cluster with a history: table synchronisations and base backups come under ever new names.
 const NAMES: usize = 64;
+/// A rate is measured over at least this many seconds.
+const LEAST_APART: f64 = 0.4;
 /// While SQL answered within this time, `/pg/status` is not mixed into the same series.
 const SQL_SPEAKS: SignedDuration = SignedDuration::from_secs(5);
 
@@ -73,6 +75,10 @@ impl History {
     fn wal(&mut self, at: Timestamp, primary: &InstanceName, current: Lsn) {
         if let Some((then, who, before)) = &self.written {
             let passed = at.duration_since(*then).as_secs_f64();
+            // Two witnesses of nearly the same moment: what lies between them is no rate.
+            if who == primary && (0.0..LEAST_APART).contains(&passed) {
+                return;
+            }
             if who == primary && passed > 0.0 && current >= *before {
                 self.wal_rate.push(at, current.since(*before) as f64 / passed);
             }

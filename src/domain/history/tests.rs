@@ -165,6 +165,25 @@ fn only_what_is_looked_at_is_kept_in_full() {
 }
 
 #[test]
+fn two_witnesses_of_one_moment_make_no_rate() {
+    let mut scene = Scene::healthy();
+    let key = scene.cluster.key.clone();
+    let mut histories = Histories::default();
+    histories.focus(&key);
+    let start = scene.leads().current.unwrap();
+    for (milliseconds, written) in [(0, 0), (2, 16_000_000), (1000, 17_000_000), (1003, 17_400_000), (2000, 18_000_000)]
+    {
+        let when = at(0) + SignedDuration::from_millis(milliseconds);
+        scene.leads().current = Some(Lsn(start.0 + written));
+        let probe = Probe { at: when, took: SignedDuration::ZERO, answer: Ok(scene.leads().clone()) };
+        histories.observe(&scene.facts(), &Fact::Sql(key.clone(), name(1), Arc::new(probe)), when);
+    }
+    let rates = histories.of(&key).unwrap().wal_rate.window(at(-1), at(3), 4);
+    let highest = rates.iter().flatten().map(|b| b.max).fold(0.0, f32::max);
+    assert!((1e6..2e7).contains(&highest), "{highest}");
+}
+
+#[test]
 fn ever_new_names_push_out_the_oldest() {
     let mut scene = Scene::healthy();
     let key = scene.cluster.key.clone();

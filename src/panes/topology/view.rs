@@ -51,7 +51,7 @@ fn sight<'a>(looked: &Looked, scene: &Scene<'a>, look: &Look, area: Rect) -> Opt
     let answer = zone.map(|z| quorum::if_zone_lost(&scene.known.facts, cluster, z, scene.now));
     let lost = answer.map(|a| {
         let cells = usize::from(area.width).saturating_sub(2);
-        lost::lines(&a, scene.now, look, cells, area.height >= 34)
+        lost::lines(&a, scene.now, look, cells, area.height >= 30)
     });
     let lost = lost.unwrap_or_default();
     let cards = cluster.instances.iter().filter_map(|i| {
@@ -252,9 +252,9 @@ fn others_line(others: &[&Place], look: &Look, area: Rect, buf: &mut Buffer) {
         None => (String::new(), Role::Dim),
     };
     let room = usize::from(area.width).saturating_sub(width(&trouble) + width(&more) + 1);
-    let x = put(buf, area, area.x + 1, area.y, &cut_middle(name, room, look.marks.more), look.style(Role::Border));
+    let x = put(buf, area, area.x + 1, area.y, &cut_middle(name, room, look.marks.more), look.style(Role::Dim));
     let x = put(buf, area, x, area.y, &trouble, look.style(role));
-    put(buf, area, x, area.y, &more, look.style(Role::Border));
+    put(buf, area, x, area.y, &more, look.style(Role::Dim));
 }
 
 fn draw_card(

@@ -109,7 +109,14 @@ fn table(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
     ];
     let lines = |i: usize| (i % 3) as u16;
     let (columns, lines) = (&columns, (n == 15).then_some(&lines as &dyn Fn(usize) -> u16));
-    let table = Table { columns: columns.to_vec(), total: 40, selected: Some(n * 2), sort: Some((1, true)), lines, empty: WIDE };
+    let table = Table {
+        columns: columns.to_vec(),
+        total: 40,
+        selected: Some(n * 2),
+        sort: Some((1, true)),
+        lines,
+        empty: WIDE,
+    };
     table.draw(area, buf, look, |i| Row {
         cells: vec![Line::raw(format!("{WIDE}{i}")), Line::raw("38 MB"), Line::raw(WIDE)],
         under: vec![Line::raw(WIDE); 2],

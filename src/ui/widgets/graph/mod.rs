@@ -94,6 +94,7 @@ impl Graph<'_> {
         }
         self.draw_marks(plot, buf, look);
         plot::draw(self, plot, buf, look, top);
+        self.draw_letters(plot, buf, look);
         self.draw_above(&above, plot, buf, look);
         self.draw_cursor(plot, buf, look);
         if !self.series.iter().any(|s| s.points.iter().any(|p| p.value.is_some())) {
@@ -180,13 +181,20 @@ impl Graph<'_> {
 
     fn draw_marks(&self, plot: Rect, buf: &mut Buffer, look: &Look) {
         let line = if look.marks.ascii { ":" } else { "┊" };
-        let mut marks: Vec<&Mark> = self.marks.iter().collect();
-        marks.sort_by_key(|m| m.weight);
-        for mark in marks {
+        for mark in self.marks {
             let Some(x) = self.column(plot, mark.at) else { continue };
             for y in plot.top()..plot.bottom() {
                 put(buf, plot, x, y, line, look.style(Role::Border));
             }
+        }
+    }
+
+    /// The marks' letters, over any line: they are explained below by them.
+    fn draw_letters(&self, plot: Rect, buf: &mut Buffer, look: &Look) {
+        let mut marks: Vec<&Mark> = self.marks.iter().collect();
+        marks.sort_by_key(|m| m.weight);
+        for mark in marks {
+            let Some(x) = self.column(plot, mark.at) else { continue };
             put(buf, plot, x, plot.y, &mark.letter.to_string(), look.bold(mark.role));
         }
     }
