@@ -134,7 +134,8 @@ fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     if let Some(timeline) = s.picture.primary.as_ref().and_then(|p| s.picture.get(p)?.timeline).or(s.cluster.timeline) {
         add(format!("timeline {timeline}"), Level::Ok);
     }
-    if let Some((_, rate)) = scene.known.history.of(&s.cluster.key).and_then(|h| h.wal_rate.last()) {
+    let rate = scene.known.history.of(&s.cluster.key).and_then(|h| h.wal_rate.last());
+    if let Some((_, rate)) = rate.filter(|(at, _)| scene.now.duration_since(*at) <= card::STALE) {
         add(format!("WAL {}/s", quantity::bytes(rate as u64)), Level::Ok);
     }
     // The name has its place before figures that stand below too.
@@ -245,7 +246,11 @@ fn node_line(place: &Place, look: &Look, area: Rect, buf: &mut Buffer) {
 fn others_line(others: &[&Place], look: &Look, area: Rect, buf: &mut Buffer) {
     let troubled = others.iter().find(|p| p.trouble.is_some()).or(others.first());
     let Some(first) = troubled else { return };
-    let more = if others.len() > 1 { format!(" +{} nodes", others.len() - 1) } else { String::new() };
+    let more = if others.len() > 1 {
+        format!(" +{} node{}", others.len() - 1, if others.len() == 2 { "" } else { "s" })
+    } else {
+        String::new()
+    };
     let name = first.node.as_ref().map_or("", |n| n.as_str());
     let (trouble, role) = match &first.trouble {
         Some(trouble) => (format!(" {} {trouble}", look.marks.warn), Role::Warn),
