@@ -29,19 +29,48 @@ pub enum Stage {
     Replay,
 }
 
+/// A series for each stage that was measured. Kept to size: of a thousand clusters only the trend of one is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stages(Vec<(Stage, Series)>);
+
+impl Stages {
+    /// The series of a stage, where it was measured.
+    pub fn get(&self, stage: &Stage) -> Option<&Series> {
+        self.all().find(|(s, _)| s == stage).map(|(_, series)| series)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Stage, &Series)> {
+        self.0.iter().map(|(stage, series)| (*stage, series))
+    }
+
+    fn push(&mut self, stage: Stage, resolution: Resolution, at: Timestamp, value: f64) {
+        let place = self.0.iter().position(|(s, _)| *s == stage).unwrap_or_else(|| {
+            self.0.reserve_exact(1);
+            self.0.push((stage, Series::new(resolution)));
+            self.0.len() - 1
+        });
+        self.0[place].1.push(at, value);
+    }
+
+    fn kept_in(&self, resolution: Resolution) -> Stages {
+        Stages(self.all().map(|(stage, series)| (stage, series.kept_in(resolution))).collect())
+    }
+}
+
 /// Lag of one standby.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LagSeries {
     /// In bytes behind the primary's current position.
-    pub bytes: BTreeMap<Stage, Series>,
+    pub bytes: Stages,
     /// In seconds, as PostgreSQL measures it.
-    pub time: BTreeMap<Stage, Series>,
+    pub time: Stages,
 }
 
 impl LagSeries {
     /// When the newest of its values was.
     fn heard(&self) -> Option<Timestamp> {
-        self.bytes.values().chain(self.time.values()).filter_map(Series::last).map(|(at, _)| at).max()
+        let all = self.bytes.all().chain(self.time.all());
+        all.filter_map(|(_, series)| series.last()).map(|(at, _)| at).max()
     }
 }
 
@@ -93,8 +122,7 @@ impl History {
         let resolution = self.resolution;
         let name = InstanceName::from(&row.name);
         make_room(&mut self.standbys, &name, LagSeries::heard);
-        let lag =
-            self.standbys.entry(name).or_insert_with(|| LagSeries { bytes: BTreeMap::new(), time: BTreeMap::new() });
+        let lag = self.standbys.entry(name).or_default();
         let stages = [
             (Stage::Write, row.write, row.write_lag),
             (Stage::Flush, row.flush, row.flush_lag),
@@ -104,16 +132,13 @@ impl History {
             if resolution == Resolution::Trend && stage != Stage::Replay {
                 continue;
             }
-            let series = |m: &mut BTreeMap<Stage, Series>, value: f64| {
-                m.entry(stage).or_insert_with(|| Series::new(resolution)).push(at, value);
-            };
             if let Some(position) = position {
-                series(&mut lag.bytes, current.since(position) as f64);
+                lag.bytes.push(stage, resolution, at, current.since(position) as f64);
             }
             // PostgreSQL says nothing while there is nothing to do: with no byte missing, the lag is none.
             let idle = position.is_some_and(|p| p >= current).then_some(0.0);
             if let Some(time) = time.map(|t| t.as_secs_f64()).or(idle) {
-                series(&mut lag.time, time);
+                lag.time.push(stage, resolution, at, time);
             }
         }
     }
@@ -210,9 +235,9 @@ impl Histories {
         let mut fresh = History::new(resolution);
         let Some(old) = self.all.get(key) else { return fresh };
         fresh.wal_rate = old.wal_rate.kept_in(resolution);
-        let kept = |all: &BTreeMap<Stage, Series>| all.iter().map(|(s, x)| (*s, x.kept_in(resolution))).collect();
         for (name, lag) in &old.standbys {
-            fresh.standbys.insert(name.clone(), LagSeries { bytes: kept(&lag.bytes), time: kept(&lag.time) });
+            let kept = LagSeries { bytes: lag.bytes.kept_in(resolution), time: lag.time.kept_in(resolution) };
+            fresh.standbys.insert(name.clone(), kept);
         }
         fresh.written.clone_from(&old.written);
         fresh

@@ -137,8 +137,12 @@ fn facts_become_lag_rate_and_slots() {
     (0..60).for_each(|second| learn(&mut histories, &facts, &mut scene, second));
     let h = histories.of(&key).unwrap();
     let last = |s: &Series| s.last().map(|(_, v)| v);
-    assert_eq!(last(&h.standbys[&name(2)].bytes[&Stage::Replay]), Some(400.0));
-    assert_eq!(last(&h.standbys[&name(3)].bytes[&Stage::Replay]), Some(59_000.0), "its slot gives a lower bound");
+    assert_eq!(last(h.standbys[&name(2)].bytes.get(&Stage::Replay).unwrap()), Some(400.0));
+    assert_eq!(
+        last(h.standbys[&name(3)].bytes.get(&Stage::Replay).unwrap()),
+        Some(59_000.0),
+        "its slot gives a lower bound"
+    );
     assert_eq!(last(&h.slots["_cnpg_pg_3"]), Some(59_000.0));
     assert_eq!(last(&h.wal_rate), Some(1000.0));
 }
