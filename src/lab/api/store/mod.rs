@@ -7,6 +7,7 @@ mod delete;
 mod events;
 mod garbage;
 mod meta;
+mod pace;
 mod watch;
 mod write;
 
@@ -22,6 +23,7 @@ use super::selector::Selector;
 pub use delete::{DeleteOptions, Preconditions, Propagation};
 pub use events::EventType;
 pub use meta::{Ref, now};
+pub use pace::Follower;
 pub use watch::{Change, Past, Watch, WatchEvent};
 pub use write::Part;
 
@@ -57,6 +59,7 @@ pub type Admission = Arc<dyn Fn(&'static Resource, Option<&Value>, &mut Value) -
 struct Inner {
     world: Mutex<World>,
     admission: RwLock<Vec<Admission>>,
+    followers: pace::Followers,
 }
 
 #[derive(Default)]
@@ -105,7 +108,11 @@ impl Store {
         // Resource versions of a real cluster are never small; 0 has a meaning of its own.
         let world = World { version: 1000, ..World::default() };
         Store {
-            inner: Arc::new(Inner { world: Mutex::new(world), admission: RwLock::default() }),
+            inner: Arc::new(Inner {
+                world: Mutex::new(world),
+                admission: RwLock::default(),
+                followers: pace::Followers::default(),
+            }),
             hand: Hand::default(),
         }
     }
