@@ -21,8 +21,8 @@ const ASKING: Duration = Duration::from_millis(150);
 /// it the operator would decide over and over while WAL receivers are still ending and the old primary is shutting down.
 const SECOND_LOOK: Duration = Duration::from_millis(1200);
 
-/// The waits before an instance that doesn't answer is asked again (the real ones are 10, 50, 250 and 1250 ms).
-const RETRIES: [u64; 4] = [10, 50, 250, 500];
+/// The waits before an instance that doesn't answer is asked again: as in life.
+const RETRIES: [u64; 4] = [10, 50, 250, 1250];
 
 impl Operator {
     /// Asks everybody, and takes its time as it does in life.
