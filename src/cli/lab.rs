@@ -91,7 +91,7 @@ pub async fn run(command: &Command) -> Result<(), Problem> {
         Command::Serve { world, until_input_ends } => serve(world, *until_input_ends).await,
         Command::Api { action, dir } => {
             let switch = if *action == Action::Stop { Switch::Stop } else { Switch::Start };
-            ask(dir, Request::Api(switch)).await
+            ask(dir, Request::Api(switch)).await.map(drop)
         }
     }
 }

@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::procedure::drill::Objectives;
 use crate::domain::health::Limits;
 use crate::problem::Problem;
+use crate::procedure::drill::Objectives;
 use crate::ui::keymap::Keymaps;
 use crate::ui::mistake::Mistake;
 use crate::ui::theme::{Depth, Themes};
