@@ -1,7 +1,9 @@
 //! What several test binaries share: the howdah binary, a terminal to run it in, a lab to point it at.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod processes;
 pub mod terminal;
+pub mod wiretap;
 pub mod world;
 
 use std::time::{Duration, Instant};

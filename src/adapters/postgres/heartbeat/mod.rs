@@ -25,8 +25,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::account::Account;
 use self::book::Book;
+pub use self::way::Around;
 use self::way::Way;
-pub use self::way::{Around, Rooms};
 use crate::adapters::executor::Refusal;
 use crate::domain::facts::Fact;
 use crate::domain::names::ClusterKey;
@@ -125,8 +125,7 @@ impl Hearts {
         }
         let mut state = ended.shared.state();
         let now = Timestamp::now();
-        let (answered, failed) = std::mem::take(&mut state.reads);
-        state.book.reads(answered, failed, now);
+        state.note_reads(now);
         state.book.end(now);
         let pulse = state.account.pulse(now);
         drop(state);
@@ -207,7 +206,9 @@ impl Shared {
 
     fn goes(&self, via: &str) {
         let mut state = self.state();
-        state.account.goes(via);
+        if state.account.goes(via) {
+            state.book.goes(via);
+        }
         let now = Timestamp::now();
         state.sight(now);
     }
@@ -222,6 +223,11 @@ impl Shared {
 }
 
 impl State {
+    fn note_reads(&mut self, now: Timestamp) {
+        let reads = std::mem::take(&mut self.reads);
+        self.book.reads(reads, self.account.gaps.resolution(), now);
+    }
+
     fn sight(&mut self, at: Timestamp) {
         if std::mem::replace(&mut self.blind, false) {
             self.account.gaps.sight_again(at);
@@ -244,9 +250,8 @@ async fn tell(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
         let pulse = {
             let mut state = shared.state();
             let now = Timestamp::now();
-            if told.is_multiple_of(READS) && state.reads != (0, 0) {
-                let (answered, failed) = std::mem::take(&mut state.reads);
-                state.book.reads(answered, failed, now);
+            if told.is_multiple_of(READS) {
+                state.note_reads(now);
             }
             if let Some(broken) = state.book.broken.clone() {
                 state.account.say(&broken);
