@@ -11,8 +11,10 @@
 //! is sent, where a journal is kept, or what a pane looks like. No clock: time is an argument.
 
 pub mod arming;
+pub mod catalog;
 pub mod change;
 pub mod check;
+pub mod drill;
 pub mod entry;
 pub mod heartbeat;
 pub mod order;
