@@ -141,6 +141,7 @@ impl World {
             parameters: BTreeMap::new(),
             findings: Vec::new(),
             candidates: Vec::new(),
+            objectives: None,
             premise: Premise::default(),
             steps: Vec::new(),
         }
@@ -247,18 +248,24 @@ async fn a_heartbeat_measures_a_failover(world: &mut World) {
     assert_eq!((tally.lost, tally.duplicated), (0, 0), "{tally:#?}");
     let rows: u64 = world.psql(&new, "select count(*) from howdah_drill_failover").parse().unwrap();
     assert_eq!(rows, tally.acknowledged + tally.unknown_there, "psql counts the same");
-    assert!(tally.reads.0 > 100 && tally.unmeasured.is_empty(), "{tally:#?}");
+    assert!(tally.reads.0 > 100, "{tally:#?}");
     assert_eq!(tally.via, "app through a port-forward");
     let outage = tally.outages.iter().max_by_key(|o| o.to.unwrap().duration_since(o.from)).unwrap();
     assert_eq!(outage.to.unwrap().duration_since(outage.from), tally.longest);
-    // The new primary's own clock: the first row after the gap.
+    // The rows' own times, by the servers' clock, which is this machine's. A row that was acknowledged after the outage was
+    // written no longer before its end than one attempt may take; and a gap between rows is an outage, unless it is short.
+    let patience = heart.patience.as_secs_f64();
+    let (from, to) = (outage.from.as_millisecond() as f64 / 1e3, outage.to.unwrap().as_millisecond() as f64 / 1e3);
+    let within = format!(
+        "select count(*) from howdah_drill_failover where at > to_timestamp({}) and at < to_timestamp({})",
+        from + 0.01,
+        to - patience
+    );
+    let strange: u64 = world.psql(&new, &within).parse().unwrap();
+    assert!(strange <= tally.unknown_there, "{strange} rows were written while nothing was acknowledged");
     let widest = "select extract(epoch from max(gap)) from (select at - lag(at) over (order by at) gap from howdah_drill_failover) g";
     let gap: f64 = world.psql(&new, widest).parse().unwrap();
-    let seen = tally.longest.as_secs_f64();
-    assert!(
-        (seen - gap).abs() < 0.5 + tally.resolution.as_secs_f64(),
-        "the rows' own times have a gap of {gap} s, seen {seen} s"
-    );
+    assert!(gap > 0.5 && tally.longest.as_secs_f64() > gap - patience, "{gap} s between two rows: {tally:#?}");
     assert!(after.slices.iter().any(|b| *b >= Beat::Unknown) && after.slices.contains(&Beat::Acknowledged));
 
     assert_eq!(world.perform(&hands, &run, Order::Sweep(heart.clone())).await, Answer::Done);
@@ -323,7 +330,7 @@ async fn acknowledged_rows_that_are_lost_are_counted(world: &mut World) {
     let adrift = u64::from(heart.writers) * 2;
     assert!((tally.lost..=tally.lost + adrift).contains(&(written - left)), "{tally:#?}");
     assert_eq!(tally.duplicated, 0);
-    assert!(tally.unmeasured.len() == 2 && tally.lost_names.len() == 100, "{tally:#?}");
+    assert!(tally.unmeasured.len() >= 2 && tally.lost_names.len() == 100, "{tally:#?}");
     let lost = tally.lost_names[0].split_once('/').unwrap();
     let there = format!("select count(*) from howdah_drill_lost where writer = {} and n = {}", lost.0, lost.1);
     assert_eq!(world.psql(&new, &there), "0");
