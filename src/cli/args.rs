@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use std::path::PathBuf;
 
+use super::act::ActArgs;
 use super::lab::LabArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
@@ -84,6 +85,11 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
+    /// One guarded change of a cluster, followed to its proven end
+    ///
+    /// Shows first what would be done, with everything that speaks for and against it. Ends with 0 when the end is proven,
+    /// 1 when it is not, 3 when it is refused.
+    Act(ActArgs),
     /// What was done: every run with its journal; and going on with one that was interrupted
     Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
@@ -176,7 +182,7 @@ pub struct LagArgs {
 }
 
 /// `30s`, `2m`, `1h30m`.
-fn time(text: &str) -> Result<SignedDuration, String> {
+pub fn time(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
         Ok(d) if d > SignedDuration::ZERO => Ok(d),
         Ok(_) => Err("a time must be longer than nothing".into()),

@@ -1,6 +1,6 @@
 //! Facts from the live adapters, until enough has answered.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -16,16 +16,22 @@ use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;
+use crate::domain::history::Histories;
 use crate::domain::names::ClusterKey;
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::settings::Settings;
 
 /// The live world and what it has told so far.
 pub struct Live {
     /// Everything known now.
     pub facts: Facts,
+    /// What was seen over time, for rates.
+    pub histories: Histories,
     /// Where a figure becomes a warning.
     pub limits: Limits,
+    /// The person's settings.
+    pub settings: Settings,
     handle: Handle,
     inbox: Inbox,
 }
@@ -39,7 +45,8 @@ impl Live {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
-        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox })
+        let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
+        Ok(Live { facts, histories, limits, settings, handle, inbox })
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -82,7 +89,8 @@ impl Live {
 
     fn take(&mut self, incoming: Incoming) {
         if let Incoming::Fact(fact) = incoming {
-            self.facts.absorb(fact);
+            self.facts.absorb(fact.clone());
+            self.histories.observe(&self.facts, &fact, Timestamp::now());
         }
     }
 

@@ -3,6 +3,7 @@
 //! Every command collects facts from the same adapters as the console, and ends: each source has its own time, and what
 //! did not answer is unknown with the reason. Nothing here draws a screen; it must not know the console.
 
+pub mod act;
 pub mod args;
 pub mod check;
 mod collect;
@@ -71,6 +72,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
+            Some(Command::Act(act)) => act::run(global, act).await,
             Some(Command::Runs(runs)) => runs::run(global, runs).await,
             Some(Command::Check) => check::run(global),
             Some(Command::Keys(keys)) => keys::run(global, keys),

@@ -8,6 +8,7 @@ mod limits;
 mod places;
 mod read;
 
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -47,6 +48,10 @@ pub struct Settings {
     pub log: Option<String>,
     /// Where a figure becomes a warning.
     pub limits: Limits,
+    /// Contexts whose clusters are changed only by typing their name; `*` stands for any text.
+    pub protected: Vec<String>,
+    /// What a drill must reach to pass.
+    pub objectives: Objectives,
     /// How to log in, by `namespace/cluster` or `context:namespace/cluster`.
     pub clusters: BTreeMap<String, Login>,
 }
@@ -60,6 +65,40 @@ pub struct Login {
     pub dsn: Option<Hidden>,
     /// Connection strings by instance.
     pub instances: BTreeMap<String, Hidden>,
+}
+
+/// What a drill must reach to pass, unless its flags say otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Objectives {
+    /// The longest time without an acknowledged write. Default 30 s.
+    pub rto: SignedDuration,
+    /// The most acknowledged writes that may be missing afterwards. Default 0.
+    pub rpo: u64,
+}
+
+impl Default for Objectives {
+    fn default() -> Self {
+        Objectives { rto: SignedDuration::from_secs(30), rpo: 0 }
+    }
+}
+
+impl Settings {
+    /// Clusters of this context are changed only by typing their name. Letters count alike, large or small.
+    pub fn protects(&self, context: &str) -> bool {
+        self.protected.iter().any(|pattern| matches(&pattern.to_lowercase(), &context.to_lowercase()))
+    }
+}
+
+/// `*` stands for any text, also none; everything else for itself.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => {
+            let Some(rest) = text.strip_prefix(head) else { return false };
+            let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
+            starts.into_iter().any(|at| matches(tail, &rest[at..]))
+        }
+    }
 }
 
 /// Text that is used and never shown.
@@ -94,6 +133,8 @@ impl Default for Settings {
             export_folder: None,
             log: None,
             limits: Limits::default(),
+            protected: vec!["*prod*".into()],
+            objectives: Objectives::default(),
             clusters: BTreeMap::new(),
         }
     }
@@ -167,5 +208,28 @@ impl Loaded {
         paths.sort();
         let read = |p: &PathBuf| Some((p.display().to_string(), self.file(p, true)?));
         paths.iter().filter_map(read).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_protected_by_pattern() {
+        let usual = Settings::default();
+        assert!(usual.protects("aks-prod-west") && usual.protects("PROD") && usual.protects("production"));
+        assert!(!usual.protects("lab") && !usual.protects("aks-pro-d"));
+        for (pattern, text, yes) in [
+            ("*", "", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "acb", false),
+            ("lab", "lab", true),
+            ("lab", "labs", false),
+            ("*é*", "café au lait", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(matches(pattern, text), yes, "{pattern} {text}");
+        }
     }
 }

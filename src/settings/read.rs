@@ -1,16 +1,17 @@
 //! Reading `config.toml`.
 
+use jiff::SignedDuration;
 use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Hidden, Login, Settings, limits};
+use super::{Hidden, Login, Objectives, Settings, limits};
 use crate::ui::document::{Document, Entry, entries};
 use crate::ui::keymap::Keymaps;
 use crate::ui::mistake::{Mistake, did_you_mean};
 use crate::ui::theme::{Depth, Themes};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "theme",
     "keymap",
     "ascii",
@@ -22,9 +23,12 @@ const KEYS: [&str; 13] = [
     "namespaces",
     "export-folder",
     "log",
+    "protected",
     "limits",
+    "objectives",
     "clusters",
 ];
+const OBJECTIVE_KEYS: [&str; 2] = ["rto", "rpo"];
 const LOGIN_KEYS: [&str; 3] = ["secret", "dsn", "instances"];
 const COLOURS: [&str; 5] = ["auto", "none", "16", "256", "truecolor"];
 
@@ -67,6 +71,8 @@ fn read_one(doc: &mut Document<'_>, out: &mut Settings, e: &Entry<'_, '_>, theme
         "namespaces" => out.namespaces = doc.texts(e.value).unwrap_or_default(),
         "export-folder" => out.export_folder = doc.text(e.value).map(|t| home(t, std::env::home_dir())),
         "log" => out.log = filter(doc, e.value),
+        "protected" => out.protected = doc.texts(e.value).unwrap_or_else(|| std::mem::take(&mut out.protected)),
+        "objectives" => objectives(doc, e.value, &mut out.objectives),
         "limits" => {
             if let Some(table) = doc.table(e.value) {
                 out.limits = limits::read(doc, table);
@@ -87,6 +93,26 @@ fn read_one(doc: &mut Document<'_>, out: &mut Settings, e: &Entry<'_, '_>, theme
             }
         }
         key => doc.unknown(e.at.clone(), "setting", key, KEYS),
+    }
+}
+
+/// What a drill must reach.
+fn objectives(doc: &mut Document<'_>, value: &Value<'_>, out: &mut Objectives) {
+    let Some(table) = doc.table(value) else { return };
+    for e in entries(table) {
+        match e.key {
+            "rto" => match doc.text(e.value).map(|t| (t, t.parse::<SignedDuration>())) {
+                Some((_, Ok(time))) if time > SignedDuration::ZERO => out.rto = time,
+                Some((text, _)) => doc.wrong(e.value.span(), format!("no time: `{text}`; write 30s, 2m or 1h30m")),
+                None => {}
+            },
+            "rpo" => match e.value.get_ref().as_integer().map(|n| n.as_str().parse::<u64>()) {
+                Some(Ok(n)) => out.rpo = n,
+                Some(Err(_)) => doc.wrong(e.value.span(), "no number of writes: write 0, or how many may be lost"),
+                None => doc.expected(e.value, "a number of writes"),
+            },
+            key => doc.unknown(e.at, "objective", key, OBJECTIVE_KEYS),
+        }
     }
 }
 

@@ -92,6 +92,8 @@ fn follow(
             continue;
         }
         let proving = run.plan.steps.iter().any(|s| matches!(run.state(&s.id), State::Proving { .. }));
+        // Whether the run goes on at all is decided last.
+        questions.sort_by_key(|q| !natural(&run, q));
         match questions.first() {
             // A person answers once nothing else goes on.
             Some(question) if !proving || question.gate.is_some() => {
@@ -105,12 +107,15 @@ fn follow(
 
 /// Gates are passed; of an interrupted step the most natural answer is given; what failed ends the run as `answer` says.
 fn choice(run: &Run, question: &Question, answer: Decision) -> Choice {
-    let natural = question.choices[0];
-    let interrupted = matches!(run.state(&question.step), State::Looked { .. });
     let wished = Choice::Decide(answer);
-    match question.gate.is_some() || interrupted {
-        true => natural,
+    match natural(run, question) {
+        true => question.choices[0],
         false if question.choices.contains(&wished) => wished,
         false => Choice::Decide(Decision::Leave),
     }
+}
+
+/// A gate, or a step that was interrupted: it is simply gone on with.
+fn natural(run: &Run, question: &Question) -> bool {
+    question.gate.is_some() || matches!(run.state(&question.step), State::Looked { .. })
 }

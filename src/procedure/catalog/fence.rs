@@ -71,22 +71,7 @@ pub(super) fn unfence(m: &mut Making<'_>, chosen: &Chosen) -> Result<Plan, Probl
         _ => known(m, chosen)?,
     };
     let before = cnpg::fenced(m.cluster);
-    match (&m.cluster.fenced, chosen) {
-        (Fenced::None, _) => {
-            return Err(Problem::refused(format!("nobody in {} is fenced", m.cluster.key)).exit(Exit::No));
-        }
-        (Fenced::All, Chosen::These(_)) => {
-            return Err(Problem::refused("one of them can't be unfenced alone")
-                .because("all instances are fenced by `*`, not by their names")
-                .try_this(format!("howdah act unfence {} --all", m.cluster.key)));
-        }
-        (Fenced::Some(now), Chosen::These(_)) => {
-            if let Some(free) = who.iter().find(|n| !now.contains(n)) {
-                return Err(Problem::refused(format!("{free} is not fenced")).exit(Exit::No));
-            }
-        }
-        (_, Chosen::All) => {}
-    }
+    can_be_unfenced(m, chosen, &who)?;
     m.guard(NEEDS);
     guards::fencing(m, Weight::Good);
     let (order, undo, after): (Order, Order, BTreeSet<String>) = match chosen {
@@ -117,6 +102,28 @@ pub(super) fn unfence(m: &mut Making<'_>, chosen: &Chosen) -> Result<Plan, Probl
     .undone_by(undo)
     .proven_by(Check::All(proofs), POD);
     Ok(finish(m, Kind::Unfence, format!("unfence {}", words(chosen)), step, chosen))
+}
+
+/// # Errors
+/// Nobody is fenced, or not these alone.
+fn can_be_unfenced(m: &Making<'_>, chosen: &Chosen, who: &[InstanceName]) -> Result<(), Problem> {
+    match (&m.cluster.fenced, chosen) {
+        (Fenced::None, _) => {
+            return Err(Problem::refused(format!("nobody in {} is fenced", m.cluster.key)).exit(Exit::No));
+        }
+        (Fenced::All, Chosen::These(_)) => {
+            return Err(Problem::refused("one of them can't be unfenced alone")
+                .because("all instances are fenced by `*`, not by their names")
+                .try_this(format!("howdah act unfence {} --all", m.cluster.key)));
+        }
+        (Fenced::Some(now), Chosen::These(_)) => {
+            if let Some(free) = who.iter().find(|n| !now.contains(n)) {
+                return Err(Problem::refused(format!("{free} is not fenced")).exit(Exit::No));
+            }
+        }
+        (_, Chosen::All) => {}
+    }
+    Ok(())
 }
 
 fn finish(m: &mut Making<'_>, kind: Kind, title: String, step: Step, chosen: &Chosen) -> Plan {

@@ -70,6 +70,7 @@ impl<'a> Making<'a> {
             parameters: BTreeMap::new(),
             findings: std::mem::take(&mut self.findings),
             candidates: Vec::new(),
+            objectives: None,
             premise: self.premise(&[]),
             steps,
         }
@@ -205,7 +206,7 @@ impl<'a> Making<'a> {
             None => self.found(about, Weight::Unknown, "who confirms commits can't be told"),
             Some(c) if c.needed == 0 => self.good(about, "commits wait for no standby"),
             Some(c) if c.stay >= c.needed => {
-                let text = format!("{} standbys are left to confirm commits, {} needed", c.stay, c.needed);
+                let text = format!("standbys left to confirm commits: {}, needed: {}", c.stay, c.needed);
                 self.found_by(about, Weight::Good, text, &c.witness);
             }
             Some(c) => {

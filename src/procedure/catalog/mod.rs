@@ -22,7 +22,7 @@ mod tests;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Finding, Kind, Plan, Weight};
+use super::plan::{Finding, Gate, Kind, Plan, Weight};
 use crate::domain::cluster::Operator;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;
@@ -148,25 +148,34 @@ pub fn plan(wish: &Wish, view: View<'_>) -> Result<Plan, Problem> {
     })
 }
 
-/// May this plan begin? What blocks it can't be argued with; what is to be justified, or unknown, needs a reason.
+/// May this plan begin? What blocks it can't be argued with; what is to be justified, or unknown, needs a reason
+/// (parameter `because`).
 ///
 /// # Errors
 /// Refused (exit 3), with everything that speaks against it.
 pub fn admit(plan: &Plan) -> Result<(), Problem> {
-    let told = |from: Weight, to: Weight| {
-        let some = plan.findings.iter().filter(move |f| f.weight >= from && f.weight <= to);
+    let told = |weights: &[Weight]| {
+        let some = plan.findings.iter().filter(|f| weights.contains(&f.weight));
         some.map(|f: &Finding| f.text.as_str()).collect::<Vec<_>>().join("; ")
     };
-    let refused = || Problem::refused(format!("refused to {}", plan.title));
-    let blocked = told(Weight::Blocks, Weight::Blocks);
+    let blocked = told(&[Weight::Blocks]);
     if !blocked.is_empty() {
-        return Err(refused().because(blocked));
+        return Err(Problem::refused(format!("can't {}", plan.title)).because(blocked));
     }
-    let doubts = told(Weight::Unknown, Weight::Justify);
+    let doubts = told(&[Weight::Unknown, Weight::Justify]);
     if doubts.is_empty() || plan.parameters.get("because").is_some_and(|b| !b.trim().is_empty()) {
         return Ok(());
     }
-    Err(refused().because(doubts).try_this("--because \"…\" goes on; the reason is written into the journal"))
+    Err(Problem::refused(format!("something speaks against it: {}", plan.title))
+        .because(doubts)
+        .try_this("say why it is done all the same: --because WORDS; it goes into the journal"))
+}
+
+/// Of a protected cluster: every step that would ask for a yes asks for the cluster's name.
+pub fn protect(plan: &mut Plan) {
+    let name = plan.cluster.name.to_string();
+    let asking = plan.steps.iter_mut().filter(|s| s.gate == Gate::Approve);
+    asking.for_each(|s| s.gate = Gate::TypeName(name.clone()));
 }
 
 impl Act {

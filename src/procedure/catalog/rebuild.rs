@@ -58,7 +58,7 @@ fn another_copy(m: &mut Making<'_>, name: &InstanceName) {
         let text = "no other standby streams: until the clone is done, the primary has the only copy";
         m.found("other copies", Weight::Justify, text);
     } else {
-        m.good("other copies", format!("{} stream too", names(others)));
+        m.good("other copies", format!("streaming beside it: {}", names(others)));
     }
 }
 

@@ -58,7 +58,7 @@ pub fn premise(from: &InstanceName) -> [(&'static str, Value); 2] {
 pub fn hand_over(c: &Cluster, id: &str, from: &InstanceName, to: &InstanceName, after: Option<Timeline>) -> Step {
     Step::new(
         id,
-        format!("{to} leads"),
+        format!("make {to} lead"),
         format!(
             "{from} shuts down cleanly and {to} is promoted; writes fail in between, usually for some seconds. Waits up to \
              {HANDOVER:#} for the shutdown of a busy server."
@@ -145,7 +145,7 @@ fn commits(m: &mut Making<'_>, from: &InstanceName, to: &InstanceName) {
     if c.needed == 0 || c.stay >= c.needed {
         let text = match c.needed {
             0 => "commits wait for no standby".to_owned(),
-            n => format!("{} standbys are left to confirm commits, {n} needed", c.stay),
+            n => format!("standbys left to confirm commits: {}, needed: {n}", c.stay),
         };
         m.found_by("synchronous commit", Weight::Good, text, &c.witness);
         return;

@@ -9,6 +9,7 @@ use super::asked::{Asked, Told, missing};
 use super::leads::leads;
 use super::redundant::leader;
 use crate::domain::cluster::{Fenced, Hibernation};
+use crate::domain::heartbeat::{Beat, SLICE};
 use crate::domain::names::InstanceName;
 use crate::domain::sample::SilenceKind;
 
@@ -118,7 +119,16 @@ pub(super) fn requested(a: &Asked<'_>, annotation: &str, value: &str) -> Told {
     }
 }
 
-/// The heartbeat has had that many more acknowledged writes.
+/// The heartbeat has had that many more acknowledged writes. Each slice of time that shows one had at least one.
 pub(super) fn beats(a: &Asked<'_>, more: u64) -> Told {
-    missing(format!("{more} acknowledged writes of the heartbeat in {} are waited for", a.cluster.key))
+    let Some(pulse) = a.facts.heartbeats.get(&a.cluster.key) else { return missing("no heartbeat is heard") };
+    let slices = pulse.slices.iter().rev().zip(1..).take_while(|(_, n)| pulse.at - SLICE * *n >= a.since);
+    let in_slices = slices.filter(|(beat, _)| **beat == Beat::Acknowledged).count() as u64;
+    let seen = if pulse.since > a.since { pulse.acknowledged.max(in_slices) } else { in_slices };
+    let text = format!("heartbeat: {seen} acknowledged writes at least");
+    if seen >= more {
+        return Ok(vec![text]);
+    }
+    let trouble = pulse.trouble.as_ref().map(|t| format!(" ({t})")).unwrap_or_default();
+    missing(format!("{text}, {more} are waited for{trouble}"))
 }

@@ -294,6 +294,29 @@ fn windows_nodes_and_zones() {
 }
 
 #[test]
+fn a_heartbeat_beats() {
+    use crate::domain::heartbeat::{Beat, Pulse};
+    let scene = Scene::healthy();
+    let judge = |pulse: Option<Pulse>, more| {
+        let mut facts = scene.facts();
+        if let Some(pulse) = pulse {
+            facts.absorb(crate::domain::facts::Fact::Heartbeat(scene.cluster.key.clone(), pulse.into()));
+        }
+        Check::Beats(more).judge(&facts, &scene.cluster.key, since())
+    };
+    assert_eq!(judge(None, 1), Proof::NotYet("no heartbeat is heard".into()));
+    let mut pulse = Pulse { since: ago(60), at: ago(8), acknowledged: 900, ..Pulse::default() };
+    pulse.slices = vec![Beat::Acknowledged; 500];
+    // Ten seconds ago the step began, eight seconds ago this was said: twenty slices count, whatever was before.
+    assert!(matches!(judge(Some(pulse.clone()), 20), Proof::Yes(_)));
+    assert!(matches!(judge(Some(pulse.clone()), 21), Proof::NotYet(_)));
+    pulse.slices[499] = Beat::Refused;
+    assert!(matches!(judge(Some(pulse.clone()), 20), Proof::NotYet(_)));
+    pulse.since = ago(9);
+    assert!(matches!(judge(Some(pulse), 900), Proof::Yes(_)), "all of them are of this step");
+}
+
+#[test]
 fn all_of_these_tells_what_is_missing_first() {
     let both = Check::All(vec![leads(1), Check::Maintenance(true)]);
     assert_eq!(not_yet(&both, |_| {}), "cluster spec: the maintenance window is closed");
