@@ -233,8 +233,9 @@ fn foreign_crates_stay_where_they_belong() {
 }
 
 #[test]
-fn adapters_only_look() {
-    // Whatever could make a request that changes something; `exec` and the tunnel carry read-only SQL alone.
+fn only_the_hands_change_a_cluster() {
+    // Whatever could make a request that changes something; `exec` and the sampling's tunnel carry read-only SQL alone.
+    const HANDS: &str = "adapters/kubernetes/acts/";
     const WRITES: &[&str] = &[
         "PostParams",
         "PatchParams",
@@ -246,17 +247,15 @@ fn adapters_only_look() {
         "method_mut",
     ];
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|s| s.path.starts_with("adapters/")) {
+    let adapters = sources().into_iter().filter(|s| s.path.starts_with("adapters/"));
+    for source in adapters.filter(|s| !s.path.starts_with(HANDS)) {
         for word in WRITES {
             let said = source
                 .code
                 .match_indices(word)
                 .any(|(at, _)| !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
             if said {
-                wrong.push(format!(
-                    "src/{} says `{word}`: this version sends nothing that changes a cluster",
-                    source.path
-                ));
+                wrong.push(format!("src/{} says `{word}`: only the hands send what changes a cluster", source.path));
             }
         }
     }
