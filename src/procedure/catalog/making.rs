@@ -69,6 +69,7 @@ impl<'a> Making<'a> {
             made: self.now(),
             parameters: BTreeMap::new(),
             findings: std::mem::take(&mut self.findings),
+            objectives: None,
             candidates: Vec::new(),
             premise: self.premise(&[]),
             steps,
