@@ -281,6 +281,13 @@ pub(super) fn word(value: &serde_json::Value) -> String {
     }
 }
 
+impl Kind {
+    /// It is a drill: its marks are written down, its writes are counted.
+    pub fn is_drill(self) -> bool {
+        matches!(self, Kind::FailoverDrill | Kind::SwitchoverDrill | Kind::ZoneLossDrill | Kind::StandbyLossDrill)
+    }
+}
+
 impl Plan {
     /// The step of that name.
     pub fn step(&self, id: &StepId) -> Option<&Step> {

@@ -78,7 +78,8 @@ impl Conduct {
         let (entries, companion) = (&mut self.entries, &mut self.companion);
         loop {
             take_in(run, entries);
-            for what in companion.observe(run, &live.facts, Timestamp::now()) {
+            let heard = live.heard();
+            for what in companion.observe(run, &heard, &live.facts) {
                 now.conductor.write(what)?;
             }
             take_in(run, entries);

@@ -69,9 +69,9 @@ impl<'a> Making<'a> {
             made: self.now(),
             parameters: BTreeMap::new(),
             findings: std::mem::take(&mut self.findings),
-            objectives: None,
             candidates: Vec::new(),
             premise: self.premise(&[]),
+            objectives: None,
             steps,
         }
     }
