@@ -17,7 +17,7 @@ use crate::adapters::runs::Store;
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::problem::{Exit, Problem};
 use crate::procedure::catalog::drills::{Beat, Blow, DrillWish, plan};
-use crate::procedure::catalog::{View, admit};
+use crate::procedure::catalog::{View};
 use crate::procedure::drill::Objectives;
 
 /// How long the first answers may take.
@@ -163,9 +163,6 @@ async fn drill(global: &Global, args: &Drilling, blow: impl FnOnce(bool) -> Blow
     let now = Timestamp::now();
     let view = View { facts: &live.facts, history: live.histories.of(key), limits: &live.limits, now };
     let plan = plan(&wish, view)?;
-    if !args.following.plan {
-        admit(&plan)?;
-    }
     let store = store(global)?;
     let run = Store::name(plan.kind, key, now);
     let hands = live.executor(&store);
