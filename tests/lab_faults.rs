@@ -16,6 +16,46 @@ fn each_fault_is_real_told_and_undone() {
     stage.a_bad_wish_is_refused_by_field();
 
     let standby = stage.standby();
+    let lag =
+        "select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::bigint from pg_stat_replication";
+    stage.fault(
+        "slow-standby",
+        &[],
+        |s| s.psql(&s.primary(), lag).parse::<u64>().is_ok_and(|bytes| bytes > 64 << 20),
+        &["standby-lagging"],
+        |s| s.streaming() == 2 && s.psql(&s.primary(), lag).parse::<u64>().is_ok_and(|bytes| bytes < 1 << 20),
+    );
+    let open =
+        "select count(*) from pg_stat_activity where application_name = 'howdah-fault' and state like 'idle in%'";
+    stage.fault(
+        "long-transaction",
+        &[],
+        |s| s.psql(&s.primary(), open) == "1",
+        &["long-transaction"],
+        |s| s.psql(&s.primary(), open) == "0",
+    );
+    let guests = "select count(*) from pg_stat_activity where application_name = 'howdah-fault' and usename = 'app'";
+    stage.fault(
+        "connections-exhausted",
+        &[],
+        |s| s.psql(&s.primary(), guests).parse::<u64>().is_ok_and(|n| n > 380) && !s.application_connects(),
+        &["connections-near-limit"],
+        |s| s.psql(&s.primary(), guests) == "0" && s.application_connects(),
+    );
+    stage.fault(
+        "link-cut",
+        &[&format!("instance={standby}")],
+        |s| s.streaming() == 1 && !s.answers(&standby),
+        &["instance-not-answering", "standby-not-streaming"],
+        |s| s.streaming() == 2 && s.answers(&standby),
+    );
+    stage.fault(
+        "wal-volume-nearly-full",
+        &["percent=93"],
+        |s| (92..=95).contains(&s.wal_volume(&s.primary())),
+        &["disk-filling"],
+        |s| s.wal_volume(&s.primary()) < 60,
+    );
     stage.fault(
         "freeze-standby",
         &[],
@@ -55,47 +95,6 @@ fn each_fault_is_real_told_and_undone() {
         &["primary-not-answering", "primary-not-ready", "writes-lead-nowhere"],
         // Whether the operator sees it soon enough to fail over is a matter of moments.
         |s| s.restarts() > before && s.is_ready(&primary) && s.streaming() == 2,
-    );
-    let standby = stage.standby();
-    let lag =
-        "select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)), 0)::bigint from pg_stat_replication";
-    stage.fault(
-        "slow-standby",
-        &[],
-        |s| s.psql(&s.primary(), lag).parse::<u64>().is_ok_and(|bytes| bytes > 64 << 20),
-        &["standby-lagging"],
-        |s| s.streaming() == 2 && s.psql(&s.primary(), lag).parse::<u64>().is_ok_and(|bytes| bytes < 1 << 20),
-    );
-    let open =
-        "select count(*) from pg_stat_activity where application_name = 'howdah-fault' and state like 'idle in%'";
-    stage.fault(
-        "long-transaction",
-        &[],
-        |s| s.psql(&s.primary(), open) == "1",
-        &["long-transaction"],
-        |s| s.psql(&s.primary(), open) == "0",
-    );
-    let guests = "select count(*) from pg_stat_activity where application_name = 'howdah-fault' and usename = 'app'";
-    stage.fault(
-        "connections-exhausted",
-        &[],
-        |s| s.psql(&s.primary(), guests).parse::<u64>().is_ok_and(|n| n > 380) && !s.application_connects(),
-        &["connections-near-limit"],
-        |s| s.psql(&s.primary(), guests) == "0" && s.application_connects(),
-    );
-    stage.fault(
-        "link-cut",
-        &[&format!("instance={standby}")],
-        |s| s.streaming() == 1 && !s.answers(&standby),
-        &["instance-not-answering", "standby-not-streaming"],
-        |s| s.streaming() == 2 && s.answers(&standby),
-    );
-    stage.fault(
-        "wal-volume-nearly-full",
-        &["percent=93"],
-        |s| s.wal_volume(&s.primary()) == 93,
-        &["disk-filling"],
-        |s| s.wal_volume(&s.primary()) < 60,
     );
     for kind in ["zone-loss", "zone-cut"] {
         let (old, timeline) = (stage.primary(), stage.timeline());

@@ -1,7 +1,7 @@
 //! The control socket of a lab: one JSON request a line, one JSON answer a line.
 //!
-//! `{"api":"stop"}` and `{"api":"start"}` stop and start the API alone; the world goes on. Faults will be requests of
-//! their own here.
+//! `{"api":"stop"}` and `{"api":"start"}` stop and start the API alone; the world goes on. All other faults are objects of
+//! that API ([`super::faults`]).
 
 use std::path::Path;
 use std::sync::Arc;

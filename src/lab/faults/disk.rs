@@ -1,11 +1,11 @@
 //! A volume that fills.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
 
-use super::{Fault, Ground, Wish};
+use super::{Fault, Ground, Kept, Wish};
 use crate::domain::quantity;
 use crate::lab::kubelet::volumes::wal_volume;
 use crate::lab::postgres::volume::Volume;
@@ -23,7 +23,7 @@ impl WalVolume {
         WalVolume { ground, wish, ballast: None }
     }
 
-    fn put(&mut self, folder: &PathBuf, bytes: u64) -> Result<(), Problem> {
+    fn put(&mut self, folder: &Path, bytes: u64) -> Result<(), Problem> {
         let file = folder.join("ballast");
         self.ballast = Some(file.clone());
         let written =
@@ -43,15 +43,25 @@ impl Fault for WalVolume {
             let ballast = (size / 100 * percent).saturating_sub(used);
             let home = instance.server().data().parent().map(PathBuf::from).unwrap_or_default();
             self.put(&Volume::at(home).beside_wal(), ballast)?;
-            if percent >= 100 {
-                // A server that finds no room for its next WAL file panics.
-                instance.server().kill_all()?;
-            }
             let (ballast, size) = (quantity::storage(ballast), quantity::storage(size));
             Ok(format!(
                 "{ballast} of ballast beside the WAL of {name} make {percent} % of its claim's stated size, {size}; the \
                  true file system is larger"
             ))
+        })
+    }
+
+    /// A server that finds no room for its next WAL file panics.
+    fn keep(&mut self) -> BoxFuture<'_, Kept> {
+        Box::pin(async {
+            let instance = self.ground.instance(&self.wish.namespace, self.wish.instance());
+            if let Ok(instance) = instance
+                && !instance.has_wal_room()
+            {
+                // One that does not run has no need of room.
+                let _ = instance.server().kill_all();
+            }
+            Kept::Same
         })
     }
 

@@ -148,6 +148,10 @@ impl Loop {
         }
         let log = &self.instance.setup.log;
         log.info("postmaster exited", &[("postmasterExitStatus", json!(status.to_string()))]);
+        if !self.instance.setup.has_wal_room() {
+            // It ended for want of room: whoever leads next would want it, too, so the lease is not given up.
+            return Some(NO_ROOM);
+        }
         self.give_lease_back();
         Some(0)
     }
@@ -222,7 +226,6 @@ impl Loop {
             Step::Start if !setup.has_wal_room() => {
                 let why = "no room for another WAL file on the volume";
                 setup.log.error("Detected low-disk space condition, avoid starting the instance", why);
-                self.give_lease_back();
                 return Ok(After::End(NO_ROOM));
             }
             Step::Start => self.start().await?,

@@ -162,6 +162,11 @@ impl Instance {
         &self.server
     }
 
+    /// Whether its volume of WAL has room for another segment.
+    pub fn has_wal_room(&self) -> bool {
+        self.setup.has_wal_room()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.setup.instance
