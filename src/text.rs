@@ -3,7 +3,8 @@
 /// Replaces control characters (C0, DEL, C1), bidirectional overrides and line separators, so that a pod's name or a
 /// log line can't move the cursor, recolour the screen or reorder what is read. Tabs and line ends become spaces.
 pub fn clean(text: &str) -> String {
-    if text.chars().all(harmless) {
+    // Nearly everything is plain: told by its bytes, without reading characters.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) || text.chars().all(harmless) {
         return text.to_owned();
     }
     text.chars()

@@ -56,6 +56,44 @@ fn mistakes_in_usage_end_with_2_on_stderr() {
 }
 
 #[test]
+fn a_flag_that_names_nothing_is_said_whatever_the_command() {
+    for args in [&["--theme", "nrod", "check"][..], &["--theme", "nrod", "keys"], &["check", "--theme", "nrod"]] {
+        let (code, out, err) = said(&howdah(args));
+        assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");
+        assert!(err.contains("no such theme: nrod") && err.contains("--theme nord"), "{err}");
+    }
+    let (code, _, err) = said(&howdah(&["--keymap", "vmi", "status"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("no such keymap: vmi") && err.contains("--keymap vim"), "{err}");
+    let (code, ..) = said(&howdah(&["--theme", "nord", "--keymap", "emacs", "check"]));
+    assert_eq!(code, 0);
+    // One's own counts, even with a mistake in it: that one is told with its place, and the default is used.
+    let home = tempfile::tempdir().unwrap();
+    let themes = home.path().join(".config/howdah/themes");
+    std::fs::create_dir_all(&themes).unwrap();
+    std::fs::write(themes.join("mine.toml"), "inherits = 3\n").unwrap();
+    let (_, _, err) = said(&howdah_in(home.path(), &["--theme", "mine", "check"]));
+    assert!(!err.contains("no such theme"), "{err}");
+}
+
+#[test]
+fn each_way_to_be_out_of_reach_has_its_own_hint() {
+    let home = tempfile::tempdir().unwrap();
+    let file = kubeconfig(home.path());
+    let hint = |file: &str| {
+        let (code, _, err) = said(&howdah_in(home.path(), &["--kubeconfig", file, "status"]));
+        assert_eq!(code, 4, "{err}");
+        err.lines().find_map(|l| l.trim().strip_prefix("try:").map(str::to_owned)).unwrap_or_default()
+    };
+    let refused = hint(&file);
+    assert!(refused.contains("nothing listens there"), "{refused}");
+    let text = std::fs::read_to_string(&file).unwrap().replace("https://127.0.0.1", "https://no-such-host.invalid");
+    std::fs::write(home.path().join("unknown"), text).unwrap();
+    let unknown = hint(home.path().join("unknown").to_str().unwrap());
+    assert!(unknown.contains("server's name"), "{unknown}");
+}
+
+#[test]
 fn help_and_version_end_with_0_on_stdout() {
     for args in [&["--help"][..], &["status", "--help"], &["--version"]] {
         let (code, out, err) = said(&howdah(args));

@@ -141,7 +141,8 @@ pub struct ManArgs {
 pub struct StatusArgs {
     /// A cluster: NAME, NAMESPACE/NAME or CONTEXT:NAMESPACE/NAME [default: all]
     pub cluster: Option<String>,
-    /// Keep telling, until interrupted
+    /// Keep telling, until interrupted. On a terminal in its place; elsewhere one after the other: when something changed,
+    /// when a lag or the WAL that waits for the archive doubled or halved, and each minute
     #[arg(short, long)]
     pub watch: bool,
     /// How long to wait for everything to answer; what has not by then is unknown

@@ -126,26 +126,23 @@ impl Live {
 
     /// Why a context could not be asked.
     fn trouble(&self) -> Option<Problem> {
-        let mut worst = None;
+        const LOOK: &str = "kubectl get clusters.postgresql.cnpg.io -A says more";
         for (id, health) in &self.facts.sources {
             let (SourceId::Kubernetes(context) | SourceId::Watch(context, _)) = id else { continue };
             let clusters =
                 matches!(id, SourceId::Kubernetes(_)) || matches!(id, SourceId::Watch(_, kind) if kind == "clusters");
-            let why = match &health.state {
-                SourceState::Failing { why, .. } => why.clone(),
-                SourceState::Absent(why) => why.clone(),
-                SourceState::Connecting => "no answer in time".into(),
+            let (why, hint) = match &health.state {
+                SourceState::Failing { why, try_this, .. } => (why.as_str(), try_this.as_deref()),
+                SourceState::Absent(why) => (why.as_str(), None),
+                SourceState::Connecting => ("no answer in time", Some("--timeout gives it more time")),
                 SourceState::Live | SourceState::Late(_) => continue,
             };
-            if clusters && worst.is_none() {
-                worst = Some(
-                    Problem::new(format!("the clusters of {context} are not known"))
-                        .because(why)
-                        .try_this("kubectl get clusters.postgresql.cnpg.io -A says more"),
-                );
+            if clusters {
+                let problem = Problem::new(format!("the clusters of {context} are not known"));
+                return Some(problem.because(why).try_this(hint.unwrap_or(LOOK)));
             }
         }
-        worst
+        None
     }
 }
 

@@ -61,6 +61,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
     };
     let global = &cli.global;
     let done = runtime.block_on(async {
+        wishes::names(global)?;
         match &cli.command {
             None => show(global, Screen::Console).await.map(|()| Exit::Ok),
             Some(Command::Lab(lab)) => match &lab.command {

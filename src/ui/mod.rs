@@ -10,6 +10,7 @@ pub mod keymap;
 pub mod layout;
 pub mod marks;
 pub mod mistake;
+pub mod resolve;
 pub mod screenshot;
 pub mod terminal;
 pub mod text;

@@ -22,6 +22,7 @@ pub mod probes;
 pub mod psql;
 pub mod pulses;
 mod read;
+mod shelves;
 pub mod status;
 pub mod trouble;
 pub mod tunnel;

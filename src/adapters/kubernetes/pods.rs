@@ -1,10 +1,8 @@
 //! What is kept of a pod.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::decode::texts;
 use super::read::{annotation, at, condition, count, flag, label, list, message, name, owner, raw, text, time, truth};
 use crate::domain::cluster::{Pod, Role};
 use crate::domain::names::InstanceName;
@@ -84,13 +82,8 @@ fn body(v: &Value, pod_name: String) -> Pod {
         deleting: time(v, &["metadata", "deletionTimestamp"]),
         status_tls: has("--status-port-tls"),
         metrics_tls: spec.is_some_and(|c| list(c, &["command"]).iter().any(|a| a == "--metrics-port-tls")),
-        limits: spec.map(limits).unwrap_or_default(),
         container,
     }
-}
-
-fn limits(container: &Value) -> BTreeMap<String, String> {
-    texts(container, &["resources", "limits"]).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
 
 /// Why a pod does not come up or went down, in words.

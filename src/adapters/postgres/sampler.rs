@@ -209,7 +209,7 @@ impl One {
         session: &mut Option<Session>,
         ways: &mut Vec<Way>,
     ) -> Result<SqlSample, Silence> {
-        if let Some(open) = session.take() {
+        if let Some(mut open) = session.take() {
             let answer = open.ask(PATIENCE).await;
             if answer.is_ok() {
                 *session = Some(open);
@@ -252,7 +252,7 @@ impl One {
                 wire::through_tunnel(&client, cluster, pod, &access.0, &access.1).await
             }
         };
-        let open = opened?;
+        let mut open = opened?;
         let answer = open.ask(PATIENCE).await;
         if answer.is_ok() {
             *session = Some(open);

@@ -62,11 +62,19 @@ impl From<Trouble> for Refusal {
 /// An open session.
 pub struct Session {
     client: tokio_postgres::Client,
-    statement: tokio_postgres::Statement,
+    question: Question,
     known: Known,
     via: Route,
     driver: AbortHandle,
     tunnel: Option<Tunnel>,
+}
+
+/// The statement. The first time it is asked at once, in one round trip, because a command asks only once; from the
+/// second time on prepared, which spares the server from reading it each second.
+struct Question {
+    text: String,
+    asked: bool,
+    prepared: Option<tokio_postgres::Statement>,
 }
 
 impl Drop for Session {
@@ -119,7 +127,9 @@ pub async fn by_dsn(text: &str) -> Result<Session, Refusal> {
     })?;
     let tls = match root {
         Some(file) => {
-            let pem = std::fs::read(&file).map_err(|e| Refusal::closed(format!("sslrootcert {file}: {e}")))?;
+            // A file may lie on a network that hangs.
+            let read = timeout(CONNECT, tokio::fs::read(&file)).await.map_err(|_| late())?;
+            let pem = read.map_err(|e| Refusal::closed(format!("sslrootcert {file}: {e}")))?;
             tls::trusting(&pem)
         }
         None => tls::unverified(),
@@ -175,15 +185,17 @@ where
     ready(client, tokio::spawn(async move { drop(connection.await) }).abort_handle(), via).await
 }
 
-/// Finds out what may be asked, and prepares it.
+/// Finds out what may be asked.
 async fn ready(client: tokio_postgres::Client, driver: AbortHandle, via: Route) -> Result<Session, Refusal> {
-    let prepare = async {
-        let row = client.query_one(query::WHO, &[]).await?;
-        let known = query::who(row.try_get(0)?).unwrap_or_default();
-        Ok::<_, tokio_postgres::Error>((client.prepare(&query::text(&known)).await?, known))
+    let who = async {
+        let row = client.query_typed_one(query::WHO, &[]).await?;
+        Ok::<_, tokio_postgres::Error>(query::who(row.try_get(0)?).unwrap_or_default())
     };
-    match timeout(CONNECT, prepare).await {
-        Ok(Ok((statement, known))) => Ok(Session { client, statement, known, via, driver, tunnel: None }),
+    match timeout(CONNECT, who).await {
+        Ok(Ok(known)) => {
+            let question = Question { text: query::text(&known), asked: false, prepared: None };
+            Ok(Session { client, question, known, via, driver, tunnel: None })
+        }
         Ok(Err(e)) => {
             driver.abort();
             Err(refusal(&e))
@@ -217,13 +229,24 @@ impl Session {
     ///
     /// # Errors
     /// The silence that is told; after it the session is of no more use.
-    pub async fn ask(&self, patience: Duration) -> Result<SqlSample, Silence> {
-        let row = match timeout(patience, self.client.query_one(&self.statement, &[])).await {
+    pub async fn ask(&mut self, patience: Duration) -> Result<SqlSample, Silence> {
+        let row = match timeout(patience, self.row()).await {
             Ok(row) => row.map_err(|e| refusal(&e).silence)?,
             Err(_) => return Err(Silence { kind: SilenceKind::TimedOut, why: timed_out(patience) }),
         };
         let text: &str = row.try_get(0).map_err(|e| refusal(&e).silence)?;
         query::read(text, self.via).map_err(|why| Silence { kind: SilenceKind::Garbled, why: clean(&why) })
+    }
+
+    async fn row(&mut self) -> Result<tokio_postgres::Row, tokio_postgres::Error> {
+        let question = &mut self.question;
+        if std::mem::replace(&mut question.asked, true) && question.prepared.is_none() {
+            question.prepared = Some(self.client.prepare(&question.text).await?);
+        }
+        match &question.prepared {
+            Some(statement) => self.client.query_one(statement, &[]).await,
+            None => self.client.query_typed_one(&question.text, &[]).await,
+        }
     }
 }
 

@@ -394,7 +394,7 @@ fn base_backups() {
     assert_eq!(recoverable(forbidden), (Unknown, Some(CantBeAsked)));
     let completed = |end: &'static str, stopped: Timestamp| {
         move |s: &mut Scene| {
-            s.cluster.backups.objects = vec![BackupObject {
+            let object = BackupObject {
                 name: "b".into(),
                 phase: Some("completed".into()),
                 method: None,
@@ -403,7 +403,8 @@ fn base_backups() {
                 begin_wal: None,
                 end_wal: Some(end.into()),
                 error: None,
-            }];
+            };
+            s.cluster.backups.objects = vec![object.into()];
         }
     };
     assert_eq!(recoverable(completed("000000020000000000000004", ago(30))), (Fine, None));

@@ -9,7 +9,7 @@ use crate::ui::mistake::Mistake;
 
 /// One line of a keymap.
 #[derive(Clone, Debug)]
-pub(super) struct Binding {
+pub(in crate::ui) struct Binding {
     pub scope: Scope,
     pub keys: Vec<Chord>,
     /// `None` (written `false`): inherited keys that mean nothing here.
@@ -19,7 +19,7 @@ pub(super) struct Binding {
 
 /// A keymap as written.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
+pub(in crate::ui) struct Written {
     pub file: String,
     pub text: String,
     pub about: String,
