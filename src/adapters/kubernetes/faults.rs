@@ -31,7 +31,7 @@ impl Faults {
     pub async fn connect(files: &[PathBuf], contexts: &[String], namespace: Option<&str>) -> Result<Faults, Problem> {
         let targets = kubeconfig::targets(files, contexts)?;
         let target: &Target = targets.first().ok_or_else(|| Problem::usage("no context is chosen"))?;
-        let client = connect(target).await?;
+        let client = connect(target).await?.client;
         let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
         Ok(Faults { client, namespace })
     }

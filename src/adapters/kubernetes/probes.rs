@@ -249,7 +249,7 @@ impl Probes {
         let (pod, claims) = {
             let pictures = self.pictures.borrow();
             let cluster = pictures.get(&item.0);
-            let of = |v: &&Volume| v.instance.as_ref() == Some(&item.1);
+            let of = |v: &&Arc<Volume>| v.instance.as_ref() == Some(&item.1);
             let claims = cluster.iter().flat_map(|c| &c.volumes).filter(of).map(|v| (v.name.clone(), v.purpose));
             (cluster.and_then(|c| c.instance(&item.1)).and_then(|i| i.pod.clone()), claims.collect::<Vec<_>>())
         };
