@@ -245,8 +245,10 @@ fn adapters_only_look() {
         ".method(",
         "method_mut",
     ];
+    // The faults of a lab are the one thing it makes and deletes: objects of a group that no other Kubernetes has.
+    const LAB: &str = "adapters/kubernetes/faults.rs";
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|s| s.path.starts_with("adapters/")) {
+    for source in sources().iter().filter(|s| s.path.starts_with("adapters/") && s.path != LAB) {
         for word in WRITES {
             let said = source
                 .code
