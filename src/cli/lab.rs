@@ -96,7 +96,7 @@ pub async fn run(global: &Global, command: &Command) -> Result<Exit, Problem> {
         Command::Fault(args) => lab_fault::run(global, args).await,
         Command::Api { action, dir } => {
             let switch = if *action == Action::Stop { Switch::Stop } else { Switch::Start };
-            ask(dir, Request::Api(switch)).await.map(|()| Exit::Ok)
+            ask(dir, Request::Api(switch)).await.map(|_| Exit::Ok)
         }
     }
 }

@@ -119,7 +119,7 @@ async fn connect(global: &Global, args: &FaultArgs) -> Result<Faults, Problem> {
 /// An API that is out can't be asked to end that: its lab is, where its folder is known.
 async fn awake(args: &FaultArgs) -> Result<(), Problem> {
     match &args.dir {
-        Some(dir) => ask(dir, Request::Api(Switch::Start)).await,
+        Some(dir) => ask(dir, Request::Api(Switch::Start)).await.map(drop),
         None => Ok(()),
     }
 }

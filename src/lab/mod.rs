@@ -35,6 +35,7 @@ use api::resources::{CLUSTERS, FAULTS, SECRETS, SERVICES};
 use api::server::{Server, ServerHandle, ServerOptions, Token};
 use api::{ApiError, PodRuntime, Resource, Store};
 use awake::People;
+use control::Controlled;
 use controllers::{Controllers, ControllersHandle};
 use dir::LabDir;
 use faults::{FaultsHandle, Ground};
@@ -139,7 +140,8 @@ impl Lab {
         lab.make_cluster().await?;
         lab.wake();
         let socket = lab.dir.join("control.sock");
-        lab.tasks.push(control::listen(&socket, Arc::clone(&lab.api))?);
+        let controlled = Controlled { api: Arc::clone(&lab.api), people: Arc::clone(&lab.people) };
+        lab.tasks.push(control::listen(&socket, Arc::new(controlled))?);
         Ok(lab)
     }
 

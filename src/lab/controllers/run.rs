@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::stream::{SelectAll, StreamExt as _};
 use serde_json::Value;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,12 +43,18 @@ pub async fn run(store: Store, controller: Arc<dyn Controller>, stop: Cancellati
     let mut changes: SelectAll<_> =
         controller.watches().iter().map(|kind| stream(store.watch(kind, None), kind)).collect();
     let mut queue = Queue::default();
+    let follower = store.swift(controller.watches());
     loop {
+        let upto = store.resource_version();
         // Whatever has happened already is taken in before the next look: many changes, one look.
-        while let Some(Some((kind, event))) = futures::FutureExt::now_or_never(changes.next()) {
+        while let Some(Some((kind, event))) = unconstrained(changes.next()).now_or_never() {
             queue.note(&store, &*controller, kind, &event);
         }
-        if let Some(key) = queue.pop() {
+        let next = queue.pop();
+        if next.is_none() {
+            follower.acted(upto);
+        }
+        if let Some(key) = next {
             if let Some(wait) = controller.sync(&store, &key) {
                 queue.later(key, wait);
             }

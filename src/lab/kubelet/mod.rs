@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::api::resources::{NODES, PODS, PVCS};
-use super::api::{Change, Selector, Store};
+use super::api::{Change, Resource, Selector, Store};
 use super::described::is_described;
 use super::object::{label, list, name, namespace, text, uid};
 use super::postgres::{Machine, Place};
@@ -45,6 +45,9 @@ pub struct Kubelet {
     /// Zones without power.
     dark: watch::Sender<BTreeSet<String>>,
 }
+
+/// What it acts on at once.
+const FOLLOWED: [&Resource; 1] = [&PODS];
 
 /// A pod that is being run.
 struct Entry {
@@ -80,7 +83,13 @@ impl Kubelet {
         let follow = roads.follow(&self.store);
         let mut weather = roads.network().changes();
         tokio::pin!(follow);
+        let follower = self.store.swift(&FOLLOWED);
         loop {
+            let upto = self.store.resource_version();
+            while let Some(event) = pods.try_next() {
+                self.news(event.kind, event.object, &mut workers);
+            }
+            follower.acted(upto);
             tokio::select! {
                 () = &mut follow => return,
                 Some(_) = workers.join_next() => {}
@@ -138,7 +147,10 @@ impl Kubelet {
         let (latest, reader) = watch::channel(Some(Arc::clone(&object)));
         pods.insert(id, Entry { handle: Arc::clone(&handle), latest });
         let host = self.host_address(text(&object, "/spec/nodeName"));
-        workers.spawn(worker::Worker::new(Arc::clone(self), handle, object, reader, &host).run());
+        drop(pods);
+        let worker = worker::Worker::new(Arc::clone(self), handle, object, reader, &host);
+        worker.report();
+        workers.spawn(worker.run());
     }
 
     fn new_handle(&self, pod: &Value) -> Handle {

@@ -12,6 +12,7 @@ use super::Kubelet;
 use super::handle::Handle;
 use super::probe::{Kind, Probe, Verdict, Watchman};
 use super::program::Program;
+use super::worker::SETTLED;
 use crate::lab::instance::log::Log;
 use crate::lab::instance::{Instance, Neighbours, Setup};
 use crate::lab::object::{claims, label, name};
@@ -157,6 +158,10 @@ impl Kubelet {
     async fn ask(&self, handle: &Handle, mut watchman: Watchman, news: &mpsc::Sender<News>, once: bool) -> bool {
         loop {
             tokio::time::sleep(watchman.wait()).await;
+            if once {
+                // The operator has seen and labelled an instance before that counts as started.
+                self.store.quiet(SETTLED).await;
+            }
             let probe = watchman.probe().clone();
             let failure = self.asked(handle, &probe).await.err();
             let verdict = watchman.answer(failure.is_none());
