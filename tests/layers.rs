@@ -246,9 +246,11 @@ fn only_the_hands_change_a_cluster() {
         ".method(",
         "method_mut",
     ];
+    // The faults of a lab are the one thing it makes and deletes: objects of a group that no other Kubernetes has.
+    const LAB: &str = "adapters/kubernetes/faults.rs";
     let mut wrong = Vec::new();
     let adapters = sources().into_iter().filter(|s| s.path.starts_with("adapters/"));
-    for source in adapters.filter(|s| !s.path.starts_with(HANDS)) {
+    for source in adapters.filter(|s| !s.path.starts_with(HANDS) && s.path != LAB) {
         for word in WRITES {
             let said = source
                 .code

@@ -1,7 +1,7 @@
 //! The control socket of a lab: one JSON request a line, one JSON answer a line.
 //!
 //! `{"api":"stop"}` and `{"api":"start"}` stop and start the API alone; the world goes on. `"load"` asks which rows of the
-//! load were acknowledged. Faults will be requests of their own here.
+//! load were acknowledged. Faults are objects of that API ([`super::faults`]).
 
 use std::path::Path;
 use std::sync::Arc;

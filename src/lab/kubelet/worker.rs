@@ -87,6 +87,10 @@ impl Worker {
 
     /// Writes the pod's status. A pod that is gone or another needs none.
     pub fn report(&self) {
+        if !self.kubelet.reaches_api(&self.handle.node) {
+            self.handle.miss();
+            return;
+        }
         let now = Timestamp::now();
         let done =
             self.kubelet.store.change(&PODS, &self.handle.namespace, &self.handle.name, Part::Status, |object| {
@@ -104,6 +108,9 @@ impl Worker {
     }
 
     fn say(&mut self, field: &str, kind: EventType, reason: &str, message: &str) {
+        if !self.kubelet.reaches_api(&self.handle.node) {
+            return;
+        }
         self.events.say(&self.kubelet.store, &self.object, field, kind, reason, message);
     }
 
@@ -206,6 +213,7 @@ impl Worker {
         let Some(spec) = list(&object, "/spec/containers").first().cloned() else { return };
         let field = field_path("containers", &spec);
         loop {
+            self.kubelet.powered(&self.handle.place).await;
             if !self.pull(&spec, &field).await {
                 return;
             }
@@ -288,6 +296,9 @@ impl Worker {
                         process.kill.cancel();
                     }
                     self.is_going();
+                    if self.handle.take_missed() {
+                        self.report();
+                    }
                 }
                 Some(found) = news.recv(), if !going => {
                     if self.probed(found, field) {
@@ -353,6 +364,9 @@ impl Worker {
         // The operator has drawn its conclusions from the end of the processes by then.
         self.kubelet.store.quiet(SETTLED).await;
         tokio::time::sleep(TEARDOWN).await;
+        while !self.kubelet.reaches_api(&self.handle.node) {
+            tokio::time::sleep(TEARDOWN).await;
+        }
         let exactly = Preconditions { uid: Some(self.handle.uid.clone()), resource_version: None };
         let options = DeleteOptions { grace: Some(0), preconditions: exactly, ..DeleteOptions::default() };
         if let Err(why) = self.kubelet.store.delete(&PODS, &self.handle.namespace, &self.handle.name, &options)
