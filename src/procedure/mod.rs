@@ -16,6 +16,8 @@ pub mod entry;
 pub mod heartbeat;
 pub mod order;
 pub mod plan;
+pub mod question;
+pub mod runbook;
 
 pub use check::{Check, Proof};
 pub use entry::{Answer, Decision, Entry, Outcome, RunId, What};

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::document::mistake::Mistake;
 use crate::domain::health::Limits;
 use crate::problem::Problem;
 use crate::ui::keymap::Keymaps;
-use crate::ui::mistake::Mistake;
 use crate::ui::theme::{Depth, Themes};
 
 pub use places::Places;

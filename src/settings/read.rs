@@ -5,9 +5,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Hidden, Login, Settings, limits};
-use crate::ui::document::{Document, Entry, entries};
+use crate::document::mistake::{Mistake, did_you_mean};
+use crate::document::{Document, Entry, entries};
 use crate::ui::keymap::Keymaps;
-use crate::ui::mistake::{Mistake, did_you_mean};
 use crate::ui::theme::{Depth, Themes};
 
 const KEYS: [&str; 13] = [
