@@ -9,7 +9,7 @@
 //! | [`document`] | a person's files, read with the place of every mistake |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
 //! | [`procedure`] | what can be done, step by step: plans, runs, checks, drills, runbooks |
-//! | [`adapters`] | how it is learned: Kubernetes, PostgreSQL |
+//! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL, journals |
 //! | [`command`] | the table of commands: scope, title, what it risks |
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
 //! | [`panes`] | the screens: fleet, topology, replication, events, details |

@@ -1,4 +1,4 @@
-//! How it is learned: sources that tell, and the wires they tell it over.
+//! How it is learned and done: sources that tell, an executor that does, and the wires between.
 //!
 //! A source publishes [`Fact`](crate::domain::facts::Fact)s (they replace) and posts
 //! [`News`](crate::domain::detail::News) (they add) into one [`inbox`]; a [`supervisor`] restarts it and publishes its
@@ -6,11 +6,13 @@
 //! that a lab exists: a laboratory and a real cluster are met on the same wire.
 
 mod budget;
+pub mod executor;
 pub mod inbox;
 pub mod kubernetes;
 pub mod live;
 pub mod playback;
 pub mod postgres;
+pub mod runs;
 pub mod streams;
 pub mod supervisor;
 #[cfg(test)]

@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use std::path::PathBuf;
 
 use super::lab::LabArgs;
+use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
 
 /// A terminal console for highly available PostgreSQL on Kubernetes. Without a command it opens the console.
@@ -83,6 +84,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
+    /// What was done: every run with its journal
+    Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
     Lab(LabArgs),
     /// Shows a recorded session's last screen, as text

@@ -55,6 +55,23 @@ impl Live {
         }
     }
 
+    /// Takes in the next thing that arrives, with everything else that is there. `false`: nothing came until then.
+    pub async fn news(&mut self, deadline: Instant) -> bool {
+        match timeout_at(deadline, self.inbox.recv()).await {
+            Ok(Some(incoming)) => self.take(incoming),
+            // Nobody tells anything any more; the caller's own time still runs.
+            Ok(None) => {
+                tokio::time::sleep_until(deadline).await;
+                return false;
+            }
+            Err(_) => return false,
+        }
+        for incoming in self.inbox.drain(usize::MAX) {
+            self.take(incoming);
+        }
+        true
+    }
+
     fn take(&mut self, incoming: Incoming) {
         if let Incoming::Fact(fact) = incoming {
             self.facts.absorb(fact);

@@ -7,6 +7,7 @@ pub mod args;
 pub mod check;
 mod collect;
 mod completions;
+pub mod conduct;
 mod human;
 mod keys;
 pub mod lab;
@@ -15,6 +16,7 @@ mod man;
 mod output;
 mod reading;
 mod report;
+pub mod runs;
 mod status;
 mod table;
 mod themes;
@@ -69,6 +71,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
+            Some(Command::Runs(runs)) => runs::run(global, runs),
             Some(Command::Check) => check::run(global),
             Some(Command::Keys(keys)) => keys::run(global, keys),
             Some(Command::Themes(themes)) => themes::run(global, themes),

@@ -16,7 +16,15 @@ pub struct Style {
 impl Style {
     /// What standard output bears: colours only on a terminal that did not refuse them.
     pub fn of_stdout() -> Style {
-        let terminal = std::io::stdout().is_terminal();
+        Style::of(std::io::stdout().is_terminal())
+    }
+
+    /// What standard error bears.
+    pub fn of_stderr() -> Style {
+        Style::of(std::io::stderr().is_terminal())
+    }
+
+    fn of(terminal: bool) -> Style {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         Style { colour: terminal && !refused, terminal }

@@ -78,6 +78,22 @@ pub enum What {
         /// What came back.
         answer: Answer,
     },
+    /// The run was interrupted, or an answer did not come: the world was asked what became of the step.
+    Found {
+        /// Which.
+        step: StepId,
+        /// Of taking it back, not of doing it.
+        undo: bool,
+        /// What the world shows.
+        found: Found,
+    },
+    /// The heartbeat, which ended with the process that wrote it, was begun again after the run was taken up.
+    Revived {
+        /// Which step had begun it.
+        step: StepId,
+        /// `None`: it beats again.
+        problem: Option<Problem>,
+    },
     /// The order was refused, or it is known not to have arrived. Nothing was changed by it.
     Refused {
         /// Which.
@@ -191,6 +207,18 @@ pub enum Answer {
     Counted(Box<Tally>),
 }
 
+/// What the world shows of an order that was begun and whose answer is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    /// It was done; what was seen.
+    Done(String),
+    /// It was not done.
+    NotDone,
+    /// It can't be told, and why.
+    CantTell(String),
+}
+
 /// How a person goes on with a step that is stuck.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -201,11 +229,11 @@ pub enum Decision {
     TakenAsDone,
     /// Without it.
     Skip,
-    /// Wait longer for its check.
+    /// Wait longer for its check; of a step whose end is not known: look again.
     Wait,
     /// End the run and take back what can be taken back.
     Undo,
-    /// End the run and leave things as they are.
+    /// End the run and leave things as they are. Of a step that cleans up: give it up alone.
     Leave,
 }
 
@@ -223,4 +251,58 @@ pub enum Outcome {
     Left,
     /// Nothing was ever sent: refused, not confirmed.
     Refused,
+}
+
+impl What {
+    /// The step it is about, if about one.
+    pub fn step(&self) -> Option<&StepId> {
+        match self {
+            What::Granted { step, .. }
+            | What::Began { step, .. }
+            | What::Accepted { step, .. }
+            | What::Found { step, .. }
+            | What::Revived { step, .. }
+            | What::Refused { step, .. }
+            | What::Proven { step, .. }
+            | What::Failed { step, .. }
+            | What::Decided { step, .. }
+            | What::UndoBegan { step, .. }
+            | What::Undone { step, .. } => Some(step),
+            What::Noted { step, .. } => step.as_ref(),
+            What::Opened { .. }
+            | What::Observed { .. }
+            | What::Resumed { .. }
+            | What::Aborted { .. }
+            | What::Closed { .. } => None,
+        }
+    }
+}
+
+impl Answer {
+    /// In words, as evidence.
+    pub fn words(&self) -> String {
+        match self {
+            Answer::Taken { version, .. } if version.is_empty() => "the API took it".into(),
+            Answer::Taken { version, .. } => format!("the API took it: resourceVersion {version}"),
+            Answer::Already(what) => format!("it had been done already: {what}"),
+            Answer::Begun => "it began".into(),
+            Answer::Done => "it was done".into(),
+            Answer::Counted(tally) => {
+                format!("{} acknowledged writes were counted, {} of them are lost", tally.acknowledged, tally.lost)
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// As journals and tables say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed => "failed",
+            Outcome::Undone => "undone",
+            Outcome::Left => "left",
+            Outcome::Refused => "refused",
+        }
+    }
 }

@@ -17,9 +17,16 @@ pub mod heartbeat;
 pub mod order;
 pub mod plan;
 pub mod question;
+pub mod refresh;
+pub mod rehearsal;
+pub mod run;
 pub mod runbook;
+mod words;
 
 pub use check::{Check, Proof};
-pub use entry::{Answer, Decision, Entry, Outcome, RunId, What};
+pub use entry::{Answer, By, Decision, Entry, Found, Outcome, RunId, What};
 pub use order::{Order, Request, Right};
-pub use plan::{Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
+pub use plan::{Candidate, Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
+pub use refresh::Refresh;
+pub use rehearsal::{Change, Rehearsal};
+pub use run::{Choice, Question, Run, State, Todo};

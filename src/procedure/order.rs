@@ -5,8 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::fmt;
 
 use super::heartbeat::Heartbeat;
+use super::refresh::Refresh;
 use crate::domain::detail::ObjectRef;
 
 /// Something a step does to the world.
@@ -47,8 +49,12 @@ pub struct Patch {
     pub target: Target,
     /// What kind of patch.
     pub form: Form,
-    /// Its body, without the resourceVersion that `lock` adds.
+    /// Its body, without the resourceVersion that `lock` adds and what `refresh` fills in.
     pub body: Value,
+    /// Parts of the body that can only be told from the object read last, filled in right before it is sent. Of a merge
+    /// patch only, and only with `lock`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refresh: Vec<Refresh>,
     /// The newest `metadata.resourceVersion` is read right before, the plan's premise is asked of that object, and the
     /// version goes into the body: whoever changes it in between makes the API refuse (409), and it is read anew.
     pub lock: bool,
@@ -138,6 +144,23 @@ pub struct Right {
     pub name: String,
 }
 
+impl fmt::Display for Right {
+    /// As RBAC's errors say it: `patch clusters.postgresql.cnpg.io/status in pg`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        if let Some(sub) = &self.subresource {
+            write!(f, "/{sub}")?;
+        }
+        if !self.namespace.is_empty() {
+            write!(f, " in {}", self.namespace)?;
+        }
+        Ok(())
+    }
+}
+
 impl Target {
     /// `/apis/postgresql.cnpg.io/v1/namespaces/pg/clusters/orders/status`.
     pub fn path(&self) -> String {
@@ -187,7 +210,8 @@ impl Target {
 }
 
 impl Order {
-    /// The request as it is sent, but for the resourceVersion that a locked patch takes at the last moment.
+    /// The request as it is sent, but for what a patch takes at the last moment: the resourceVersion of a locked one, and
+    /// what it refreshes.
     pub fn request(&self) -> Request {
         let sent = |method: &str, path: String, content_type: &str, body: Value| Request {
             method: method.into(),
@@ -197,8 +221,8 @@ impl Order {
         };
         let json = "application/json";
         match self {
-            Order::Patch(p) => sent("PATCH", p.target.path(), p.form.content_type(), p.body.clone()),
-            Order::Create(c) => sent("POST", c.target.collection(), json, c.body.clone()),
+            Order::Patch(p) => sent("PATCH", managed(p.target.path()), p.form.content_type(), p.body.clone()),
+            Order::Create(c) => sent("POST", managed(c.target.collection()), json, c.body.clone()),
             Order::Delete(d) => sent("DELETE", d.target.path(), json, d.options()),
             Order::Evict(d) => {
                 let body = json!({"apiVersion": "policy/v1", "kind": "Eviction",
@@ -253,6 +277,11 @@ impl Order {
         }
     }
 
+    /// It changes the cluster's objects, not only the heartbeat's own table.
+    pub fn changes_cluster(&self) -> bool {
+        !matches!(self, Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_))
+    }
+
     /// Performing it again changes nothing more, whatever became of the first time.
     pub fn harmless_again(&self) -> bool {
         match self {
@@ -264,6 +293,11 @@ impl Order {
             Order::Patch(p) => !p.mark.is_empty(),
         }
     }
+}
+
+/// Says who writes: the API server notes it at every field that is set.
+fn managed(path: String) -> String {
+    format!("{path}?fieldManager=howdah")
 }
 
 impl Delete {
@@ -300,12 +334,16 @@ mod tests {
             target: cluster(Some("status")),
             form: Form::Merge,
             body: json!({"status": {"targetPrimary": "orders-2"}}),
+            refresh: Vec::new(),
             lock: true,
             mark: vec![("/status/targetPrimary".into(), "orders-2".into())],
         });
         let request = order.request();
         assert_eq!(request.method, "PATCH");
-        assert_eq!(request.path, "/apis/postgresql.cnpg.io/v1/namespaces/pg/clusters/orders/status");
+        assert_eq!(
+            request.path,
+            "/apis/postgresql.cnpg.io/v1/namespaces/pg/clusters/orders/status?fieldManager=howdah"
+        );
         assert_eq!(
             order.by_hand(),
             "kubectl patch clusters.postgresql.cnpg.io orders -n pg --subresource=status --type=merge \

@@ -89,7 +89,7 @@ pub struct Step {
     pub title: String,
     /// What and why, in two sentences.
     pub why: String,
-    /// Steps that must have ended well before it begins.
+    /// Steps that must have ended well before it begins. They stand before it in the plan.
     pub needs: Vec<StepId>,
     /// What a person must say before it acts.
     pub gate: Gate,
@@ -99,9 +99,13 @@ pub struct Step {
     pub check: Option<Check>,
     /// How long the check may take once the order is accepted. Zero: there is nothing to wait for.
     pub within: SignedDuration,
+    /// Where the check holds before the step acts, it is done without acting.
+    #[serde(default)]
+    pub already: bool,
     /// What takes it back, where anything does.
     pub undo: Option<Order>,
-    /// It cleans up: it runs at the end however the run went, for steps that began.
+    /// It cleans up: it runs at the end however the run went, unless none of the steps that it needs began; its gate is
+    /// not asked. Where another step needs it, it runs in its turn as long as the run goes well.
     pub cleanup: bool,
 }
 
@@ -117,6 +121,7 @@ impl Step {
             order: None,
             check: None,
             within: SignedDuration::ZERO,
+            already: false,
             undo: None,
             cleanup: false,
         }
@@ -148,6 +153,13 @@ impl Step {
     pub fn proven_by(mut self, check: Check, within: SignedDuration) -> Step {
         self.check = Some(check);
         self.within = within;
+        self
+    }
+
+    /// Is done without acting where its check holds already.
+    #[must_use]
+    pub fn or_already(mut self) -> Step {
+        self.already = true;
         self
     }
 
@@ -240,14 +252,85 @@ pub struct Premise {
     pub values: BTreeMap<String, serde_json::Value>,
 }
 
+impl Premise {
+    /// What of it does not hold any more for the cluster object, in words: `/status/currentPrimary was pg-1, is pg-2`. Empty:
+    /// all of it holds.
+    pub fn moved(&self, object: &serde_json::Value) -> Vec<String> {
+        let uid = object["metadata"]["uid"].as_str().unwrap_or_default();
+        if !self.uid.is_empty() && uid != self.uid {
+            return vec!["the cluster was deleted, and another one made under its name".into()];
+        }
+        let moved = self.values.iter().filter_map(|(pointer, was)| {
+            let is = object.pointer(pointer).unwrap_or(&serde_json::Value::Null);
+            (is != was).then(|| format!("{pointer} was {}, is {}", word(was), word(is)))
+        });
+        moved.collect()
+    }
+}
+
+/// A value in a sentence.
+pub(super) fn word(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "absent".into(),
+        serde_json::Value::String(text) => crate::text::clean(text),
+        // JSON escapes control characters itself.
+        other => other.to_string(),
+    }
+}
+
 impl Plan {
     /// The step of that name.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
         self.steps.iter().find(|s| &s.id == id)
     }
 
+    /// What is wrong with the plan itself: two steps of one name, or a need of a step that doesn't stand before it. Needs
+    /// that only point backwards can't go in a circle.
+    pub fn mistake(&self) -> Option<String> {
+        let mut known = std::collections::BTreeSet::new();
+        for step in &self.steps {
+            if let Some(need) = step.needs.iter().find(|need| !known.contains(need)) {
+                return Some(format!("step {} needs {need}, which doesn't stand before it", step.id));
+            }
+            if !known.insert(&step.id) {
+                return Some(format!("two steps are called {}", step.id));
+            }
+        }
+        None
+    }
+
     /// The heaviest finding.
     pub fn weight(&self) -> Weight {
         self.findings.iter().map(|f| f.weight).max().unwrap_or(Weight::Good)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_premise_says_what_moved() {
+        let premise = Premise {
+            uid: "u-1".into(),
+            values: BTreeMap::from([
+                ("/status/currentPrimary".to_owned(), json!("pg-1")),
+                ("/metadata/annotations/cnpg.io~1hibernation".to_owned(), json!(null)),
+            ]),
+        };
+        let mut object = json!({"metadata": {"uid": "u-1"}, "status": {"currentPrimary": "pg-1"}});
+        assert_eq!(premise.moved(&object), Vec::<String>::new());
+        object["metadata"]["annotations"]["cnpg.io/hibernation"] = json!("on");
+        object["status"]["currentPrimary"] = json!("pg-2");
+        assert_eq!(
+            premise.moved(&object),
+            [
+                "/metadata/annotations/cnpg.io~1hibernation was absent, is on",
+                "/status/currentPrimary was pg-1, is pg-2"
+            ]
+        );
+        object["metadata"]["uid"] = json!("u-2");
+        assert_eq!(premise.moved(&object).len(), 1, "it is another cluster");
     }
 }

@@ -1,0 +1,213 @@
+//! A plan followed without the screen: shown, tried, allowed, done, told.
+//!
+//! `act`, `drill`, `runbook` and `runs resume` all end here, so they ask alike, refuse alike and leave the same journal as
+//! the console. The plan and the progress go to standard error, the result to standard output. It decides nothing about
+//! steps: [`Run::next`](crate::procedure::Run::next) does.
+
+mod ask;
+mod companion;
+mod follow;
+mod show;
+mod told;
+
+pub use companion::{Companion, Plain, companion_of};
+pub use follow::Conduct;
+pub use show::plan_text;
+pub use told::{RunReport, result_text};
+
+use clap::Args;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::args::{Global, Output};
+use super::collect::Live;
+use super::output::{Style, say};
+use crate::adapters::executor::Executor;
+use crate::adapters::runs::{Conductor, Store, by, preflight};
+use crate::domain::facts::Facts;
+use crate::domain::names::ClusterKey;
+use crate::problem::{Exit, Problem};
+use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What};
+use crate::settings::Places;
+
+/// Flags of every command that follows a plan.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Following {
+    /// Only show what would be done
+    #[arg(long)]
+    pub plan: bool,
+    /// The name that a guarded step asks for
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Why it is done although something speaks against it; goes into the journal
+    #[arg(long, value_name = "WORDS")]
+    pub because: Option<String>,
+}
+
+/// Where runs are kept.
+///
+/// # Errors
+/// There is no place for them.
+pub fn store(global: &Global) -> Result<Store, Problem> {
+    Ok(Store::new(Places::find(global.config.as_deref(), |name| std::env::var_os(name))?.state))
+}
+
+/// Follows a new plan to its end. `run` is the name that the plan was made for.
+///
+/// # Errors
+/// Refused (read-only, blocked, not confirmed, rights, the world moved), out of reach, or the journal can't be written.
+pub async fn conduct(
+    global: &Global,
+    flags: &Following,
+    live: Live,
+    executor: Arc<dyn Executor>,
+    (run, plan): (RunId, Plan),
+    companion: Box<dyn Companion>,
+) -> Result<Exit, Problem> {
+    let form = global.output.unwrap_or_default();
+    if flags.plan {
+        let _ = say(&plan_text(&plan, &[], form, Style::of_stdout())?);
+        return Ok(if plan.weight() == Weight::Blocks { Exit::Refused } else { Exit::Ok });
+    }
+    read_only(global, &plan.title)?;
+    let error = Style::of_stderr();
+    let allowed = weigh(&plan, flags).and_then(|()| ask::can_be_answered(global, flags, &plan));
+    if let Err(problem) = allowed {
+        told::tell(&plan_text(&plan, &[], Output::Table, error)?);
+        return Err(problem);
+    }
+    let tried = match preflight(executor.as_ref(), &run, &plan).await {
+        Ok(tried) => tried,
+        Err(problem) => {
+            told::tell(&plan_text(&plan, &[], Output::Table, error)?);
+            return Err(problem);
+        }
+    };
+    told::tell(&plan_text(&plan, &tried, Output::Table, error)?);
+    let mut asker = ask::Asker::new(global, flags);
+    if !asker.begin(&plan).await? {
+        return Err(Problem::refused(format!("nothing was done: {}", plan.title)).because("you said no"));
+    }
+    let me = by("command line", versions(&live.facts, &plan.cluster));
+    let store = store(global)?;
+    let journal = store.begin(&run, &me, Timestamp::now())?;
+    let (told, mut entries) = tokio::sync::mpsc::unbounded_channel();
+    let clock = Arc::new(Timestamp::now);
+    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let conductor = Conductor::new((run.clone(), plan.clone(), &me), kept, executor, clock, told);
+    let opened = What::Opened { run: run.clone(), plan: Box::new(plan), by: me };
+    conductor.write(opened)?;
+    let first = entries.recv().await.ok_or_else(|| Problem::new("the run could not begin"))?;
+    if let Some(reason) = &flags.because {
+        conductor.write(What::Noted { step: None, text: format!("goes on because: {reason}") })?;
+    }
+    let run = Run::open(first)?;
+    let conduct = Conduct { run, conductor, entries, live, asker, companion };
+    finish(conduct.follow().await?, form, &store)
+}
+
+/// Takes a run up again and follows it to its end.
+///
+/// # Errors
+/// As [`conduct`]; another process drives it (exit 3), or its journal is damaged.
+pub async fn resume(
+    global: &Global,
+    flags: &Following,
+    live: Live,
+    executor: Arc<dyn Executor>,
+    run: &RunId,
+    companion: Box<dyn Companion>,
+) -> Result<Exit, Problem> {
+    read_only(global, &format!("resume {run}"))?;
+    let (store, form) = (store(global)?, global.output.unwrap_or_default());
+    let me = by("command line", BTreeMap::new());
+    let (journal, entries, torn) = store.go_on(run, &me, Timestamp::now())?;
+    let folded = Run::fold(entries)?;
+    if folded.closed.is_some() {
+        return finish((folded, companion), form, &store);
+    }
+    if torn {
+        told::tell("the journal's last line was not whole and was cut off: what it began with was never done\n");
+    }
+    let me = By { versions: versions(&live.facts, &folded.plan.cluster), ..me };
+    let (told, entries) = tokio::sync::mpsc::unbounded_channel();
+    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let whose = (run.clone(), folded.plan.clone(), &me);
+    let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
+    conductor.write(What::Resumed { by: me })?;
+    let asker = ask::Asker::new(global, flags);
+    let conduct = Conduct { run: folded, conductor, entries, live, asker, companion };
+    finish(conduct.follow().await?, form, &store)
+}
+
+/// # Errors
+/// Flags forbid every change.
+pub fn read_only(global: &Global, what: &str) -> Result<(), Problem> {
+    if !global.read_only {
+        return Ok(());
+    }
+    Err(Problem::refused(format!("can't {what}"))
+        .because("--read-only was given")
+        .try_this("say it without --read-only, or look at it with --plan"))
+}
+
+/// What was found beforehand lets it go on.
+fn weigh(plan: &Plan, flags: &Following) -> Result<(), Problem> {
+    let texts = |weight| {
+        let texts: Vec<_> = plan.findings.iter().filter(|f| f.weight == weight).map(|f| f.text.as_str()).collect();
+        texts.join("; ")
+    };
+    match plan.weight() {
+        Weight::Blocks => Err(Problem::refused(format!("can't {}", plan.title)).because(texts(Weight::Blocks))),
+        Weight::Justify if flags.because.is_none() => {
+            Err(Problem::refused(format!("something speaks against it: {}", plan.title))
+                .because(texts(Weight::Justify))
+                .try_this("say why it is done all the same: --because WORDS"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints the result and gives the exit code.
+fn finish((run, companion): (Run, Box<dyn Companion>), form: Output, store: &Store) -> Result<Exit, Problem> {
+    let style = Style::of_stdout();
+    let text = match companion.result(&run, form, style) {
+        Some(text) => text?,
+        None => result_text(&run, form, style, Some(&store.folder(&run.id)))?,
+    };
+    // Whoever stopped reading knows what they wanted to know; the journal has it all.
+    let _ = say(&text);
+    Ok(exit(&run))
+}
+
+/// The exit code of a run that was closed.
+pub fn exit(run: &Run) -> Exit {
+    match run.closed.map(|(_, outcome)| outcome) {
+        Some(Outcome::Passed) => Exit::Ok,
+        Some(Outcome::Refused) => Exit::Refused,
+        Some(Outcome::Failed | Outcome::Undone | Outcome::Left) => Exit::No,
+        None => Exit::Unknown,
+    }
+}
+
+/// Versions of what was met, for the journal.
+pub fn versions(facts: &Facts, key: &ClusterKey) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::new();
+    if let Some(cluster) = facts.clusters.get(key) {
+        let operator = cluster.operator_version.clone().map(|v| ("operator".to_owned(), v));
+        let postgres = cluster.postgres_version.clone().map(|v| ("postgresql".to_owned(), v));
+        versions.extend(operator.into_iter().chain(postgres));
+    }
+    versions
+}
+
+/// A change of the cluster is in the plan.
+fn changes(plan: &Plan) -> bool {
+    plan.steps.iter().any(|s| s.order.as_ref().is_some_and(Order::changes_cluster))
+}
+
+/// Some gate asks a person.
+fn guarded(plan: &Plan) -> bool {
+    plan.steps.iter().any(|s| !s.cleanup && s.gate != Gate::None)
+}

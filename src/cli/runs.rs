@@ -1,0 +1,139 @@
+//! `howdah runs`: what was done.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::args::{Global, Output};
+use super::conduct::{result_text, store};
+use super::human::{columns, faint};
+use super::output::{Style, complain, say};
+use crate::adapters::runs::{Store, Summary, kind_name};
+use crate::problem::{Exit, Problem};
+use crate::procedure::{Run, RunId};
+
+/// `howdah runs`.
+#[derive(Clone, Debug, Args)]
+pub struct RunsArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: RunsCommand,
+}
+
+/// What `howdah runs` can do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum RunsCommand {
+    /// Every run, the newest first
+    List,
+    /// One run: its steps, what proved them, what was noted
+    Show {
+        /// Its name, or the beginning of it
+        run: String,
+    },
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No such run, or a damaged journal.
+pub fn run(global: &Global, args: &RunsArgs) -> Result<Exit, Problem> {
+    let store = store(global)?;
+    match &args.command {
+        RunsCommand::List => list(global, &store),
+        RunsCommand::Show { run } => show(global, &store, &store.find(run)?),
+    }
+}
+
+#[derive(Serialize)]
+struct Row {
+    run: String,
+    kind: String,
+    context: String,
+    cluster: String,
+    title: String,
+    by: String,
+    opened: jiff::Timestamp,
+    last: jiff::Timestamp,
+    state: String,
+}
+
+fn row(s: Summary) -> Row {
+    let state = match (s.outcome, &s.holder) {
+        (Some(outcome), _) => outcome.word().to_owned(),
+        (None, Some(holder)) => format!("under way: {}", holder.words()),
+        (None, None) => "interrupted".to_owned(),
+    };
+    Row {
+        run: s.run.to_string(),
+        kind: kind_name(s.kind),
+        context: s.cluster.context.to_string(),
+        cluster: s.cluster.to_string(),
+        title: s.title,
+        by: s.by,
+        opened: s.opened,
+        last: s.last,
+        state,
+    }
+}
+
+fn list(global: &Global, store: &Store) -> Result<Exit, Problem> {
+    let mut rows = Vec::new();
+    let mut damaged = false;
+    for summary in store.list()? {
+        match summary {
+            Ok(summary) => rows.push(row(summary)),
+            Err(problem) => {
+                damaged = true;
+                complain(&problem);
+            }
+        }
+    }
+    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
+    let text = match global.output.unwrap_or_default() {
+        Output::Json => serde_json::to_string_pretty(&rows).map(|t| t + "\n").map_err(|e| broken(&e))?,
+        Output::Yaml => serde_saphyr::to_string(&rows).map_err(|e| broken(&e))?,
+        Output::Table => table(&rows, Style::of_stdout()),
+        Output::Md => markdown(&rows),
+    };
+    let _ = say(&text);
+    Ok(if damaged { Exit::No } else { Exit::Ok })
+}
+
+fn cells(r: &Row) -> Vec<String> {
+    vec![r.run.clone(), r.cluster.clone(), r.title.clone(), r.by.clone(), format!("{:.0}", r.opened), r.state.clone()]
+}
+
+const HEAD: [&str; 6] = ["RUN", "CLUSTER", "WHAT", "BY", "BEGAN", "STATE"];
+
+fn table(rows: &[Row], style: Style) -> String {
+    if rows.is_empty() {
+        return faint(style, "nothing was done yet") + "\n";
+    }
+    let mut all = vec![HEAD.map(str::to_owned).to_vec()];
+    all.extend(rows.iter().map(cells));
+    columns(&all, &[]).join("\n") + "\n"
+}
+
+fn markdown(rows: &[Row]) -> String {
+    let mut text = format!("| {} |\n|{}\n", HEAD.join(" | ").to_lowercase(), "---|".repeat(HEAD.len()));
+    for row in rows {
+        let cells: Vec<_> = cells(row).iter().map(|c| c.replace('|', "\\|")).collect();
+        text.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    text
+}
+
+fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
+    let written = store.read(run)?;
+    let folded = Run::fold(written.entries)?;
+    let form = global.output.unwrap_or_default();
+    let text = result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?;
+    let _ = say(&text);
+    if let (Output::Table, None) = (form, folded.closed) {
+        let hint = match written.holder {
+            Some(holder) => format!("under way: {}\n", holder.words()),
+            None => "interrupted\n".to_owned(),
+        };
+        let _ = say(&hint);
+    }
+    Ok(Exit::Ok)
+}
