@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use std::path::PathBuf;
 
 use super::lab::LabArgs;
+use super::runbook::RunbookArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
 
@@ -56,7 +57,7 @@ pub struct Global {
     /// What to log, such as `info` or `howdah=debug`
     #[arg(long, global = true, value_name = "FILTER", env = "HOWDAH_LOG", help_heading = "How")]
     pub log: Option<String>,
-    /// Write the console's session to this file; `howdah replay` shows it again
+    /// Write the console's session to this file, for `howdah replay`; of a runbook the incident record
     #[arg(long, global = true, value_name = "FILE", help_heading = "How")]
     pub record: Option<PathBuf>,
 }
@@ -88,9 +89,11 @@ pub enum Command {
     Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
     Lab(LabArgs),
+    /// Incident walkthroughs: what to look at, in which order, with live values
+    Runbook(RunbookArgs),
     /// Shows a recorded session's last screen, as text
     Replay(ReplayArgs),
-    /// Everything that is wrong with your settings, themes and keymaps, with file, line and column
+    /// Everything that is wrong with your settings, themes, keymaps and runbooks, with file, line and column
     ///
     /// Ends with 2 when there is anything.
     Check,
@@ -176,7 +179,7 @@ pub struct LagArgs {
 }
 
 /// `30s`, `2m`, `1h30m`.
-fn time(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn time(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
         Ok(d) if d > SignedDuration::ZERO => Ok(d),
         Ok(_) => Err("a time must be longer than nothing".into()),

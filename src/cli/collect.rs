@@ -11,16 +11,21 @@ use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
+use crate::domain::detail::News;
 use crate::domain::facts::Facts;
+use crate::domain::happenings::Happenings;
 use crate::domain::health::Limits;
 use crate::domain::names::ClusterKey;
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::procedure::question::{Asked, Reply};
 
 /// The live world and what it has told so far.
 pub struct Live {
     /// Everything known now.
     pub facts: Facts,
+    /// What happened since it is looked at.
+    pub happenings: Happenings,
     /// Where a figure becomes a warning.
     pub limits: Limits,
     handle: Handle,
@@ -36,7 +41,12 @@ impl Live {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
-        Ok(Live { facts: Facts::default(), limits: settings.limits, handle, inbox })
+        Ok(Live { facts: Facts::default(), happenings: Happenings::default(), limits: settings.limits, handle, inbox })
+    }
+
+    /// Puts a question to an instance.
+    pub fn ask(&self, cluster: &ClusterKey, asked: Asked) -> impl Future<Output = Reply> + Send + 'static {
+        self.handle.ask(cluster, asked)
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -73,8 +83,12 @@ impl Live {
     }
 
     fn take(&mut self, incoming: Incoming) {
-        if let Incoming::Fact(fact) = incoming {
-            self.facts.absorb(fact);
+        match incoming {
+            Incoming::Fact(fact) => {
+                self.facts.absorb(fact);
+            }
+            Incoming::News(News::Happening(happening)) => self.happenings.add(happening),
+            Incoming::News(News::Detail(..)) => {}
         }
     }
 

@@ -7,9 +7,11 @@ use super::args::{Global, Output};
 use super::conduct::{result_text, store};
 use super::human::{columns, faint};
 use super::output::{Style, complain, say};
+use super::runbook::meanwhile;
 use crate::adapters::runs::{Store, Summary, kind_name};
 use crate::problem::{Exit, Problem};
-use crate::procedure::{Run, RunId};
+use crate::procedure::runbook::record;
+use crate::procedure::{Kind, Run, RunId};
 
 /// `howdah runs`.
 #[derive(Clone, Debug, Args)]
@@ -126,7 +128,10 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     let written = store.read(run)?;
     let folded = Run::fold(written.entries)?;
     let form = global.output.unwrap_or_default();
-    let text = result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?;
+    let text = match (folded.plan.kind, form) {
+        (Kind::Runbook, Output::Md) => record::markdown(&folded, &meanwhile(&folded, store)?),
+        _ => result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?,
+    };
     let _ = say(&text);
     if let (Output::Table, None) = (form, folded.closed) {
         let hint = match written.holder {

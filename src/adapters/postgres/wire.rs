@@ -213,6 +213,16 @@ impl Session {
         }
     }
 
+    /// Its login is in `pg_monitor`: nothing is hidden from it.
+    pub(super) fn sees_all(&self) -> bool {
+        self.known.sees_all
+    }
+
+    /// The connection itself.
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        &self.client
+    }
+
     /// Asks once.
     ///
     /// # Errors

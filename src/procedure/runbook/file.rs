@@ -5,7 +5,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::language::{self, Kind, Wrong};
-use super::{Act, Command, Next, Runbook, Step, Target, placeholders, values};
+use super::{ACTS, Act, Command, Next, Runbook, Step, Target, placeholders, values};
 use crate::document::mistake::did_you_mean;
 use crate::document::{Document, Entry, Mistake, entries};
 use crate::domain::cluster::Operator;
@@ -19,20 +19,6 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 const KEYS: [&str; 4] = ["title", "summary", "when", "step"];
 const STEP_KEYS: [&str; 9] = ["name", "title", "words", "values", "look", "question", "commands", "act", "next"];
 const COMMAND_KEYS: [&str; 4] = ["look", "change", "why", "operator"];
-/// What a step may offer, by the name `howdah act` knows it by.
-const ACTS: [(&str, plan::Kind); 11] = [
-    ("switchover", plan::Kind::Switchover),
-    ("restart", plan::Kind::RestartInstance),
-    ("restart-cluster", plan::Kind::RestartCluster),
-    ("reload", plan::Kind::Reload),
-    ("fence", plan::Kind::Fence),
-    ("unfence", plan::Kind::Unfence),
-    ("hibernate", plan::Kind::Hibernate),
-    ("wake", plan::Kind::Wake),
-    ("rebuild", plan::Kind::Rebuild),
-    ("scale", plan::Kind::Scale),
-    ("maintenance", plan::Kind::Maintenance),
-];
 const PARAMETERS: [&str; 4] = ["instance", "instances", "to", "because"];
 
 /// A step as written, with the places of what is checked when all steps are known.
@@ -292,7 +278,7 @@ fn operator(doc: &mut Document<'_>, value: &Value<'_>) -> Option<Operator> {
 /// `act = "switchover"` or `act = { name = "rebuild", instance = "{instance}" }`.
 fn act(doc: &mut Document<'_>, value: &Value<'_>) -> Option<Act> {
     if value.get_ref().is_str() {
-        return Some(Act { kind: kind(doc, value)?, parameters: Default::default() });
+        return Some(Act { kind: of_whom(kind(doc, value)?, true), parameters: Default::default() });
     }
     let Some(table) = value.get_ref().as_table() else {
         doc.expected(value, "an act, such as \"switchover\" or { name = \"rebuild\", instance = \"{instance}\" }");
@@ -312,7 +298,15 @@ fn act(doc: &mut Document<'_>, value: &Value<'_>) -> Option<Act> {
     if !table.contains_key("name") {
         doc.wrong(value.span(), "which act? name = \"…\"");
     }
-    Some(Act { kind: found?, parameters })
+    Some(Act { kind: of_whom(found?, !parameters.contains_key("instance")), parameters })
+}
+
+/// A restart of no instance is one of the whole cluster.
+fn of_whom(kind: plan::Kind, whole: bool) -> plan::Kind {
+    match kind {
+        plan::Kind::RestartInstance if whole => plan::Kind::RestartCluster,
+        kind => kind,
+    }
 }
 
 fn kind(doc: &mut Document<'_>, value: &Value<'_>) -> Option<plan::Kind> {

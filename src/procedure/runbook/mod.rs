@@ -10,11 +10,14 @@ mod file;
 pub mod language;
 mod placeholders;
 pub mod queries;
+pub mod record;
 mod set;
 mod sql;
 #[cfg(test)]
 mod tests;
 pub mod values;
+mod view;
+pub mod walk;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,6 +32,8 @@ pub use answer::{Answer, Judged, judge};
 pub use placeholders::{PLACEHOLDERS, about, fill, for_shell};
 pub use set::Runbooks;
 pub use values::Sight;
+pub use view::{Line, Offer, Shown, StepView, step_view};
+pub use walk::Walk;
 
 /// A runbook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -161,6 +166,26 @@ pub enum Target {
     Step(String),
     /// The end.
     Done,
+}
+
+/// What a step may offer, by the name `howdah act` knows it by.
+const ACTS: [(&str, Kind); 11] = [
+    ("switchover", Kind::Switchover),
+    ("restart", Kind::RestartInstance),
+    ("restart", Kind::RestartCluster),
+    ("reload", Kind::Reload),
+    ("fence", Kind::Fence),
+    ("unfence", Kind::Unfence),
+    ("hibernate", Kind::Hibernate),
+    ("wake", Kind::Wake),
+    ("rebuild", Kind::Rebuild),
+    ("scale", Kind::Scale),
+    ("maintenance", Kind::Maintenance),
+];
+
+/// The name `howdah act` knows an act by; empty for what is none.
+fn act_name(kind: Kind) -> &'static str {
+    ACTS.iter().find(|(_, k)| *k == kind).map_or("", |(name, _)| name)
 }
 
 impl Runbook {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::set::shipped_files;
-use super::{Answer, Runbook, Runbooks, Target, file, values};
+use super::super::set::shipped_files;
+use super::super::{Answer, Runbook, Runbooks, Target, file, values};
 use crate::domain::health::ReasonCode;
 
 #[test]
@@ -85,4 +85,43 @@ fn jumps_lead_where_they_say() {
             }
         }
     }
+}
+
+/// The part of the manual that lists names, made from them.
+fn tables() -> String {
+    use super::super::{PLACEHOLDERS, queries};
+    let mut out = String::from("\n## Placeholders\n\n| | |\n|---|---|\n");
+    for (name, about, _) in PLACEHOLDERS {
+        out.push_str(&format!("| `{{{name}}}` | {about} |\n"));
+    }
+    out.push_str("\n## Queries for `ask`\n\n| | |\n|---|---|\n");
+    for q in queries::QUERIES {
+        out.push_str(&format!("| `{}` | {} |\n", q.name, q.about));
+    }
+    out.push_str("\n## Values\n\nFields of an instance stand behind `primary.`, `instance.` (the one the walk is about), ");
+    out.push_str("`instances.` (each) and `standbys.` (each).\n\n| | |\n|---|---|\n");
+    for (name, meaning) in values::all() {
+        match name.split_once('.') {
+            Some(("primary" | "instances" | "standbys", _)) => {}
+            Some(("instance", field)) => out.push_str(&format!("| `….{field}` | {} |\n", meaning.about)),
+            _ => out.push_str(&format!("| `{name}` | {} |\n", meaning.about)),
+        }
+    }
+    out.push_str("\n## Reasons for `when`\n\n");
+    let reasons: Vec<_> = ReasonCode::names().iter().map(|n| format!("`{n}`")).collect();
+    out.push_str(&format!("{}\n", reasons.join(" ")));
+    out
+}
+
+#[test]
+fn the_manual_names_everything_there_is() {
+    const MARK: &str = "<!-- tables: written by a test -->\n";
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/README.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let head = &text[..text.find(MARK).unwrap() + MARK.len()];
+    let wanted = format!("{head}{}", tables());
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    assert!(text == wanted || std::env::var_os("UPDATE_EXPECTED").is_some(), "UPDATE_EXPECTED=1 writes it anew");
 }
