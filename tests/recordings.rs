@@ -13,7 +13,7 @@ mod play;
 
 use howdah::domain::health::Level::{Bad, Ok as Fine, Unknown, Warn};
 use howdah::domain::health::ReasonCode::*;
-use play::{Expected, expect, nothing, story};
+use play::{Expected, expect, nothing, phases, story};
 
 /// From this millisecond until the next row: this level of availability, for this reason, by this witness.
 fn row(
@@ -344,4 +344,23 @@ fn a_failover_is_told_in_order() {
         "phase Cluster in healthy state",
     ];
     assert_eq!(story("2-failover", "demo"), told);
+}
+
+/// A drill's phases come from what is watched, in the order a real operator brings it, and never from the phase alone.
+#[test]
+fn a_drills_phases_on_a_real_operator() {
+    for (recording, leader, within) in [
+        ("2-failover", "demo-3", [0..600, 900..2_000, 1_000..2_900]),
+        ("2b-failover-default-grace", "demo-2", [0..600, 400..2_000, 400..2_300]),
+        ("3-switchover", "demo-1", [0..900, 0..900, 900..5_400]),
+        ("9f-primary-network-cut", "demo-1", [20_000..29_000, 26_000..46_000, 40_000..50_000]),
+    ] {
+        let (seen, led) = phases(recording, "demo");
+        println!("{recording}: {seen:?} {led}");
+        assert_eq!(led, leader, "{recording}");
+        for (name, (at, within)) in ["detected", "elected", "promoted"].iter().zip(seen.iter().zip(within)) {
+            assert!(at.is_some_and(|at| within.contains(&at)), "{recording}: {name} at {at:?}, expected in {within:?}");
+        }
+        assert!(seen.is_sorted(), "{recording}: {seen:?}");
+    }
 }

@@ -8,11 +8,14 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use super::ask;
+use super::hands::Hands;
 use super::inbox::Outbox;
 use super::kubernetes::context::{self, Running, Shared};
 use super::kubernetes::probes::Focus;
 use super::kubernetes::{details, kubeconfig, psql};
+use super::postgres::heartbeat::Around;
 use super::postgres::sampler::Logins;
+use super::runs::Store;
 use super::supervisor::Wakers;
 use crate::domain::detail::Subject;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
@@ -224,6 +227,17 @@ impl Handle {
                 }
             }
         }
+    }
+
+    /// What does orders in these contexts. Nothing is changed by making it.
+    pub fn hands(&self, store: Store) -> Hands {
+        let around = |running: &Running| Around {
+            clients: running.clients.clone(),
+            pictures: running.pictures.clone(),
+            logins: self.logins.clone(),
+            outbox: self.outbox.clone(),
+        };
+        Hands::new(self.contexts.iter().map(|(context, running)| (context.clone(), around(running))), store)
     }
 
     /// Prepares `psql` on an instance: a local port that leads to it, the login, read-only unless told otherwise.

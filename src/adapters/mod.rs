@@ -8,6 +8,7 @@
 pub mod ask;
 mod budget;
 pub mod executor;
+pub mod hands;
 pub mod inbox;
 pub mod kubernetes;
 pub mod live;

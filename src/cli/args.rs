@@ -85,7 +85,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
-    /// What was done: every run with its journal
+    /// What was done: every run with its journal; and going on with one that was interrupted
     Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
     Lab(LabArgs),

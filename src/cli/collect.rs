@@ -1,14 +1,17 @@
 //! Facts from the live adapters, until enough has answered.
 
 use jiff::SignedDuration;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use super::args::Global;
 use super::wishes;
+use crate::adapters::executor::Executor;
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
+use crate::adapters::runs::Store;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
 use crate::domain::detail::News;
@@ -63,6 +66,11 @@ impl Live {
                 Ok(None) | Err(_) => return false,
             }
         }
+    }
+
+    /// What does orders in these contexts. Nothing is changed by making it.
+    pub fn executor(&self, store: &Store) -> Arc<dyn Executor> {
+        Arc::new(self.handle.hands(store.clone()))
     }
 
     /// Takes in the next thing that arrives, with everything else that is there. `false`: nothing came until then.

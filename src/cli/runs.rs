@@ -1,10 +1,12 @@
-//! `howdah runs`: what was done.
+//! `howdah runs`: what was done, and going on with what was interrupted.
 
 use clap::{Args, Subcommand};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::args::{Global, Output};
-use super::conduct::{result_text, store};
+use super::collect::{Live, ahead};
+use super::conduct::{self, Following, result_text, store};
 use super::human::{columns, faint};
 use super::output::{Style, complain, say};
 use super::runbook::meanwhile;
@@ -31,17 +33,40 @@ pub enum RunsCommand {
         /// Its name, or the beginning of it
         run: String,
     },
+    /// Takes up a run that was interrupted: finds out from the cluster what happened, and goes on or asks
+    Resume {
+        /// Its name, or the beginning of it
+        run: String,
+        /// How to answer
+        #[command(flatten)]
+        following: Resuming,
+    },
 }
+
+/// How questions are answered on the way.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Resuming {
+    /// The name that a guarded step asks for
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Why a step that is stuck goes on as it does; goes into the journal
+    #[arg(long, value_name = "WORDS")]
+    pub because: Option<String>,
+}
+
+/// How long the first answers may take.
+const FIRST: SignedDuration = SignedDuration::from_secs(10);
 
 /// Runs it.
 ///
 /// # Errors
-/// No such run, or a damaged journal.
-pub fn run(global: &Global, args: &RunsArgs) -> Result<Exit, Problem> {
+/// No such run, a damaged journal, a run that another process drives; of resuming as [`conduct::resume`].
+pub async fn run(global: &Global, args: &RunsArgs) -> Result<Exit, Problem> {
     let store = store(global)?;
     match &args.command {
         RunsCommand::List => list(global, &store),
         RunsCommand::Show { run } => show(global, &store, &store.find(run)?),
+        RunsCommand::Resume { run, following } => resume(global, &store, &store.find(run)?, following).await,
     }
 }
 
@@ -136,9 +161,25 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     if let (Output::Table, None) = (form, folded.closed) {
         let hint = match written.holder {
             Some(holder) => format!("under way: {}\n", holder.words()),
-            None => "interrupted\n".to_owned(),
+            None => format!("interrupted: howdah runs resume {run}\n"),
         };
         let _ = say(&hint);
     }
     Ok(Exit::Ok)
+}
+
+async fn resume(global: &Global, store: &Store, run: &RunId, following: &Resuming) -> Result<Exit, Problem> {
+    let plan = Run::fold(store.read(run)?.entries)?.plan;
+    if plan.kind == Kind::Runbook {
+        return super::runbook::resume(global, store, run).await;
+    }
+    conduct::read_only(global, &format!("resume {run}"))?;
+    // The run names its context; another one's cluster of the same name is another cluster.
+    let global = Global { context: vec![plan.cluster.context.to_string()], ..global.clone() };
+    let mut live = Live::start(&global, false)?;
+    live.settle(ahead(FIRST)).await;
+    live.focus(std::slice::from_ref(&plan.cluster), ahead(FIRST)).await;
+    let executor = live.executor(store);
+    let flags = Following { plan: false, confirm: following.confirm.clone(), because: following.because.clone() };
+    conduct::resume(&global, &flags, live, executor, run, conduct::companion_of(&plan)).await
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cluster::{Cluster, Node, OperatorState};
+use super::heartbeat::Pulse;
 use super::names::{ClusterKey, Context, InstanceName};
 use super::replication::Standby;
 use super::sample::{InstanceStatus, MetricsSample, Probe, SqlSample};
@@ -33,6 +34,8 @@ pub enum Fact {
     Metrics(ClusterKey, InstanceName, Arc<Probe<MetricsSample>>),
     /// An answer by SQL.
     Sql(ClusterKey, InstanceName, Arc<Probe<SqlSample>>),
+    /// A drill's heartbeat so far. At most ten a second while it beats; the last one stays.
+    Heartbeat(ClusterKey, Arc<Pulse>),
 }
 
 /// What a fact is about.
@@ -52,6 +55,8 @@ pub enum FactKey {
     Metrics(ClusterKey, InstanceName),
     /// See [`Fact::Sql`].
     Sql(ClusterKey, InstanceName),
+    /// See [`Fact::Heartbeat`].
+    Heartbeat(ClusterKey),
 }
 
 impl Fact {
@@ -66,6 +71,7 @@ impl Fact {
             Fact::Status(k, i, _) => FactKey::Status(k.clone(), i.clone()),
             Fact::Metrics(k, i, _) => FactKey::Metrics(k.clone(), i.clone()),
             Fact::Sql(k, i, _) => FactKey::Sql(k.clone(), i.clone()),
+            Fact::Heartbeat(k, _) => FactKey::Heartbeat(k.clone()),
         }
     }
 
@@ -73,7 +79,11 @@ impl Fact {
     pub fn cluster(&self) -> Option<&ClusterKey> {
         match self {
             Fact::Cluster(c) => Some(&c.key),
-            Fact::ClusterGone(k) | Fact::Status(k, ..) | Fact::Metrics(k, ..) | Fact::Sql(k, ..) => Some(k),
+            Fact::ClusterGone(k)
+            | Fact::Status(k, ..)
+            | Fact::Metrics(k, ..)
+            | Fact::Sql(k, ..)
+            | Fact::Heartbeat(k, _) => Some(k),
             Fact::Source(SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k), _) => Some(k),
             Fact::Source(..) | Fact::Nodes(..) | Fact::Operators(..) => None,
         }
@@ -118,6 +128,8 @@ pub struct Facts {
     pub operators: BTreeMap<Context, Arc<Vec<OperatorState>>>,
     /// How each source is doing.
     pub sources: BTreeMap<SourceId, SourceHealth>,
+    /// Heartbeats of drills, by cluster.
+    pub heartbeats: BTreeMap<ClusterKey, Arc<Pulse>>,
 }
 
 impl Facts {
@@ -145,11 +157,13 @@ impl Facts {
             }
             Fact::ClusterGone(key) => {
                 self.samples.remove(&key);
+                self.heartbeats.remove(&key);
                 self.sources.retain(
                     |id, _| !matches!(id, SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k) if *k == key),
                 );
                 self.clusters.remove(&key).is_some()
             }
+            Fact::Heartbeat(key, pulse) => self.heartbeats.insert(key, pulse.clone()).as_ref() != Some(&pulse),
             Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
             Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),
             Fact::Status(k, i, probe) => {

@@ -253,6 +253,20 @@ pub enum Outcome {
     Refused,
 }
 
+impl Decision {
+    /// The words shown.
+    pub fn word(self) -> &'static str {
+        match self {
+            Decision::Retry => "once more",
+            Decision::TakenAsDone => "taken as done",
+            Decision::Skip => "skipped",
+            Decision::Wait => "waited longer",
+            Decision::Undo => "ended, taken back",
+            Decision::Leave => "ended, left as it is",
+        }
+    }
+}
+
 impl What {
     /// The step it is about, if about one.
     pub fn step(&self) -> Option<&StepId> {

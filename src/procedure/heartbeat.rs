@@ -35,12 +35,20 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+    /// The statement that makes its table.
+    pub fn create_table(&self) -> String {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {} (writer int, n bigint, at timestamptz DEFAULT clock_timestamp(), \
+             PRIMARY KEY (writer, n))",
+            self.table
+        )
+    }
+
     /// What is done at its beginning.
     pub fn request_begin(&self) -> Request {
-        let table = &self.table;
+        let (table, made) = (&self.table, self.create_table());
         self.sql(format!(
-            "CREATE TABLE IF NOT EXISTS {table} (writer int, n bigint, at timestamptz DEFAULT clock_timestamp(), \
-             PRIMARY KEY (writer, n)); INSERT INTO {table} (writer, n) VALUES ($1, $2) -- {} connections, every {:#}",
+            "{made}; INSERT INTO {table} (writer, n) VALUES ($1, $2) -- {} connections, every {:#}",
             self.writers, self.every
         ))
     }

@@ -11,22 +11,24 @@
 //! is sent, where a journal is kept, or what a pane looks like. No clock: time is an argument.
 
 pub mod arming;
+pub mod catalog;
+pub mod change;
 pub mod check;
+pub mod drill;
 pub mod entry;
 pub mod heartbeat;
 pub mod order;
 pub mod plan;
 pub mod question;
 pub mod refresh;
-pub mod rehearsal;
 pub mod run;
 pub mod runbook;
 mod words;
 
+pub use change::Change;
 pub use check::{Check, Proof};
 pub use entry::{Answer, By, Decision, Entry, Found, Outcome, RunId, What};
 pub use order::{Order, Request, Right};
 pub use plan::{Candidate, Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
 pub use refresh::Refresh;
-pub use rehearsal::{Change, Rehearsal};
 pub use run::{Choice, Question, Run, State, Todo};

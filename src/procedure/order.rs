@@ -303,6 +303,10 @@ fn managed(path: String) -> String {
 impl Delete {
     fn options(&self) -> Value {
         let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": self.uid}});
+        if self.target.plural == "jobs" {
+            // Else its pods would be left behind: the default of `batch/v1` orphans them.
+            options["propagationPolicy"] = "Background".into();
+        }
         if let Some(grace) = self.grace {
             options["gracePeriodSeconds"] = grace.into();
         }

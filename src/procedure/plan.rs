@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::check::Check;
+use super::drill::Objectives;
 use super::order::Order;
 use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
 use crate::domain::wal::Timeline;
@@ -52,6 +53,8 @@ pub struct Plan {
     pub candidates: Vec<Candidate>,
     /// What must still be so when the first change is made.
     pub premise: Premise,
+    /// What a drill must reach to pass.
+    pub objectives: Option<Objectives>,
     /// The steps, in the order in which they are shown. Needs decide the order in which they run.
     pub steps: Vec<Step>,
 }

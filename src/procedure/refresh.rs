@@ -41,6 +41,11 @@ pub enum Refresh {
 }
 
 impl Patch {
+    /// The object must be read before this can be sent.
+    pub fn needs_object(&self) -> bool {
+        self.lock || !self.refresh.is_empty()
+    }
+
     /// The body as it is sent at `now`, made for this object: what `refresh` fills in, and with `lock` the object's
     /// resourceVersion (in a JSON patch as a first `test`).
     pub fn filled(&self, object: &Value, now: Timestamp) -> Value {

@@ -26,6 +26,8 @@ impl fmt::Display for Check {
             Check::RestartedSince { instance, since } => {
                 write!(f, "PostgreSQL of {instance} started after {since:.0}, and answers")
             }
+            Check::Serves { instance } => write!(f, "PostgreSQL of {instance} answers, and leads or streams"),
+            Check::Requested { annotation, value } => write!(f, "the cluster carries {annotation}={value}"),
             Check::Settled => f.write_str("no instance waits for a restart, and every one answers"),
             Check::Fenced { instances } if instances.is_empty() => f.write_str("nobody is fenced, and all answer"),
             Check::Fenced { instances } if instances.iter().any(|i| i == "*") => {

@@ -7,6 +7,8 @@ use howdah::domain::facts::Facts;
 use howdah::domain::health::{Health, Level, Limits, ReasonCode, Verdict, judge};
 use howdah::domain::history::Histories;
 use howdah::domain::names::{ClusterKey, InstanceName};
+use howdah::procedure::What as Entry;
+use howdah::procedure::drill::{Mark, Observer, Phases, Seen};
 use std::path::Path;
 
 /// A row of a table: what is expected from this millisecond until the next row.
@@ -131,4 +133,44 @@ pub fn nothing(recording: &str, cluster: &str, which: &str, level: Level) {
         assert!(verdict.level != level, "{recording} at {ms} ms: {which} is {}\n{}", level.word(), told(verdict));
     });
     assert!(moments > 0, "{recording}: {cluster} was never seen");
+}
+
+/// The phases of what was done at the recording's zero, as a drill would have read them: milliseconds after it for
+/// detected, elected and promoted, and who led then.
+pub fn phases(recording: &str, cluster: &str) -> ([Option<i64>; 3], String) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(recording);
+    let recording = Recording::read(&folder).unwrap_or_else(|problem| panic!("{problem}"));
+    let (key, zero) = (ClusterKey::new("recorded", "pg", cluster), recording.at(0));
+    let end = recording.steps.last().map_or(recording.epoch, |s| s.at);
+    let mut player = Player::new(recording, key.context.clone());
+    let mut facts = Facts::default();
+    for (_, told) in player.advance(zero) {
+        if let Told::Fact(fact) = told {
+            facts.absorb(fact);
+        }
+    }
+    let mut observer = Observer::of(&facts, &facts.clusters[&key]);
+    let leader = observer.leader().cloned();
+    let mut entries = Vec::new();
+    for (_, told) in player.advance(end) {
+        match told {
+            Told::Fact(fact) => {
+                facts.absorb(fact);
+                entries.extend(observer.look(&facts));
+            }
+            Told::News(News::Happening(happening)) => entries.extend(observer.hear(&happening)),
+            Told::News(_) => {}
+        }
+    }
+    let marks: Vec<Seen<'_>> = entries
+        .iter()
+        .filter_map(|e| match e {
+            Entry::Observed { mark, seen, text } => Some(Seen { mark: Mark::named(mark)?, at: *seen, text }),
+            _ => None,
+        })
+        .collect();
+    let phases = Phases::of(zero, leader.as_ref(), &marks);
+    let after = |at: Option<jiff::Timestamp>| at.map(|at| at.duration_since(zero).as_millis() as i64);
+    let led = phases.leader.as_ref().map(ToString::to_string).unwrap_or_default();
+    ([after(phases.detected), after(phases.elected), after(phases.promoted)], led)
 }

@@ -121,6 +121,7 @@ pub fn services(_cluster: &str, names: [impl Into<String>; 3], primary: &str, al
 
 fn volumes(instances: &[Instance]) -> Vec<Volume> {
     let volume = |i: &Instance, suffix: &str, purpose| Volume {
+        uid: String::new(),
         name: format!("{}{suffix}", i.name),
         instance: Some(i.name.clone()),
         purpose,

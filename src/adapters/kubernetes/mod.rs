@@ -4,6 +4,7 @@
 //! [`crate::domain::cluster::Cluster`]. Both are pure: live watches and recordings go through the same functions.
 //! Nothing here decides whether a cluster is well; that is [`crate::domain::health`].
 
+pub mod acts;
 pub mod client;
 pub mod cnpg;
 pub mod context;

@@ -11,6 +11,7 @@ pub(super) fn volume(v: &Value) -> Option<Volume> {
     let bytes = |path: &[&str]| raw(v, path).and_then(quantity::kubernetes).map(|n| n as u64);
     Some(Volume {
         name: text(v, &["metadata", "name"])?,
+        uid: text(v, &["metadata", "uid"]).unwrap_or_default(),
         instance: label(v, "cnpg.io/instanceName").map(InstanceName::from),
         purpose: match label(v, "cnpg.io/pvcRole") {
             Some("PG_DATA") => VolumePurpose::Data,
@@ -51,6 +52,8 @@ pub(super) fn node(v: &Value) -> Option<Node> {
 pub(super) fn job(v: &Value) -> Option<Job> {
     Some(Job {
         name: text(v, &["metadata", "name"])?,
+        uid: text(v, &["metadata", "uid"]).unwrap_or_default(),
+        instance: label(v, "cnpg.io/instanceName").map(InstanceName::from),
         role: label(v, "cnpg.io/jobRole").map(crate::text::clean).unwrap_or_default(),
         failed: count(v, &["status", "failed"]).unwrap_or(0),
         done: count(v, &["status", "succeeded"]).unwrap_or(0) > 0

@@ -5,6 +5,8 @@
 //! session is read-only by default. It must not know which pane wants to know, or what the figures mean for a verdict.
 
 pub mod ask;
+pub mod heartbeat;
+mod line;
 pub mod login;
 pub mod query;
 pub mod sampler;

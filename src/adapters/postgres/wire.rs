@@ -1,27 +1,19 @@
 //! The ways to a server: a connection string, a tunnel, or `psql` inside the pod.
 
-use std::str::FromStr;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::line::{self, CONNECT, Line};
 use super::login::Login;
 use super::query::{self, Known};
-use super::tls;
 use crate::adapters::kubernetes::trouble::{Trouble, TroubleKind};
-use crate::adapters::kubernetes::tunnel::{self, Tunnel};
 use crate::domain::cluster::{Cluster, Pod};
 use crate::domain::sample::{Route, Silence, SilenceKind, SqlSample};
 use crate::text::clean;
 
-/// How long connecting may take, login included.
-const CONNECT: Duration = Duration::from_secs(3);
 /// Settings of every session: it changes nothing, waits for no lock, and ends before the next question.
 const OPTIONS: &str = "-c default_transaction_read_only=on -c statement_timeout=900 -c lock_timeout=300";
+const SAMPLING: line::Session<'static> = line::Session { name: "howdah", options: OPTIONS };
 
 /// Why a way leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +32,7 @@ impl Refusal {
     }
 
     /// The instance is not there.
-    fn silent(kind: SilenceKind, why: impl AsRef<str>) -> Self {
+    pub(super) fn silent(kind: SilenceKind, why: impl AsRef<str>) -> Self {
         Refusal { silence: Silence { kind, why: clean(why.as_ref()) }, try_another: false }
     }
 }
@@ -61,23 +53,13 @@ impl From<Trouble> for Refusal {
 
 /// An open session.
 pub struct Session {
-    client: tokio_postgres::Client,
+    line: Line,
     statement: tokio_postgres::Statement,
     known: Known,
     via: Route,
-    driver: AbortHandle,
-    tunnel: Option<Tunnel>,
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-        self.tunnel = None;
-    }
-}
-
-/// Opens a session through a tunnel, with TLS that trusts the cluster's own authority. A server without TLS is spoken to
-/// in the clear: the tunnel itself is encrypted and ends inside the pod.
+/// Opens a session through a tunnel.
 ///
 /// # Errors
 /// See [`Refusal`].
@@ -88,23 +70,7 @@ pub async fn through_tunnel(
     login: &Login,
     authority: &[u8],
 ) -> Result<Session, Refusal> {
-    let tls = tls::trusting(authority).map_err(Refusal::closed)?;
-    // CNPG's server certificates name the cluster's services, not its pods.
-    let name = format!("{}-rw", cluster.key.name);
-    let mut config = tokio_postgres::Config::new();
-    config.user(&login.user).password(&login.password).dbname(&login.database).ssl_mode(SslMode::Prefer);
-    let (tunnel, words, stream) = tunnel::open(client, &cluster.key.namespace, &pod.name, tunnel::POSTGRES).await?;
-    match session(&mut config, stream, tls, &name, Route::Tunnel).await {
-        Ok(mut session) => {
-            session.tunnel = Some(tunnel);
-            Ok(session)
-        }
-        Err(refusal) if refusal.silence.kind == SilenceKind::Unreachable => match words.heard().await {
-            Some(words) => Err(Refusal::silent(SilenceKind::Unreachable, words)),
-            None => Err(refusal),
-        },
-        Err(refusal) => Err(refusal),
-    }
+    ready(line::through_tunnel(client, cluster, pod, (login, authority), SAMPLING).await?, Route::Tunnel).await
 }
 
 /// Opens a session by a connection string.
@@ -112,93 +78,27 @@ pub async fn through_tunnel(
 /// # Errors
 /// See [`Refusal`].
 pub async fn by_dsn(text: &str) -> Result<Session, Refusal> {
-    let (text, root) = without_root(text);
-    // tokio-postgres's own message may quote the string, and with it the password.
-    let mut config = tokio_postgres::Config::from_str(&text).map_err(|_| {
-        Refusal::closed("the connection string can't be understood (sslmode: disable, prefer, require)")
-    })?;
-    let tls = match root {
-        Some(file) => {
-            let pem = std::fs::read(&file).map_err(|e| Refusal::closed(format!("sslrootcert {file}: {e}")))?;
-            tls::trusting(&pem)
-        }
-        None => tls::unverified(),
-    }
-    .map_err(Refusal::closed)?;
-    settings(&mut config);
-    config.connect_timeout(CONNECT);
-    let connected = timeout(CONNECT, config.connect(tls)).await;
-    let (client, connection) = connected.map_err(|_| late())?.map_err(|e| refusal(&e))?;
-    ready(client, tokio::spawn(async move { drop(connection.await) }).abort_handle(), Route::Dsn).await
-}
-
-/// Takes `sslrootcert` out of a connection string, which tokio-postgres does not know, and with it `verify-ca` and
-/// `verify-full`, which come to the same here.
-fn without_root(text: &str) -> (String, Option<String>) {
-    let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
-    let (head, tail, separator) = match (is_url, text.split_once('?')) {
-        (true, Some((head, tail))) => (format!("{head}?"), tail.to_owned(), '&'),
-        (true, None) => return (text.to_owned(), None),
-        (false, _) => (String::new(), text.to_owned(), ' '),
-    };
-    let mut root = None;
-    let mut kept = Vec::new();
-    for part in tail.split(separator) {
-        match part.split_once('=') {
-            Some(("sslrootcert", file)) => root = Some(file.trim_matches('\'').to_owned()),
-            Some(("sslmode", "verify-ca" | "verify-full")) => kept.push("sslmode=require"),
-            _ => kept.push(part),
-        }
-    }
-    (format!("{head}{}", kept.join(&separator.to_string())), root)
-}
-
-fn settings(config: &mut tokio_postgres::Config) {
-    config.application_name("howdah").options(OPTIONS);
-}
-
-async fn session<S>(
-    config: &mut tokio_postgres::Config,
-    stream: S,
-    mut tls: MakeRustlsConnect,
-    name: &str,
-    via: Route,
-) -> Result<Session, Refusal>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    settings(config);
-    let connector = <MakeRustlsConnect as MakeTlsConnect<S>>::make_tls_connect(&mut tls, name)
-        .map_err(|e| Refusal::closed(e.to_string()))?;
-    let connected = timeout(CONNECT, config.connect_raw(stream, connector)).await;
-    let (client, connection) = connected.map_err(|_| late())?.map_err(|e| refusal(&e))?;
-    ready(client, tokio::spawn(async move { drop(connection.await) }).abort_handle(), via).await
+    ready(line::by_dsn(text, SAMPLING).await?, Route::Dsn).await
 }
 
 /// Finds out what may be asked, and prepares it.
-async fn ready(client: tokio_postgres::Client, driver: AbortHandle, via: Route) -> Result<Session, Refusal> {
+async fn ready(line: Line, via: Route) -> Result<Session, Refusal> {
     let prepare = async {
-        let row = client.query_one(query::WHO, &[]).await?;
+        let row = line.client.query_one(query::WHO, &[]).await?;
         let known = query::who(row.try_get(0)?).unwrap_or_default();
-        Ok::<_, tokio_postgres::Error>((client.prepare(&query::text(&known)).await?, known))
+        Ok::<_, tokio_postgres::Error>((line.client.prepare(&query::text(&known)).await?, known))
     };
     match timeout(CONNECT, prepare).await {
-        Ok(Ok((statement, known))) => Ok(Session { client, statement, known, via, driver, tunnel: None }),
-        Ok(Err(e)) => {
-            driver.abort();
-            Err(refusal(&e))
-        }
-        Err(_) => {
-            driver.abort();
-            Err(late())
-        }
+        Ok(Ok((statement, known))) => Ok(Session { line, statement, known, via }),
+        Ok(Err(e)) => Err(refusal(&e)),
+        Err(_) => Err(late()),
     }
 }
 
 #[cfg(test)]
 impl Session {
     pub(super) async fn execute_for_test(&self, text: &str) -> Result<(), String> {
-        let done = self.client.batch_execute(text).await;
+        let done = self.line.client.batch_execute(text).await;
         done.map_err(|e| e.as_db_error().map_or_else(|| e.to_string(), |d| d.message().to_owned()))
     }
 }
@@ -220,7 +120,7 @@ impl Session {
 
     /// The connection itself.
     pub(super) fn client(&self) -> &tokio_postgres::Client {
-        &self.client
+        &self.line.client
     }
 
     /// Asks once.
@@ -228,7 +128,7 @@ impl Session {
     /// # Errors
     /// The silence that is told; after it the session is of no more use.
     pub async fn ask(&self, patience: Duration) -> Result<SqlSample, Silence> {
-        let row = match timeout(patience, self.client.query_one(&self.statement, &[])).await {
+        let row = match timeout(patience, self.line.client.query_one(&self.statement, &[])).await {
             Ok(row) => row.map_err(|e| refusal(&e).silence)?,
             Err(_) => return Err(Silence { kind: SilenceKind::TimedOut, why: timed_out(patience) }),
         };
@@ -280,7 +180,7 @@ fn of_psql(err: &str) -> Refusal {
     Refusal::silent(SilenceKind::NotServing, why)
 }
 
-fn late() -> Refusal {
+pub(super) fn late() -> Refusal {
     Refusal::silent(SilenceKind::TimedOut, timed_out(CONNECT))
 }
 
@@ -288,7 +188,8 @@ fn timed_out(patience: Duration) -> String {
     format!("no answer within {:.1} s", patience.as_secs_f64())
 }
 
-fn refusal(error: &tokio_postgres::Error) -> Refusal {
+/// What an error comes to.
+pub(super) fn refusal(error: &tokio_postgres::Error) -> Refusal {
     if let Some(db) = error.as_db_error() {
         let code = db.code().code();
         return match code {
@@ -322,19 +223,6 @@ mod tests {
         );
         assert_eq!((down.silence.why.as_str(), down.try_another), ("the database system is shutting down", false));
         assert!(of_psql("exec: \"psql\": executable file not found in $PATH").try_another);
-    }
-
-    #[test]
-    fn a_root_certificate_is_taken_out() {
-        assert_eq!(
-            without_root("host=db sslmode=verify-full sslrootcert=/etc/ca.pem user=me"),
-            ("host=db sslmode=require user=me".into(), Some("/etc/ca.pem".into()))
-        );
-        assert_eq!(
-            without_root("postgresql://me@db/app?sslmode=verify-ca&sslrootcert=ca.pem"),
-            ("postgresql://me@db/app?sslmode=require".into(), Some("ca.pem".into()))
-        );
-        assert_eq!(without_root("postgresql://me@db/app"), ("postgresql://me@db/app".into(), None));
     }
 
     #[tokio::test]

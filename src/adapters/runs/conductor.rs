@@ -20,11 +20,21 @@ pub trait Ledger: Send {
     /// # Errors
     /// It is not known to be kept: nothing may be done on the strength of it.
     fn append(&mut self, entry: &Entry) -> Result<(), Problem>;
+
+    /// Adds a line to the audit trail.
+    ///
+    /// # Errors
+    /// It is not known to be kept.
+    fn done(&mut self, done: &Done) -> Result<(), Problem>;
 }
 
-impl Ledger for Journal {
+impl Ledger for (Journal, Audit) {
     fn append(&mut self, entry: &Entry) -> Result<(), Problem> {
-        Journal::append(self, entry)
+        self.0.append(entry)
+    }
+
+    fn done(&mut self, done: &Done) -> Result<(), Problem> {
+        self.1.append(done)
     }
 }
 
@@ -36,7 +46,6 @@ pub struct Conductor {
     plan: Plan,
     who: String,
     ledger: Mutex<Box<dyn Ledger>>,
-    audit: Audit,
     executor: Arc<dyn Executor>,
     clock: Clock,
     told: UnboundedSender<Entry>,
@@ -46,21 +55,13 @@ impl Conductor {
     /// Drives this run. Each entry that was written is told through `told`, in the journal's order.
     pub fn new(
         (run, plan, by): (RunId, Plan, &By),
-        (ledger, audit): (Box<dyn Ledger>, Audit),
+        ledger: Box<dyn Ledger>,
         executor: Arc<dyn Executor>,
         clock: Clock,
         told: UnboundedSender<Entry>,
     ) -> Conductor {
         let who = format!("{}@{}", by.user, by.host);
-        Conductor { run, plan, who, ledger: Mutex::new(ledger), audit, executor, clock, told }
-    }
-
-    /// Opens a run: its first entry.
-    ///
-    /// # Errors
-    /// The journal can't be written.
-    pub fn open(&self, by: By) -> Result<(), Problem> {
-        self.write(What::Opened { run: self.run.clone(), plan: Box::new(self.plan.clone()), by })
+        Conductor { run, plan, who, ledger: Mutex::new(ledger), executor, clock, told }
     }
 
     /// Writes an entry and tells it.
@@ -157,7 +158,8 @@ impl Conductor {
 
     /// Into the audit trail, before the journal: a line too many is better than one too few.
     fn record(&self, step: &Step, request: Request, outcome: &str) -> Result<(), Problem> {
-        self.audit.append(&Done {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.done(&Done {
             at: (self.clock)(),
             by: self.who.clone(),
             context: self.plan.cluster.context.to_string(),

@@ -29,8 +29,9 @@ use crate::adapters::runs::{Conductor, Store, by, preflight};
 use crate::domain::facts::Facts;
 use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
-use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What};
+use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What, catalog};
 use crate::settings::Places;
+use crate::text::clean;
 
 /// Flags of every command that follows a plan.
 #[derive(Clone, Debug, Default, Args)]
@@ -63,17 +64,20 @@ pub async fn conduct(
     flags: &Following,
     live: Live,
     executor: Arc<dyn Executor>,
-    (run, plan): (RunId, Plan),
+    (run, mut plan): (RunId, Plan),
     companion: Box<dyn Companion>,
 ) -> Result<Exit, Problem> {
     let form = global.output.unwrap_or_default();
+    if let Some(because) = &flags.because {
+        plan.parameters.entry("because".into()).or_insert_with(|| clean(because));
+    }
     if flags.plan {
         let _ = say(&plan_text(&plan, &[], form, Style::of_stdout())?);
         return Ok(if plan.weight() == Weight::Blocks { Exit::Refused } else { Exit::Ok });
     }
     read_only(global, &plan.title)?;
     let error = Style::of_stderr();
-    let allowed = weigh(&plan, flags).and_then(|()| ask::can_be_answered(global, flags, &plan));
+    let allowed = catalog::admit(&plan).and_then(|()| ask::can_be_answered(global, flags, &plan));
     if let Err(problem) = allowed {
         told::tell(&plan_text(&plan, &[], Output::Table, error)?);
         return Err(problem);
@@ -95,14 +99,11 @@ pub async fn conduct(
     let journal = store.begin(&run, &me, Timestamp::now())?;
     let (told, mut entries) = tokio::sync::mpsc::unbounded_channel();
     let clock = Arc::new(Timestamp::now);
-    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let kept = Box::new((journal, store.audit()));
     let conductor = Conductor::new((run.clone(), plan.clone(), &me), kept, executor, clock, told);
     let opened = What::Opened { run: run.clone(), plan: Box::new(plan), by: me };
     conductor.write(opened)?;
     let first = entries.recv().await.ok_or_else(|| Problem::new("the run could not begin"))?;
-    if let Some(reason) = &flags.because {
-        conductor.write(What::Noted { step: None, text: format!("goes on because: {reason}") })?;
-    }
     let run = Run::open(first)?;
     let conduct = Conduct { run, conductor, entries, live, asker, companion };
     finish(conduct.follow().await?, form, &store)
@@ -133,7 +134,7 @@ pub async fn resume(
     }
     let me = By { versions: versions(&live.facts, &folded.plan.cluster), ..me };
     let (told, entries) = tokio::sync::mpsc::unbounded_channel();
-    let kept = (Box::new(journal) as Box<_>, store.audit());
+    let kept = Box::new((journal, store.audit()));
     let whose = (run.clone(), folded.plan.clone(), &me);
     let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
     conductor.write(What::Resumed { by: me })?;
@@ -151,23 +152,6 @@ pub fn read_only(global: &Global, what: &str) -> Result<(), Problem> {
     Err(Problem::refused(format!("can't {what}"))
         .because("--read-only was given")
         .try_this("say it without --read-only, or look at it with --plan"))
-}
-
-/// What was found beforehand lets it go on.
-fn weigh(plan: &Plan, flags: &Following) -> Result<(), Problem> {
-    let texts = |weight| {
-        let texts: Vec<_> = plan.findings.iter().filter(|f| f.weight == weight).map(|f| f.text.as_str()).collect();
-        texts.join("; ")
-    };
-    match plan.weight() {
-        Weight::Blocks => Err(Problem::refused(format!("can't {}", plan.title)).because(texts(Weight::Blocks))),
-        Weight::Justify if flags.because.is_none() => {
-            Err(Problem::refused(format!("something speaks against it: {}", plan.title))
-                .because(texts(Weight::Justify))
-                .try_this("say why it is done all the same: --because WORDS"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Prints the result and gives the exit code.

@@ -16,8 +16,10 @@ use jiff::SignedDuration;
 use std::io::IsTerminal;
 
 use super::args::{Global, Output, time};
+use crate::adapters::runs::Store;
 use crate::domain::names::InstanceName;
 use crate::problem::{Exit, Problem};
+use crate::procedure::RunId;
 use crate::procedure::runbook::{Runbook, Runbooks};
 use crate::settings::{Loaded, Places};
 
@@ -50,11 +52,6 @@ pub enum RunbookCommand {
     /// A transcript ends with 0 when what the runbook is for is gone from the verdict, 1 when it is still there, 4 when that
     /// can't be told. `--record FILE` writes the incident record of a walk as Markdown.
     Run(RunArgs),
-    /// Take a walk up again that was left
-    Resume {
-        /// The run's name, or the beginning of it
-        run: String,
-    },
 }
 
 /// `howdah runbook run`.
@@ -92,8 +89,15 @@ pub async fn run(global: &Global, args: &RunbookArgs) -> Result<Exit, Problem> {
                 false => transcript::run(global, runbook, args).await,
             }
         }
-        RunbookCommand::Resume { run } => walk::resume(global, &runbooks, run).await,
     }
+}
+
+/// Takes a walk up again that was left.
+///
+/// # Errors
+/// Its runbook is gone, another process drives it, or Kubernetes is out of reach.
+pub async fn resume(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
+    walk::resume(global, &load(global)?, store, run).await
 }
 
 /// The runbooks: those that came with howdah and a person's own. Their mistakes are told by `howdah check`.

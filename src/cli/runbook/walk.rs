@@ -80,12 +80,10 @@ pub async fn begin(global: &Global, runbook: &Runbook, args: &RunArgs) -> Result
 /// Takes a walk up again.
 ///
 /// # Errors
-/// No such run, it is no walk, its runbook is gone, another process drives it, or Kubernetes is out of reach.
-pub async fn resume(global: &Global, runbooks: &Runbooks, name: &str) -> Result<Exit, Problem> {
-    let store = store(global)?;
-    let id: RunId = store.find(name)?;
+/// It is no walk, its runbook is gone, another process drives it, or Kubernetes is out of reach.
+pub async fn resume(global: &Global, runbooks: &Runbooks, store: &Store, id: &RunId) -> Result<Exit, Problem> {
     let me = by("command line", Default::default());
-    let (mut journal, entries, _) = store.go_on(&id, &me, Timestamp::now())?;
+    let (mut journal, entries, _) = store.go_on(id, &me, Timestamp::now())?;
     let mut run = Run::fold(entries)?;
     let called = run.plan.parameters.get("runbook").cloned().unwrap_or_default();
     let Some(runbook) = runbooks.get(&called).filter(|_| run.plan.kind == Kind::Runbook) else {
@@ -95,7 +93,7 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, name: &str) -> Result<
         }));
     };
     if run.closed.is_some() {
-        return finish(&run, &store, global);
+        return finish(&run, store, global);
     }
     let cluster = format!("{}:{}", run.plan.cluster.context, run.plan.cluster);
     let mut looked = Looked::at(global, &cluster, false, PATIENCE).await?;
@@ -104,7 +102,7 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, name: &str) -> Result<
     let entry = Entry { at: Timestamp::now(), what: What::Resumed { by: me } };
     journal.append(&entry)?;
     run.absorb(entry);
-    walked(global, runbook, looked, Book { journal, run }, store).await
+    walked(global, runbook, looked, Book { journal, run }, store.clone()).await
 }
 
 async fn walked(global: &Global, runbook: &Runbook, looked: Looked, book: Book, store: Store) -> Result<Exit, Problem> {
@@ -256,7 +254,7 @@ impl Walker<'_> {
     /// The person goes; the walk stays open.
     fn left(&mut self) -> Result<Exit, Problem> {
         record(&self.book.run, &self.store, self.global)?;
-        let _ = say(&format!("left; to go on: howdah runbook resume {}\n", self.book.run.id));
+        let _ = say(&format!("left; to go on: howdah runs resume {}\n", self.book.run.id));
         Ok(Exit::Unknown)
     }
 }

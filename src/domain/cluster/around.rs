@@ -41,6 +41,9 @@ pub enum ServicePurpose {
 pub struct Volume {
     /// The claim's name.
     pub name: String,
+    /// Its identity.
+    #[serde(default)]
+    pub uid: String,
     /// The instance it belongs to.
     pub instance: Option<InstanceName>,
     /// What is on it.
@@ -117,6 +120,12 @@ pub struct Pooler {
 pub struct Job {
     /// Its name.
     pub name: String,
+    /// Its identity.
+    #[serde(default)]
+    pub uid: String,
+    /// The instance it builds, where its labels say so.
+    #[serde(default)]
+    pub instance: Option<InstanceName>,
     /// `initdb`, `join`, `full-recovery`, …
     pub role: String,
     /// Pods of it that failed so far.

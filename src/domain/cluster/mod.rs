@@ -74,6 +74,15 @@ pub struct Cluster {
     pub reconciliation_disabled: bool,
     /// A node maintenance window is open.
     pub maintenance: bool,
+    /// In a maintenance window an instance waits for its volume instead of being built anew elsewhere (`reusePVC`).
+    #[serde(default)]
+    pub reuse_volumes: Option<bool>,
+    /// How the primary is restarted when its settings or image change.
+    #[serde(default)]
+    pub primary_update: PrimaryUpdate,
+    /// What was last asked of the operator by annotation: `kubectl.kubernetes.io/restartedAt`, `cnpg.io/reloadedAt`.
+    #[serde(default)]
+    pub requests: BTreeMap<String, String>,
     /// High-availability slots: their name prefix where they are on (`_cnpg_`).
     pub slot_prefix: Option<String>,
     /// Services that lead to it, with the pods they lead to now.
@@ -168,6 +177,9 @@ impl Cluster {
             hibernation: None,
             reconciliation_disabled: false,
             maintenance: false,
+            reuse_volumes: None,
+            primary_update: PrimaryUpdate::default(),
+            requests: BTreeMap::new(),
             slot_prefix: None,
             services: Vec::new(),
             volumes: Vec::new(),

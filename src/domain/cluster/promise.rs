@@ -42,6 +42,15 @@ impl Fenced {
     }
 }
 
+/// How the operator updates the primary, after the standbys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrimaryUpdate {
+    /// `primaryUpdateStrategy: supervised`: it waits for a person to switch over or to restart it.
+    pub supervised: bool,
+    /// `primaryUpdateMethod`: `restart` or `switchover`; `None`: as this operator's version does by itself.
+    pub method: Option<String>,
+}
+
 /// How far hibernation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

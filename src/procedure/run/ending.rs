@@ -4,7 +4,7 @@ use super::super::entry::{Found, Outcome, What};
 use super::super::order::Order;
 use super::super::plan::{Step, StepId};
 use super::next::Look;
-use super::{Run, State, Todo};
+use super::{Progress, Run, State, Todo};
 use crate::problem::Problem;
 
 impl Run {
@@ -67,7 +67,7 @@ impl Run {
     /// Steps that are to be taken back, the last one first.
     fn to_take_back(&self) -> impl Iterator<Item = &Step> {
         self.begun.iter().rev().filter_map(|id| self.plan.step(id)).filter(|step| {
-            let acted = self.steps.get(&step.id).is_some_and(|p| p.acted);
+            let acted = self.steps.get(&step.id).is_some_and(Progress::acted);
             let state = self.steps.get(&step.id).map(|p| &p.state);
             let taken = matches!(state, Some(State::Undone | State::Kept { .. }));
             step.undo.is_some() && !step.cleanup && acted && !taken
@@ -100,7 +100,7 @@ impl Run {
     /// How it ended, or would end now, as far as the steps tell. A drill's objectives may say worse.
     pub fn outcome(&self) -> Outcome {
         let states: Vec<_> = self.plan.steps.iter().map(|s| self.state(&s.id)).collect();
-        let acted = self.plan.steps.iter().any(|s| self.steps.get(&s.id).is_some_and(|p| p.acted));
+        let acted = self.plan.steps.iter().any(|s| self.steps.get(&s.id).is_some_and(Progress::acted));
         let would = self.plan.steps.iter().any(|s| s.order.is_some());
         let any = |f: fn(&State) -> bool| states.iter().any(f);
         let failed = any(|s| matches!(s, State::Failed { .. } | State::Refused { .. } | State::Kept { .. }));

@@ -64,7 +64,7 @@ impl Run {
                 return;
             }
             What::Accepted { answer, .. } => {
-                progress.acted |= !matches!(answer, Answer::Already(_));
+                progress.taken |= !matches!(answer, Answer::Already(_));
                 progress.beating = beats.then_some(at);
                 progress.answer = Some(answer.clone());
                 match proof {
@@ -72,8 +72,10 @@ impl Run {
                     false => State::Proven { at, evidence: vec![answer.words()] },
                 }
             }
+            // Nothing can be found of what never began.
+            What::Found { undo: false, .. } if progress.began.is_none() => return,
             What::Found { undo: false, found, .. } => {
-                progress.acted |= *found != Found::NotDone;
+                progress.doubted = *found != Found::NotDone;
                 match found {
                     Found::Done(_) if proof => State::Proving { since, until },
                     _ => State::Looked { began: since, found: found.clone() },
@@ -86,7 +88,7 @@ impl Run {
             What::Refused { problem, .. } => State::Refused { problem: problem.clone() },
             What::Proven { evidence, .. } => {
                 // Its answer never came, and yet it shows.
-                progress.acted |= matches!(progress.state, State::Began { .. }) && acts;
+                progress.taken |= matches!(progress.state, State::Began { .. }) && acts;
                 State::Proven { at, evidence: evidence.clone() }
             }
             What::Failed { problem, .. } => State::Failed { problem: problem.clone() },
@@ -106,7 +108,7 @@ impl Run {
             Decision::Retry => progress.state = State::Waiting,
             Decision::TakenAsDone => {
                 let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
-                progress.acted |= acts && progress.began.is_some();
+                progress.taken |= acts && progress.began.is_some();
                 progress.state = State::Proven { at, evidence: vec![format!("taken as done by a person{why}")] };
             }
             Decision::Skip => progress.state = State::Skipped,

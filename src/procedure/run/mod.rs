@@ -8,8 +8,11 @@ mod ending;
 mod fold;
 mod next;
 mod state;
+#[cfg(test)]
+mod tests;
 mod todo;
 
+pub use next::Judge;
 pub use state::{Progress, State};
 pub use todo::{Choice, Question, Todo};
 
@@ -109,7 +112,7 @@ impl Run {
     pub fn changed(&self) -> bool {
         self.plan.steps.iter().any(|s| {
             s.order.as_ref().is_some_and(super::Order::changes_cluster)
-                && self.steps.get(&s.id).is_some_and(|p| p.acted)
+                && self.steps.get(&s.id).is_some_and(Progress::acted)
         })
     }
 

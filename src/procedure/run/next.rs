@@ -11,10 +11,13 @@ use super::{Choice, Question, Run, State, Todo};
 use crate::domain::facts::Facts;
 use crate::problem::Problem;
 
+/// What the world says to a step's check, by what was confirmed after the given time.
+pub type Judge<'a> = &'a dyn Fn(&Step, Timestamp) -> Proof;
+
 /// What a step is looked at with.
 #[derive(Clone, Copy)]
 pub(super) struct Look<'a> {
-    pub facts: &'a Facts,
+    pub judge: Judge<'a>,
     pub now: Timestamp,
     pub busy: &'a BTreeSet<StepId>,
 }
@@ -25,10 +28,19 @@ impl Run {
     ///
     /// `busy`: steps with a todo under way; nothing is said of them. A step that began and is not busy was interrupted.
     pub fn next(&self, facts: &Facts, now: Timestamp, busy: &BTreeSet<StepId>) -> Vec<Todo> {
+        let judge = |step: &Step, since: Timestamp| match &step.check {
+            Some(check) => check.judge(facts, &self.plan.cluster, since),
+            None => Proof::NotYet("nothing proves it".into()),
+        };
+        self.next_by(&judge, now, busy)
+    }
+
+    /// [`Run::next`], where somebody else than the facts answers what is asked of a step that has a check.
+    pub fn next_by(&self, judge: Judge<'_>, now: Timestamp, busy: &BTreeSet<StepId>) -> Vec<Todo> {
         if self.closed.is_some() {
             return Vec::new();
         }
-        let look = Look { facts, now, busy };
+        let look = Look { judge, now, busy };
         let mut todos: Vec<Todo> = self.plan.steps.iter().filter_map(|step| self.step(step, look)).collect();
         todos.extend(self.take_back(look));
         if todos.is_empty() && busy.is_empty() && self.all_over() {
@@ -51,7 +63,7 @@ impl Run {
             State::AtGate => self.gate(step).map(|gate| Todo::Ask(at_gate(step, gate))),
             State::ToDo => Some(self.begin_with(step, look)),
             State::Looked { found, .. } => Some(self.looked(step, &found)),
-            State::Proving { since, until } => prove(self, step, look, since, until),
+            State::Proving { since, until } => prove(step, look, since, until),
             State::Refused { problem } => Some(Todo::Ask(self.stuck(step, &problem.line(), false))),
             State::Failed { problem } => Some(Todo::Ask(self.stuck(step, &problem.line(), true))),
             State::Proven { .. } if self.fell_silent(step) => Some(Todo::Revive { step: step.id.clone() }),
@@ -61,8 +73,9 @@ impl Run {
 
     fn begin_with(&self, step: &Step, look: Look<'_>) -> Todo {
         let id = step.id.clone();
-        if let (true, Some(check)) = (step.already, &step.check)
-            && let Proof::Yes(evidence) = check.judge(look.facts, &self.plan.cluster, self.last_act())
+        if step.already
+            && step.check.is_some()
+            && let Proof::Yes(evidence) = (look.judge)(step, self.last_act())
         {
             return Todo::Write(What::Proven { step: id, evidence });
         }
@@ -84,8 +97,8 @@ impl Run {
     /// A step that began and whose end nobody wrote.
     fn interrupted(&self, step: &Step, look: Look<'_>) -> Todo {
         let since = self.steps.get(&step.id).and_then(|p| p.since).unwrap_or(self.opened);
-        if let Some(check) = &step.check
-            && let Proof::Yes(evidence) = check.judge(look.facts, &self.plan.cluster, since)
+        if step.check.is_some()
+            && let Proof::Yes(evidence) = (look.judge)(step, since)
         {
             return Todo::Write(What::Proven { step: step.id.clone(), evidence });
         }
@@ -155,12 +168,11 @@ impl Run {
     }
 }
 
-fn prove(run: &Run, step: &Step, look: Look<'_>, since: Timestamp, until: Timestamp) -> Option<Todo> {
-    let check = step.check.as_ref()?;
+fn prove(step: &Step, look: Look<'_>, since: Timestamp, until: Timestamp) -> Option<Todo> {
     let id = step.id.clone();
     let failed = |problem| Some(Todo::Write(What::Failed { step: id.clone(), problem }));
     let what = Problem::new(format!("{} did not come to its end", step.title));
-    match check.judge(look.facts, &run.plan.cluster, since) {
+    match (look.judge)(step, since) {
         Proof::Yes(evidence) => Some(Todo::Write(What::Proven { step: id, evidence })),
         Proof::Never(why) => failed(what.because(why)),
         Proof::NotYet(missing) if look.now >= until => {

@@ -126,10 +126,19 @@ pub struct Progress {
     pub ended: Option<Timestamp>,
     /// What came back of its order, the last time.
     pub answer: Option<Answer>,
-    /// Its order was taken, or may have been.
-    pub(super) acted: bool,
+    /// Its order was taken.
+    pub(super) taken: bool,
+    /// Its order may have been taken: the world, asked after an interruption, shows no clear no.
+    pub(super) doubted: bool,
     /// A person gave it up.
     pub(super) given_up: bool,
     /// When its heartbeat was last begun.
     pub(super) beating: Option<Timestamp>,
+}
+
+impl Progress {
+    /// Its order was taken, or may have been.
+    pub(super) fn acted(&self) -> bool {
+        self.taken || self.doubted
+    }
 }

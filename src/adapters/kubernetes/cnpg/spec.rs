@@ -45,6 +45,9 @@ const PARAMETERS: [&str; 16] = [
     "work_mem",
 ];
 
+/// Annotations by which something is asked of the operator.
+const REQUESTS: [&str; 2] = ["kubectl.kubernetes.io/restartedAt", "cnpg.io/reloadedAt"];
+
 pub(in crate::adapters) fn own(v: &Value) -> Option<Own> {
     let name = raw(v, &["metadata", "name"])?;
     // The context is the world's: `picture` puts it in.
@@ -101,6 +104,12 @@ fn state(v: &Value, c: &mut Cluster) {
     };
     c.reconciliation_disabled = annotation(v, "cnpg.io/reconciliationLoop") == Some("disabled");
     c.maintenance = flag(v, &["spec", "nodeMaintenanceWindow", "inProgress"]);
+    c.reuse_volumes = at(v, &["spec", "nodeMaintenanceWindow", "reusePVC"]).and_then(Value::as_bool);
+    c.primary_update = PrimaryUpdate {
+        supervised: raw(v, &["spec", "primaryUpdateStrategy"]) == Some("supervised"),
+        method: text(v, &["spec", "primaryUpdateMethod"]),
+    };
+    c.requests = REQUESTS.iter().filter_map(|r| Some(((*r).to_owned(), clean(annotation(v, r)?)))).collect();
     c.certificates = texts(v, &["status", "certificates", "expirations"])
         .filter_map(|(name, at)| Some(Certificate { name: clean(name), expires: parse_time(at)? }))
         .collect();

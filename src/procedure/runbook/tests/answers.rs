@@ -72,7 +72,8 @@ fn a_healthy_cluster_answers() {
     ] {
         assert_eq!(ask(&stage, yes), Answer::Yes, "{yes}");
     }
-    for no in ["standbys.paused = yes", "slots.inactive >= 256 MiB", "cluster.moving = yes", "instance.trouble != none"] {
+    for no in ["standbys.paused = yes", "slots.inactive >= 256 MiB", "cluster.moving = yes", "instance.trouble != none"]
+    {
         assert_eq!(ask(&stage, no), Answer::No, "{no}");
     }
 }
@@ -181,7 +182,10 @@ look = [
     assert_eq!(judged(&replies, 0).rows, [["c"], ["7"], ["7"]]);
     assert_eq!(judged(&replies, 1).answer, Some(Answer::Yes));
     assert_eq!(judged(&replies, 2).answer, Some(Answer::No));
-    assert_eq!((judged(&replies, 3).answer, judged(&replies, 3).evidence), (None, vec!["unknown: may not be asked".into()]));
+    assert_eq!(
+        (judged(&replies, 3).answer, judged(&replies, 3).evidence),
+        (None, vec!["unknown: may not be asked".into()])
+    );
     replies.insert(asked[2].clone(), Reply { at: now(), told: Ok(Told::NoSuchMetric), by: "a test".into() });
     assert_eq!(judged(&replies, 2).answer, Some(Answer::Unknown("no such metric is exported".into())));
 }

@@ -67,8 +67,17 @@ fn every_verb_and_flag_is_known() {
 
 #[test]
 fn what_changes_says_so_and_what_looks_does_not_change() {
-    const CHANGES: [&str; 9] =
-        ["patch ", "apply ", "delete ", "annotate ", "taint ", "uncordon ", "rollout restart ", "cnpg backup ", "scale "];
+    const CHANGES: [&str; 9] = [
+        "patch ",
+        "apply ",
+        "delete ",
+        "annotate ",
+        "taint ",
+        "uncordon ",
+        "rollout restart ",
+        "cnpg backup ",
+        "scale ",
+    ];
     const SQL: [&str; 8] =
         ["terminate", "cancel_backend", "ALTER", "drop_replication", "switch_wal", "VACUUM", "ROLLBACK", "replay_"];
     for (runbook, command) in commands() {

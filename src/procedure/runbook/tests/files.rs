@@ -52,11 +52,15 @@ fn everything_that_can_be_said_is_read() {
     let s = &r.steps[0];
     assert_eq!(s.words, ["One paragraph of two lines.", "Another."]);
     assert!(matches!(&s.look[0].how, How::Value(c) if c.against.literal == Datum::Number(4.0)));
-    let How::Ask { question: Question::Sql { monitor: true, .. }, on: On::Instance, holds: Some(_) } = &s.look[2].how else {
+    let How::Ask { question: Question::Sql { monitor: true, .. }, on: On::Instance, holds: Some(_) } = &s.look[2].how
+    else {
         panic!("{:?}", s.look[2])
     };
     assert!(matches!(&s.look[3].how, How::Ask { question: Question::Metric { labels, .. }, .. } if labels["a"] == "b"));
-    assert_eq!((&s.next.yes, &s.next.no, &s.next.unknown), (&Target::Step("last".into()), &Target::Done, &Target::Following));
+    assert_eq!(
+        (&s.next.yes, &s.next.no, &s.next.unknown),
+        (&Target::Step("last".into()), &Target::Done, &Target::Following)
+    );
     assert_eq!(r.steps[1].name, "step-2");
     assert_eq!(r.steps[1].act.as_ref().map(|a| a.kind), Some(Kind::Rebuild));
     assert_eq!(r.steps[2].act.as_ref().map(|a| a.kind), Some(Kind::RestartCluster));
@@ -95,7 +99,11 @@ fn an_own_one_replaces_what_ships_and_a_wrong_one_does_not() {
     assert!(all.get("no-insight").is_some_and(|r| !r.own && r.steps.len() > 3));
     assert!(mistakes.iter().all(|m| m.file.ends_with("no-insight.toml")) && !mistakes.is_empty());
     let (all, _) = Runbooks::with([own("ours", GOOD)]);
-    assert_eq!(all.for_reason(ReasonCode::ArchiveFailing).map(|r| r.name.as_str()), Some("ours"), "one's own goes first");
+    assert_eq!(
+        all.for_reason(ReasonCode::ArchiveFailing).map(|r| r.name.as_str()),
+        Some("ours"),
+        "one's own goes first"
+    );
 }
 
 proptest! {

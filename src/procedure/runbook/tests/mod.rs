@@ -8,9 +8,9 @@ mod walks;
 
 use jiff::Timestamp;
 
+use super::Runbook;
 use super::Sight;
 use super::file;
-use super::Runbook;
 use crate::domain::facts::Facts;
 use crate::domain::happenings::Happenings;
 use crate::domain::health::scene::{Scene, now};

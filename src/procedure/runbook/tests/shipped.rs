@@ -98,7 +98,9 @@ fn tables() -> String {
     for q in queries::QUERIES {
         out.push_str(&format!("| `{}` | {} |\n", q.name, q.about));
     }
-    out.push_str("\n## Values\n\nFields of an instance stand behind `primary.`, `instance.` (the one the walk is about), ");
+    out.push_str(
+        "\n## Values\n\nFields of an instance stand behind `primary.`, `instance.` (the one the walk is about), ",
+    );
     out.push_str("`instances.` (each) and `standbys.` (each).\n\n| | |\n|---|---|\n");
     for (name, meaning) in values::all() {
         match name.split_once('.') {

@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use super::cluster::by_primary;
 use super::{Eye, Item, Read, Whole, optional, text};
 use crate::domain::cluster::{Archiver, BackupObject};
+use crate::domain::sample::MetricsSample;
+use crate::domain::source::Witness;
 use crate::procedure::runbook::language::{Datum, Kind};
 use crate::text::shorten;
 
@@ -43,7 +45,12 @@ pub(super) const VALUES: &[Whole] = &[
         by_primary(e, "pg_stat_archiver", known(e).map(|()| since(e, e.picture.archiver.failed.and_then(|(_, at)| at))))
     }),
     one("archiver.ready", Kind::Count, "WAL files that wait to be archived", |e| {
-        by_primary(e, "pg_stat_archiver", e.picture.archiver.ready.map(|n| Datum::Number(n as f64)))
+        let count = |n: u64| Datum::Number(n as f64);
+        match e.picture.archiver.ready {
+            Some(n) => by_primary(e, "pg_stat_archiver", Some(count(n))),
+            // SQL hides it from most logins; the exporter tells it to everybody.
+            None => by_metrics(e, |m| m.ready_wal_files.map(count)),
+        }
     }),
     one("backup.age", Kind::Time, "how long ago the last good backup ended; none when there is none", |e| {
         backups(e, |e| since(e, last_good(e)))
@@ -106,6 +113,13 @@ const fn one(name: &'static str, kind: Kind, about: &'static str, read: fn(&Eye)
 fn known(e: &Eye) -> Option<()> {
     let a = &e.picture.archiver;
     (a.working.is_some() || a.ready.is_some() || a.last.is_some() || a.failed.is_some()).then_some(())
+}
+
+/// What the primary's exporter says.
+fn by_metrics(e: &Eye, read: impl Fn(&MetricsSample) -> Option<Datum>) -> Item {
+    let Some(primary) = e.picture.primary.clone() else { return e.unknown("nobody is known to lead") };
+    let probe = e.evidence.samples(&primary).and_then(|s| s.metrics.as_ref());
+    e.sampled(Witness::Metrics(primary), probe.map(|p| p.at), probe.and_then(|p| read(p.value()?)))
 }
 
 fn since(e: &Eye, at: Option<Timestamp>) -> Datum {

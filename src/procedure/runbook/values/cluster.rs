@@ -205,8 +205,8 @@ pub(super) const VALUES: &[Whole] = &[
         .collect()
     }),
     many("poolers.ready", Kind::Count, "poolers, and how many of their pods are ready", |e| {
-        let all = e.cluster().poolers.iter().filter_map(|p| Some(whose(e, &p.name, Datum::Number(p.ready?.into()))));
-        all.collect()
+        let all = e.cluster().poolers.iter();
+        none_if_empty(e, all.filter_map(|p| Some((Some(p.name.clone()), Datum::Number(p.ready?.into())))).collect())
     }),
 ];
 

@@ -194,6 +194,9 @@ fn by_sql(e: &Eye, i: &Instance, view: &str, read: impl Fn(&SqlSample) -> Option
     let witness = Witness::Sql(i.name.clone(), view.into());
     match probe.map(|p| &p.answer) {
         Some(Err(silence)) => Item { witness, ..e.unknown(&silence.why) },
+        Some(Ok(sample)) if read(sample).is_none() && !sample.sees_all => {
+            Item { witness, ..e.unknown(&format!("hidden from {}, which is not in pg_monitor", sample.user)) }
+        }
         Some(Ok(sample)) => e.sampled(witness, probe.map(|p| p.at), read(sample)),
         None => e.sampled(witness, None, None),
     }

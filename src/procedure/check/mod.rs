@@ -1,4 +1,16 @@
 //! Checks: what shows that a step is done, asked of the facts alone.
+//!
+//! A check is a question to witnesses: the watched objects, and the servers themselves. Only what was confirmed after the
+//! step's start counts; a phase alone proves nothing, and what nobody said is no "yes". Every piece of evidence names its
+//! witness. It must not know how facts come in, or what a step does.
+
+mod asked;
+mod leads;
+mod pods;
+mod purpose;
+mod redundant;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -52,8 +64,20 @@ pub enum Check {
         /// That time.
         since: Timestamp,
     },
+    /// PostgreSQL of this instance answers for itself, and leads or streams from who leads.
+    Serves {
+        /// Which.
+        instance: InstanceName,
+    },
     /// No instance waits for a restart, and every one answers.
     Settled,
+    /// The cluster object carries this request to the operator: an annotation with this value.
+    Requested {
+        /// The annotation.
+        annotation: String,
+        /// Its value.
+        value: String,
+    },
     /// Exactly these are fenced and their PostgreSQL is down; none: nobody is fenced and all answer.
     Fenced {
         /// Which; `*` for all.
@@ -93,7 +117,42 @@ pub enum Proof {
 impl Check {
     /// Asks the facts. Only what was confirmed after `since` counts; an older fact is no answer.
     pub fn judge(&self, facts: &Facts, cluster: &ClusterKey, since: Timestamp) -> Proof {
-        let _ = (facts, cluster, since);
-        Proof::NotYet("not asked".into())
+        let told = match asked::Asked::new(facts, cluster, since) {
+            Ok(asked) => self.ask(&asked),
+            Err(proof) => Err(proof),
+        };
+        told.map_or_else(|proof| proof, Proof::Yes)
+    }
+
+    /// The evidence, or why it is not proven.
+    fn ask(&self, a: &asked::Asked<'_>) -> asked::Told {
+        match self {
+            Check::All(checks) => {
+                let mut evidence: Vec<String> = Vec::new();
+                for check in checks {
+                    for line in check.ask(a)? {
+                        if !evidence.contains(&line) {
+                            evidence.push(line);
+                        }
+                    }
+                }
+                Ok(evidence)
+            }
+            Check::Leads { instance } => leads::leads(a, instance),
+            Check::AnotherLeads { than, after } => leads::another(a, than, *after),
+            Check::FullyRedundant { instances } => redundant::fully(a, *instances),
+            Check::PodGone { instance, uid } => pods::gone(a, instance, uid),
+            Check::PodReplaced { instance, uid } => pods::replaced(a, instance, uid),
+            Check::RestartedSince { instance, since } => pods::restarted(a, instance, *since),
+            Check::Serves { instance } => redundant::serves(a, instance),
+            Check::Settled => pods::settled(a),
+            Check::Requested { annotation, value } => purpose::requested(a, annotation, value),
+            Check::Fenced { instances } => purpose::fenced(a, instances),
+            Check::Hibernated(yes) => purpose::hibernated(a, *yes),
+            Check::Maintenance(open) => purpose::maintenance(a, *open),
+            Check::Cordoned { node, yes } => pods::cordoned(a, node, *yes),
+            Check::ZoneLeft { zone } => pods::zone_left(a, zone),
+            Check::Beats(more) => purpose::beats(a, *more),
+        }
     }
 }

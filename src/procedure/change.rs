@@ -1,20 +1,10 @@
-//! What a change would do, as the API server itself said when asked with a dry run.
+//! What differs between an object before and after, value by value.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt;
 
 use super::plan::word;
 use crate::text::clean;
-
-/// What a change would do. As text: one line per value.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Rehearsal {
-    /// In a line: `the API server would take it: 3 values change`.
-    pub said: String,
-    /// What would be different.
-    pub changes: Vec<Change>,
-}
 
 /// One value that would be different.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,22 +20,19 @@ pub struct Change {
 /// Fields of `metadata` that change with every write and say nothing.
 const NOISE: [&str; 4] = ["managedFields", "resourceVersion", "generation", "creationTimestamp"];
 
-impl Rehearsal {
-    /// What differs between an object before and after.
-    pub fn between(before: &Value, after: &Value) -> Rehearsal {
+impl Change {
+    /// What differs, without what changes with every write. Each value is one change, in the order of the fields' names.
+    pub fn between(before: &Value, after: &Value) -> Vec<Change> {
         let mut changes = Vec::new();
         compare("", Some(&quiet(before)), Some(&quiet(after)), &mut changes);
-        let said = match changes.len() {
-            0 => "the API server would take it, and nothing would change".into(),
-            1 => "the API server would take it: one value changes".into(),
-            n => format!("the API server would take it: {n} values change"),
-        };
-        Rehearsal { said, changes }
+        changes
     }
 
-    /// The API server would take it, and there is nothing to compare.
-    pub fn only(said: impl Into<String>) -> Rehearsal {
-        Rehearsal { said: said.into(), changes: Vec::new() }
+    /// As lines of a diff: `- status.targetPrimary: pg-1`, `+ status.targetPrimary: pg-2`.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let line =
+            |sign: char, value: &Option<Value>| value.as_ref().map(|v| format!("{sign} {}: {}", self.at, word(v)));
+        [line('-', &self.from), line('+', &self.to)].into_iter().flatten()
     }
 }
 
@@ -114,30 +101,14 @@ fn below(at: &str, name: &str) -> String {
     }
 }
 
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.from, &self.to) {
-            (None, Some(to)) => write!(f, "+ {}: {}", self.at, word(to)),
-            (Some(from), None) => write!(f, "- {}: {}", self.at, word(from)),
-            (from, to) => {
-                let text = |v: &Option<Value>| v.as_ref().map_or_else(|| "absent".into(), word);
-                write!(f, "~ {}: {} → {}", self.at, text(from), text(to))
-            }
-        }
-    }
-}
-
-impl fmt::Display for Rehearsal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.said)?;
-        self.changes.iter().try_for_each(|change| write!(f, "\n  {change}"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn lines(before: &Value, after: &Value) -> Vec<String> {
+        Change::between(before, after).iter().flat_map(|c| c.lines().collect::<Vec<_>>()).collect()
+    }
 
     #[test]
     fn only_what_matters_and_by_name() {
@@ -145,21 +116,19 @@ mod tests {
             "status": {"targetPrimary": "demo-1", "conditions": [{"type": "Init", "status": "True"}, {"type": "Ready", "status": "True"}]}});
         let after = json!({"metadata": {"name": "demo", "resourceVersion": "2", "generation": 4, "annotations": {"cnpg.io/hibernation": "on"}},
             "status": {"targetPrimary": "demo-2", "conditions": [{"type": "Init", "status": "True"}, {"type": "Ready", "status": "False"}]}});
-        let rehearsal = Rehearsal::between(&before, &after);
-        assert_eq!(
-            rehearsal.to_string(),
-            "the API server would take it: 3 values change\n  \
-             + metadata.annotations[cnpg.io/hibernation]: on\n  \
-             ~ status.conditions[Ready].status: True → False\n  \
-             ~ status.targetPrimary: demo-1 → demo-2"
-        );
-        assert!(Rehearsal::between(&after, &after).changes.is_empty());
+        let expected = [
+            "+ metadata.annotations[cnpg.io/hibernation]: on",
+            "- status.conditions[Ready].status: True",
+            "+ status.conditions[Ready].status: False",
+            "- status.targetPrimary: demo-1",
+            "+ status.targetPrimary: demo-2",
+        ];
+        assert_eq!(lines(&before, &after), expected);
+        assert!(lines(&after, &after).is_empty());
     }
 
     #[test]
     fn lists_without_names_are_compared_by_place() {
-        let changes = Rehearsal::between(&json!({"a": [1, 2]}), &json!({"a": [1, 3, 4]})).changes;
-        let lines: Vec<_> = changes.iter().map(Change::to_string).collect();
-        assert_eq!(lines, ["~ a[1]: 2 → 3", "+ a[2]: 4"]);
+        assert_eq!(lines(&json!({"a": [1, 2]}), &json!({"a": [1, 3, 4]})), ["- a[1]: 2", "+ a[1]: 3", "+ a[2]: 4"]);
     }
 }

@@ -1,0 +1,144 @@
+//! The live executor: orders to the Kubernetes API and to PostgreSQL, over the wires that are there.
+
+use futures::future::{BoxFuture, FutureExt};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::executor::{Deed, Executor, Refusal, Rehearsal};
+use super::kubernetes::acts::{Acts, Ground, Patience};
+use super::postgres::heartbeat::{Around, Hearts};
+use super::runs::Store;
+use crate::domain::cluster::Operator;
+use crate::domain::detail::ObjectRef;
+use crate::domain::names::{ClusterKey, Context};
+use crate::problem::Problem;
+use crate::procedure::order::Target;
+use crate::procedure::{Answer, Found, Order, Premise, Right};
+
+/// Does orders to the live world. Dropped, its heartbeats end.
+pub struct Hands {
+    wires: BTreeMap<Context, Wire>,
+    hearts: Hearts,
+    store: Store,
+}
+
+/// What is held of one context.
+struct Wire {
+    acts: Acts,
+    around: Around,
+}
+
+impl Hands {
+    /// Hands in these contexts. A heartbeat's book is kept beside its run's journal.
+    pub fn new(contexts: impl IntoIterator<Item = (Context, Around)>, store: Store) -> Hands {
+        let wires = contexts.into_iter().map(|(context, around)| {
+            let acts = Acts::new(around.clients.clone(), Patience::default());
+            (context, Wire { acts, around })
+        });
+        Hands { wires: wires.collect(), hearts: Hearts::default(), store }
+    }
+
+    fn wire(&self, context: &Context) -> Result<&Wire, Problem> {
+        self.wires.get(context).ok_or_else(|| {
+            Problem::new(format!("context {context} is not looked at"))
+                .try_this("begin howdah with --context, or with a kubeconfig that has it")
+        })
+    }
+
+    async fn do_it(&self, deed: Deed<'_>) -> Result<Answer, Refusal> {
+        let wire = self.wire(context(deed)).map_err(Refusal::Nothing)?;
+        let around = || wire.around.clone();
+        let beats = || self.store.folder(deed.run).join("beats");
+        match deed.order {
+            Order::Heartbeat(heart) => self.hearts.begin(heart, around(), &beats()).await,
+            Order::Count(heart) => self.hearts.count(heart, around(), &beats()).await,
+            Order::Sweep(heart) => self.hearts.sweep(heart, around()).await,
+            order => {
+                let cluster = wire.cluster(&deed.plan.cluster);
+                let ground = deed.premise.map(|premise| Ground { premise, cluster: &cluster });
+                wire.acts.perform(order, ground, time(deed)).await
+            }
+        }
+    }
+}
+
+impl Executor for Hands {
+    fn perform<'a>(&'a self, deed: Deed<'a>) -> BoxFuture<'a, Result<Answer, Refusal>> {
+        self.do_it(deed).boxed()
+    }
+
+    fn find<'a>(&'a self, deed: Deed<'a>) -> BoxFuture<'a, Found> {
+        async move {
+            let wire = match self.wire(context(deed)) {
+                Ok(wire) => wire,
+                Err(problem) => return Found::CantTell(problem.line()),
+            };
+            match deed.order {
+                Order::Heartbeat(heart) => self.hearts.find(heart),
+                // Counting changes nothing: it is counted again.
+                Order::Count(_) => Found::NotDone,
+                Order::Sweep(heart) => self.hearts.swept(heart, wire.around.clone()).await,
+                order => wire.acts.find(order).await,
+            }
+        }
+        .boxed()
+    }
+
+    fn rehearse<'a>(&'a self, deed: Deed<'a>) -> BoxFuture<'a, Result<Rehearsal, Problem>> {
+        async move {
+            let wire = self.wire(context(deed))?;
+            let cluster = wire.cluster(&deed.plan.cluster);
+            let ground = deed.premise.map(|premise| Ground { premise, cluster: &cluster });
+            wire.acts.rehearse(deed.order, ground).await
+        }
+        .boxed()
+    }
+
+    fn may<'a>(&'a self, cluster: &'a ClusterKey, rights: &'a [Right]) -> BoxFuture<'a, Result<Vec<Right>, Problem>> {
+        async move { self.wire(&cluster.context)?.acts.may(rights).await }.boxed()
+    }
+
+    fn holds<'a>(&'a self, cluster: &'a ClusterKey, premise: &'a Premise) -> BoxFuture<'a, Result<(), Problem>> {
+        async move {
+            let wire = self.wire(&cluster.context)?;
+            wire.acts.holds(Ground { premise, cluster: &wire.cluster(cluster) }).await
+        }
+        .boxed()
+    }
+}
+
+impl Wire {
+    /// The cluster's own object.
+    fn cluster(&self, key: &ClusterKey) -> Target {
+        let operator = self.around.pictures.borrow().get(key).map_or(Operator::Cnpg, |c| c.operator);
+        let (api_version, kind, plural) = match operator {
+            Operator::Cnpg => ("postgresql.cnpg.io/v1", "Cluster", "clusters"),
+            Operator::Pgo => ("postgres-operator.crunchydata.com/v1beta1", "PostgresCluster", "postgresclusters"),
+        };
+        let object = ObjectRef {
+            context: key.context.clone(),
+            api_version: api_version.into(),
+            kind: kind.into(),
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
+        };
+        Target { object, plural: plural.into(), subresource: None }
+    }
+}
+
+/// The context that an order is for.
+fn context<'a>(deed: Deed<'a>) -> &'a Context {
+    match deed.order {
+        Order::Patch(patch) => &patch.target.object.context,
+        Order::Create(create) => &create.target.object.context,
+        Order::Delete(delete) | Order::Evict(delete) => &delete.target.object.context,
+        Order::Heartbeat(heart) | Order::Count(heart) | Order::Sweep(heart) => &heart.cluster.context,
+    }
+}
+
+/// How long the order's step may take.
+fn time(deed: Deed<'_>) -> Option<Duration> {
+    let is = |order: &Option<Order>| order.as_ref() == Some(deed.order);
+    let step = deed.plan.steps.iter().find(|s| is(&s.order) || is(&s.undo))?;
+    Duration::try_from(step.within).ok().filter(|within| !within.is_zero())
+}

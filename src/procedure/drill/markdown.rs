@@ -1,0 +1,169 @@
+//! The report as Markdown, fit for an auditor: who, when, what, evidence, versions.
+
+use jiff::{SignedDuration, Timestamp};
+use std::fmt::Write;
+
+use super::report::{Report, StepLine};
+use crate::domain::heartbeat::Tally;
+use crate::domain::quantity::span;
+use crate::procedure::plan::Weight;
+
+impl Report {
+    /// The whole report.
+    pub fn markdown(&self) -> String {
+        let mut out = String::new();
+        self.head(&mut out);
+        self.result(&mut out);
+        self.steps(&mut out);
+        self.story(&mut out);
+        out
+    }
+
+    fn head(&self, out: &mut String) {
+        let name =
+            |n: &Option<crate::domain::names::InstanceName>| n.as_ref().map_or("unknown".into(), ToString::to_string);
+        line(out, format!("# {}", escaped(&self.title)));
+        line(out, "");
+        line(out, "| | |\n|---|---|");
+        let mut row = |what: &str, is: String| line(out, format!("| {what} | {} |", escaped(&is)));
+        row("Outcome", self.outcome.map_or("not ended".into(), |o| o.word().to_owned()));
+        row("Cluster", format!("{} (context {})", self.cluster, self.cluster.context));
+        row("Began", time(self.began));
+        row("Ended", self.ended.map_or("–".into(), time));
+        row("By", format!("{} on {}, {}", self.by.user, self.by.host, self.by.through));
+        row("howdah", self.by.howdah.clone());
+        for (what, version) in &self.by.versions {
+            row(what, version.clone());
+        }
+        row("Primary before, after", format!("{}, {}", name(&self.leader.0), name(&self.leader.1)));
+        for (what, value) in &self.parameters {
+            row(what, value.clone());
+        }
+        row("Run", self.run.to_string());
+    }
+
+    fn result(&self, out: &mut String) {
+        if !self.objectives.is_empty() {
+            line(out, "\n## Objectives\n\n| objective | met | |\n|---|---|---|");
+            for o in &self.objectives {
+                let met = match o.met {
+                    Some(true) => "yes",
+                    Some(false) => "**no**",
+                    None => "not measured",
+                };
+                line(out, format!("| {} | {met} | {} |", o.name, escaped(&o.text)));
+            }
+        }
+        if self.phases.struck.is_some() {
+            line(out, "\n## Phases\n\n| phase | took |\n|---|---|");
+            for s in &self.spans {
+                line(out, format!("| {} | {} |", s.phase, took(s.ms)));
+            }
+            line(out, format!("| client-seen outage (RTO) | {} |", took(self.rto_ms)));
+        }
+        if let Some(tally) = &self.tally {
+            writes(out, tally);
+            if let Some(viewpoint) = self.viewpoint() {
+                line(out, format!("\n{}", escaped(&viewpoint)));
+            }
+        }
+    }
+
+    fn steps(&self, out: &mut String) {
+        if !self.findings.is_empty() {
+            line(out, "\n## Looked at beforehand\n");
+            for f in &self.findings {
+                let mark = match f.weight {
+                    Weight::Good => "good",
+                    Weight::Unknown => "unknown",
+                    Weight::Justify => "justified",
+                    Weight::Blocks => "blocks",
+                };
+                line(out, format!("- {}: {} ({mark})", escaped(&f.about), escaped(&f.text)));
+            }
+        }
+        line(out, "\n## Steps\n");
+        for step in &self.steps {
+            self.step(out, step);
+        }
+    }
+
+    fn step(&self, out: &mut String, step: &StepLine) {
+        let took =
+            step.began.zip(step.ended).map(|(b, e)| format!(", {}", span(e.duration_since(b)))).unwrap_or_default();
+        line(out, format!("- **{}**: {}{took}", escaped(&step.title), step.state));
+        if let Some(how) = &step.granted {
+            line(out, format!("  - let through: {}", escaped(how)));
+        }
+        if let Some(r) = &step.request {
+            let body = r.body.as_ref().map(|b| format!(" `{}`", b.to_string().replace('`', "'"))).unwrap_or_default();
+            line(out, format!("  - sent: `{} {}`{body}", r.method, r.path));
+        }
+        for seen in &step.evidence {
+            line(out, format!("  - seen: {}", escaped(seen)));
+        }
+        if let Some(p) = &step.problem {
+            let because = p.because.as_ref().map(|b| format!(": {b}")).unwrap_or_default();
+            line(out, format!("  - problem: {}{}", escaped(&p.what), escaped(&because)));
+        }
+    }
+
+    fn story(&self, out: &mut String) {
+        if !self.marks.is_empty() {
+            line(out, "\n## What was seen\n\n| time | since the blow | what |\n|---|---|---|");
+            for m in &self.marks {
+                let since = m.since_blow_ms.map_or("before".into(), |ms| format!("+{:.3} s", ms as f64 / 1000.0));
+                line(out, format!("| {} | {since} | {} |", time(m.at), escaped(&m.text)));
+            }
+        }
+        if !self.notes.is_empty() {
+            line(out, "\n## Notes\n");
+            for (at, text) in &self.notes {
+                line(out, format!("- {}: {}", time(*at), escaped(text)));
+            }
+        }
+    }
+}
+
+fn writes(out: &mut String, t: &Tally) {
+    line(out, "\n## Writes\n\n| | |\n|---|---|");
+    let mut row = |what: &str, is: String| line(out, format!("| {what} | {} |", escaped(&is)));
+    row("acknowledged", t.acknowledged.to_string());
+    row("acknowledged and lost (RPO)", t.lost.to_string());
+    row("unanswered: there, not there", format!("{}, {}", t.unknown_there, t.unknown_gone));
+    row("twice, or nobody's", t.duplicated.to_string());
+    row("refused", t.refused.to_string());
+    row("reads answered, failed", format!("{}, {}", t.reads.0, t.reads.1));
+    if !t.lost_names.is_empty() {
+        row("the lost ones (writer/number)", t.lost_names.join(", "));
+    }
+    for gap in &t.unmeasured {
+        row("not measured", format!("{} to {}", time(gap.from), gap.to.map_or("the end".into(), time)));
+    }
+}
+
+fn took(ms: Option<i64>) -> String {
+    ms.map_or("not seen".into(), |ms| format!("{} ({ms} ms)", span(SignedDuration::from_millis(ms))))
+}
+
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+fn line(out: &mut String, text: impl AsRef<str>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(out, "{}", text.as_ref());
+}
+
+/// Text that is no Markdown of its own: cells stay cells, names with underscores stay names.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '*' | '_' | '`' | '<' | '[' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}

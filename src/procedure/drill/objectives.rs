@@ -1,0 +1,109 @@
+//! Objectives: what a drill must reach to pass.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::heartbeat::Tally;
+use crate::domain::quantity::span;
+
+/// What must be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Objectives {
+    /// The longest time without an acknowledged write.
+    pub rto: SignedDuration,
+    /// The most acknowledged writes that may be missing afterwards.
+    pub rpo: u64,
+}
+
+impl Default for Objectives {
+    /// Half a minute, and nothing lost: what the guides' clusters reach with time to spare.
+    fn default() -> Self {
+        Objectives { rto: SignedDuration::from_secs(30), rpo: 0 }
+    }
+}
+
+/// What came of one objective.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Result {
+    /// `RTO` or `RPO`.
+    pub name: String,
+    /// It was met. `None`: it was not measured, which is not a pass.
+    pub met: Option<bool>,
+    /// What was asked and what was reached, in words.
+    pub text: String,
+}
+
+impl Objectives {
+    /// Holds a tally against them. Without one nothing was measured.
+    pub fn judge(&self, tally: Option<&Tally>) -> Vec<Result> {
+        vec![self.time(tally), self.loss(tally)]
+    }
+
+    /// All of them were met.
+    pub fn met(&self, tally: Option<&Tally>) -> bool {
+        self.judge(tally).iter().all(|r| r.met == Some(true))
+    }
+
+    fn time(&self, tally: Option<&Tally>) -> Result {
+        let asked = span(self.rto);
+        let (met, text) = match tally {
+            None => (None, format!("no writes were counted; asked was {asked} at most")),
+            Some(t) if t.acknowledged == 0 => (None, format!("no write was acknowledged; asked was {asked} at most")),
+            Some(t) if t.outages.iter().any(|o| o.to.is_none()) => {
+                (Some(false), format!("writes had not come back at the end; asked was {asked} at most"))
+            }
+            Some(t) if !t.unmeasured.is_empty() => {
+                (None, format!("not measured throughout, {} at least; asked was {asked} at most", span(t.longest)))
+            }
+            Some(t) => {
+                (Some(t.longest <= self.rto), format!("{} without a write; asked was {asked} at most", span(t.longest)))
+            }
+        };
+        Result { name: "RTO".into(), met, text }
+    }
+
+    fn loss(&self, tally: Option<&Tally>) -> Result {
+        let (met, text) = match tally {
+            None => (None, format!("no writes were counted; asked was {} lost at most", self.rpo)),
+            Some(t) if t.acknowledged == 0 => (None, "no write was acknowledged, none could be lost".into()),
+            Some(t) => (
+                Some(t.lost <= self.rpo),
+                format!("{} of {} acknowledged writes lost; asked was {} at most", t.lost, t.acknowledged, self.rpo),
+            ),
+        };
+        Result { name: "RPO".into(), met, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::heartbeat::Outage;
+    use jiff::Timestamp;
+
+    fn tally(longest: i64, lost: u64) -> Tally {
+        Tally { acknowledged: 100, lost, longest: SignedDuration::from_secs(longest), ..Tally::default() }
+    }
+
+    #[test]
+    fn met_and_missed() {
+        let asked = Objectives::default();
+        assert!(asked.met(Some(&tally(4, 0))));
+        assert!(!asked.met(Some(&tally(31, 0))));
+        assert!(!asked.met(Some(&tally(4, 1))));
+        assert!(Objectives { rpo: 1, ..asked }.met(Some(&tally(4, 1))));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_a_pass() {
+        let asked = Objectives::default();
+        assert!(!asked.met(None));
+        assert!(!asked.met(Some(&Tally::default())));
+        let gap = Outage { from: Timestamp::UNIX_EPOCH, to: None };
+        let broken = Tally { unmeasured: vec![gap], ..tally(4, 0) };
+        assert_eq!(asked.judge(Some(&broken))[0].met, None);
+        let open = Tally { outages: vec![gap], ..tally(4, 0) };
+        assert_eq!(asked.judge(Some(&open))[0].met, Some(false));
+    }
+}

@@ -1,0 +1,297 @@
+//! The report of a drill, read off its journal.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::marks::{Mark, Observer};
+use super::objectives::Result as ObjectiveResult;
+use super::phases::{Phases, Seen};
+use crate::domain::heartbeat::{Outage, Tally};
+use crate::domain::names::{ClusterKey, InstanceName};
+use crate::problem::Problem;
+use crate::procedure::entry::{Answer, By, Entry, Outcome, RunId, What};
+use crate::procedure::order::Request;
+use crate::procedure::plan::{Finding, Kind, Plan, StepId};
+
+/// The step whose order is the blow; every drill's plan has one of this name.
+pub const STRIKE: &str = "strike";
+/// The step that is proven when everything is as redundant as before.
+pub const REDUNDANT: &str = "redundant";
+/// The cluster object's field that names the primary, as a premise holds it.
+pub const LEADER: &str = "/status/currentPrimary";
+
+/// Everything that is told of a drill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The run.
+    pub run: RunId,
+    /// What was drilled.
+    pub kind: Kind,
+    /// Where.
+    pub cluster: ClusterKey,
+    /// In a line.
+    pub title: String,
+    /// Who, from where, with which versions.
+    pub by: By,
+    /// When it began.
+    pub began: Timestamp,
+    /// When it ended; `None`: it has not.
+    pub ended: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// What was chosen.
+    pub parameters: BTreeMap<String, String>,
+    /// What was looked at beforehand.
+    pub findings: Vec<Finding>,
+    /// Who led before, and after.
+    pub leader: (Option<InstanceName>, Option<InstanceName>),
+    /// When each phase ended.
+    pub phases: Phases,
+    /// How long each phase took, in milliseconds; `None`: not seen.
+    pub spans: Vec<Span>,
+    /// What was to be reached, and was or not.
+    pub objectives: Vec<ObjectiveResult>,
+    /// The longest time without an acknowledged write that the blow brought, in milliseconds.
+    pub rto_ms: Option<i64>,
+    /// Acknowledged writes that are not there.
+    pub rpo: Option<u64>,
+    /// The heartbeat, counted.
+    pub tally: Option<Tally>,
+    /// The steps.
+    pub steps: Vec<StepLine>,
+    /// What was seen, with the milliseconds since the blow.
+    pub marks: Vec<MarkLine>,
+    /// What people wrote down.
+    pub notes: Vec<(Timestamp, String)>,
+}
+
+/// How long a phase took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// `detect`, `elect`, `promote`, `first write`, `full redundancy`.
+    pub phase: String,
+    /// Milliseconds.
+    pub ms: Option<i64>,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkLine {
+    /// When.
+    pub at: Timestamp,
+    /// Milliseconds since the blow; `None` before it.
+    pub since_blow_ms: Option<i64>,
+    /// Which mark.
+    pub mark: String,
+    /// In words, with the witness.
+    pub text: String,
+}
+
+/// One step as it went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepLine {
+    /// Its name.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// `proven`, `failed`, `skipped`, `refused`, `accepted`, `began`, `not begun`, `undone`.
+    pub state: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// When that state was reached.
+    pub ended: Option<Timestamp>,
+    /// What was sent.
+    pub request: Option<Request>,
+    /// Who let it through its gate, and how.
+    pub granted: Option<String>,
+    /// What was seen.
+    pub evidence: Vec<String>,
+    /// What went wrong.
+    pub problem: Option<Problem>,
+}
+
+impl Report {
+    /// Reads a journal. `None` when it has no first line that says what was to be done.
+    pub fn of(entries: &[Entry]) -> Option<Report> {
+        let (began, run, plan, by) = entries.iter().find_map(|e| match &e.what {
+            What::Opened { run, plan, by } => Some((e.at, run, plan, by)),
+            _ => None,
+        })?;
+        let steps = steps(plan, entries);
+        let tally = tally(entries);
+        let before = plan.premise.values.get(LEADER).and_then(|v| v.as_str()).map(InstanceName::from);
+        let struck = began_at(entries, STRIKE);
+        let mut phases = struck.map(|at| Phases::of(at, before.as_ref(), &seen(entries))).unwrap_or_default();
+        phases.redundant = proven_at(entries, REDUNDANT);
+        let blow = struck.zip(tally.as_ref()).and_then(|(struck, tally)| outage_of(tally, struck));
+        phases.first_write = blow.and_then(|o| o.to);
+        let rto = blow.and_then(|o| Some(o.to?.duration_since(o.from))).or_else(|| quiet(struck, tally.as_ref()));
+        let spans = phases.spans().into_iter().map(|(phase, took)| Span { phase: phase.into(), ms: took.map(millis) });
+        let closed = entries.iter().rev().find_map(|e| match e.what {
+            What::Closed { outcome } => Some((e.at, outcome)),
+            _ => None,
+        });
+        Some(Report {
+            run: run.clone(),
+            kind: plan.kind,
+            cluster: plan.cluster.clone(),
+            title: plan.title.clone(),
+            by: by.clone(),
+            began,
+            ended: closed.map(|(at, _)| at),
+            outcome: closed.map(|(_, outcome)| outcome),
+            parameters: plan.parameters.clone(),
+            findings: plan.findings.clone(),
+            leader: (before, phases.leader.clone()),
+            spans: spans.collect(),
+            phases,
+            objectives: plan.objectives.map(|o| o.judge(tally.as_ref())).unwrap_or_default(),
+            rto_ms: rto.map(millis),
+            rpo: tally.as_ref().filter(|t| t.acknowledged > 0).map(|t| t.lost),
+            tally,
+            steps,
+            marks: marks(entries, struck),
+            notes: notes(entries),
+        })
+    }
+
+    /// What a reader must know of how it was measured, in a sentence.
+    pub fn viewpoint(&self) -> Option<String> {
+        let tally = self.tally.as_ref()?;
+        Some(format!(
+            "Seen by one client {}: a shorter outage than {} can't be seen, and what the way itself adds is counted in.",
+            tally.via,
+            crate::domain::quantity::span(tally.resolution)
+        ))
+    }
+}
+
+fn millis(d: SignedDuration) -> i64 {
+    i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The longest outage that was not over when the blow fell.
+fn outage_of(tally: &Tally, struck: Timestamp) -> Option<Outage> {
+    let touched = tally.outages.iter().filter(|o| o.to.is_none_or(|to| to >= struck));
+    touched.copied().max_by_key(|o| o.to.map_or(SignedDuration::MAX, |to| to.duration_since(o.from)))
+}
+
+/// A blow that no client noticed took no longer than could be seen.
+fn quiet(struck: Option<Timestamp>, tally: Option<&Tally>) -> Option<SignedDuration> {
+    let tally = tally.filter(|t| t.acknowledged > 0 && t.unmeasured.is_empty())?;
+    let touched = struck.is_none_or(|struck| outage_of(tally, struck).is_some());
+    (!touched).then_some(SignedDuration::ZERO)
+}
+
+fn tally(entries: &[Entry]) -> Option<Tally> {
+    entries.iter().rev().find_map(|e| match &e.what {
+        What::Accepted { answer: Answer::Counted(tally), .. } => Some((**tally).clone()),
+        _ => None,
+    })
+}
+
+fn began_at(entries: &[Entry], step: &str) -> Option<Timestamp> {
+    entries.iter().find_map(|e| match &e.what {
+        What::Began { step: s, .. } if s.as_str() == step => Some(e.at),
+        _ => None,
+    })
+}
+
+fn proven_at(entries: &[Entry], step: &str) -> Option<Timestamp> {
+    entries.iter().find_map(|e| match &e.what {
+        What::Proven { step: s, .. } if s.as_str() == step => Some(e.at),
+        _ => None,
+    })
+}
+
+fn seen(entries: &[Entry]) -> Vec<Seen<'_>> {
+    entries.iter().filter_map(mark_of).collect()
+}
+
+fn mark_of(entry: &Entry) -> Option<Seen<'_>> {
+    match &entry.what {
+        What::Observed { mark, seen, text } => Some(Seen { mark: Mark::named(mark)?, at: *seen, text }),
+        _ => None,
+    }
+}
+
+fn marks(entries: &[Entry], struck: Option<Timestamp>) -> Vec<MarkLine> {
+    let line = |e: &Entry| match &e.what {
+        What::Observed { mark, seen, text } => Some(MarkLine {
+            at: *seen,
+            since_blow_ms: struck.filter(|s| s <= seen).map(|s| millis(seen.duration_since(s))),
+            mark: mark.clone(),
+            text: text.clone(),
+        }),
+        _ => None,
+    };
+    entries.iter().filter_map(line).collect()
+}
+
+fn notes(entries: &[Entry]) -> Vec<(Timestamp, String)> {
+    let note = |e: &Entry| match &e.what {
+        What::Noted { text, .. } => Some((e.at, text.clone())),
+        _ => None,
+    };
+    entries.iter().filter_map(note).collect()
+}
+
+/// The steps of a plan as the entries tell how they went.
+pub fn steps(plan: &Plan, entries: &[Entry]) -> Vec<StepLine> {
+    let mut lines: Vec<StepLine> = plan
+        .steps
+        .iter()
+        .map(|s| StepLine {
+            id: s.id.to_string(),
+            title: s.title.clone(),
+            state: "not begun".into(),
+            ..StepLine::default()
+        })
+        .collect();
+    for entry in entries {
+        let mut on = |step: &StepId, state: &str, tell: &dyn Fn(&mut StepLine)| {
+            if let Some(line) = lines.iter_mut().find(|l| l.id == step.as_str()) {
+                if !state.is_empty() {
+                    state.clone_into(&mut line.state);
+                    line.ended = Some(entry.at);
+                }
+                tell(line);
+            }
+        };
+        match &entry.what {
+            What::Granted { step, how } => on(step, "", &|l| l.granted = Some(how.clone())),
+            What::Began { step, request } => on(step, "began", &|l| {
+                l.began = l.began.or(Some(entry.at));
+                l.request.clone_from(request);
+            }),
+            What::Accepted { step, .. } => on(step, "accepted", &|_| {}),
+            What::Proven { step, evidence } => on(step, "proven", &|l| l.evidence.clone_from(evidence)),
+            What::Refused { step, problem } => on(step, "refused", &|l| l.problem = Some(problem.clone())),
+            What::Failed { step, problem } => on(step, "failed", &|l| l.problem = Some(problem.clone())),
+            What::Decided { step, decision, reason } => {
+                let (word, reason) = (decision.word(), reason.clone());
+                on(step, "", &|l| l.evidence.push(decided(word, reason.as_deref())));
+            }
+            What::Undone { step, problem: None } => on(step, "undone", &|_| {}),
+            What::Undone { step, problem } => on(step, "not undone", &|l| l.problem.clone_from(problem)),
+            _ => {}
+        }
+    }
+    lines
+}
+
+fn decided(word: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("{word}, because {reason}"),
+        None => word.to_owned(),
+    }
+}
+
+impl Report {
+    /// An observer that goes on where this journal ends: for a run that is resumed.
+    pub fn observer(plan: &Plan, timeline: Option<crate::domain::wal::Timeline>) -> Observer {
+        let leader = plan.premise.values.get(LEADER).and_then(|v| v.as_str()).map(InstanceName::from);
+        Observer::new(&plan.cluster, leader, timeline)
+    }
+}

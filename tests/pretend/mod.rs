@@ -1,0 +1,335 @@
+//! A pretended world: objects that change as they are told, checks that hold a while after, and a process that can be
+//! killed between any two things it does. Its time is its own and passes only when nothing else happens.
+
+pub mod drive;
+pub mod plans;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, pending};
+use howdah::adapters::executor::{Deed, Executor, Refusal, Rehearsal};
+use howdah::adapters::runs::{Done, Ledger};
+use howdah::domain::names::ClusterKey;
+use howdah::problem::Problem;
+use howdah::procedure::order::{Delete, Form, Patch, Target};
+use howdah::procedure::{Answer, Entry, Found, Order, Plan, Premise, Proof, Right, Step, StepId};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+/// How long after an act its check holds.
+const TAKES: SignedDuration = SignedDuration::from_secs(2);
+/// How long after its start a process has heard from the world.
+const HEARS: SignedDuration = SignedDuration::from_secs(1);
+
+#[derive(Clone)]
+pub struct World(Arc<Mutex<Inner>>);
+
+struct Inner {
+    now: Timestamp,
+    /// When the process that looks was started.
+    born: Timestamp,
+    objects: BTreeMap<String, Value>,
+    gone: BTreeSet<String>,
+    /// Every change that reached the world, in order.
+    acts: Vec<String>,
+    /// When an order was last done.
+    done: BTreeMap<String, Timestamp>,
+    /// The journal's lines, as they are on the disk.
+    lines: Vec<String>,
+    /// Things the process may still do before it is killed.
+    fuse: Option<usize>,
+    dead: bool,
+    points: usize,
+    trouble: Trouble,
+    cluster: String,
+}
+
+/// What goes wrong in this world.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Trouble {
+    #[default]
+    Nothing,
+    /// This step's check never holds.
+    Never(StepId),
+    /// This step's order is refused.
+    Refused(StepId),
+}
+
+impl World {
+    pub fn new(plan: &Plan, trouble: Trouble) -> World {
+        let ClusterKey { namespace, name, .. } = &plan.cluster;
+        let cluster = format!("/apis/postgresql.cnpg.io/v1/namespaces/{namespace}/clusters/{name}");
+        let mut object = json!({"metadata": {"uid": plan.premise.uid}});
+        for (pointer, value) in &plan.premise.values {
+            put(&mut object, pointer, value.clone());
+        }
+        World(Arc::new(Mutex::new(Inner {
+            now: plan.made,
+            born: plan.made,
+            objects: BTreeMap::from([(cluster.clone(), object)]),
+            gone: BTreeSet::new(),
+            acts: Vec::new(),
+            done: BTreeMap::new(),
+            lines: Vec::new(),
+            fuse: None,
+            dead: false,
+            points: 0,
+            trouble,
+            cluster,
+        })))
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
+        f(&mut self.0.lock().unwrap())
+    }
+
+    /// The time; it moves a little whenever it is read.
+    pub fn now(&self) -> Timestamp {
+        self.with(|w| {
+            w.now += SignedDuration::from_millis(1);
+            w.now
+        })
+    }
+
+    /// Nothing else happens: a second passes, and the operator does its part.
+    pub fn tick(&self) {
+        self.with(|w| {
+            w.now += SignedDuration::from_secs(1);
+            let cluster = w.cluster.clone();
+            if let Some(object) = w.objects.get_mut(&cluster)
+                && let Some(target) = object.pointer("/status/targetPrimary").cloned()
+                && object.pointer("/status/currentPrimary") != Some(&target)
+            {
+                put(object, "/status/currentPrimary", target);
+                put(object, "/status/phase", "Cluster in healthy state".into());
+            }
+        });
+    }
+
+    /// A process starts, and may do this many things.
+    pub fn start(&self, fuse: Option<usize>) {
+        self.with(|w| (w.fuse, w.dead, w.born) = (fuse, false, w.now));
+    }
+
+    pub fn dead(&self) -> bool {
+        self.with(|w| w.dead)
+    }
+
+    /// How many points there were at which a process can be killed.
+    pub fn points(&self) -> usize {
+        self.with(|w| w.points)
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        self.with(|w| w.lines.clone())
+    }
+
+    /// The changes that reached the world, and what it looks like.
+    pub fn end(&self) -> (Vec<String>, BTreeMap<String, Value>, BTreeSet<String>) {
+        self.with(|w| {
+            let mut acts = w.acts.clone();
+            acts.sort();
+            (acts, w.objects.clone(), w.gone.clone())
+        })
+    }
+
+    /// A point at which the process may be killed. `true`: it is dead.
+    fn point(&self) -> bool {
+        self.with(|w| {
+            w.points += 1;
+            match &mut w.fuse {
+                Some(0) => w.dead = true,
+                Some(left) => *left -= 1,
+                None => {}
+            }
+            w.dead
+        })
+    }
+
+    /// What the facts would say to a step's check.
+    pub fn judge(&self, plan: &Plan, step: &Step) -> Proof {
+        self.with(|w| {
+            if w.now < w.born + HEARS {
+                return Proof::NotYet("nothing was heard yet".into());
+            }
+            let late = |s: &Step| {
+                let order = s.order.as_ref()?;
+                w.done.get(&key(order)).is_none_or(|at| w.now < *at + TAKES).then(|| s.id.clone())
+            };
+            let waits = match &step.order {
+                Some(_) => late(step),
+                None => before(plan, step).into_iter().find_map(late),
+            };
+            match waits {
+                _ if w.trouble == Trouble::Never(step.id.clone()) => Proof::NotYet("it never comes".into()),
+                Some(id) => Proof::NotYet(format!("{id} is not seen")),
+                None => Proof::Yes(vec!["seen".into()]),
+            }
+        })
+    }
+
+    fn perform(&self, deed: Deed<'_>) -> Result<Answer, Refusal> {
+        let refused = |why: String| Err(Refusal::Nothing(Problem::refused("refused").because(why)));
+        self.with(|w| {
+            let step = deed.plan.steps.iter().find(|s| s.order.as_ref() == Some(deed.order));
+            if let (Trouble::Refused(id), Some(step)) = (&w.trouble, step)
+                && *id == step.id
+            {
+                return refused("the world says no".into());
+            }
+            if let Some(premise) = deed.premise {
+                let moved = premise.moved(&w.objects[&w.cluster]);
+                if !moved.is_empty() {
+                    return refused(moved.join("; "));
+                }
+            }
+            let answer = w.apply(deed.order);
+            w.done.insert(key(deed.order), w.now);
+            if deed.order.changes_cluster() {
+                w.acts.push(key(deed.order));
+            }
+            Ok(answer)
+        })
+    }
+
+    fn find(&self, deed: Deed<'_>) -> Found {
+        self.with(|w| {
+            let shows = match deed.order {
+                Order::Patch(patch) => w.marked(patch),
+                Order::Create(create) => w.objects.contains_key(&create.target.path()),
+                Order::Delete(Delete { uid, .. }) | Order::Evict(Delete { uid, .. }) => w.gone.contains(uid),
+                order => w.done.contains_key(&key(order)),
+            };
+            let done = w.done.contains_key(&key(deed.order));
+            assert_eq!(shows, done, "the marks of this order tell something else than the truth: {:?}", deed.order);
+            if shows { Found::Done("it shows".into()) } else { Found::NotDone }
+        })
+    }
+}
+
+impl Inner {
+    fn apply(&mut self, order: &Order) -> Answer {
+        let now = self.now;
+        match order {
+            Order::Patch(patch) => {
+                let object = self.objects.entry(object_path(&patch.target)).or_insert_with(|| json!({"metadata": {}}));
+                let body = patch.filled(object, now);
+                match patch.form {
+                    Form::Json => json_patch::patch(object, &serde_json::from_value(body).unwrap()).unwrap(),
+                    Form::Merge | Form::Strategic => json_patch::merge(object, &body),
+                }
+                Answer::Taken { version: "1".into(), uid: String::new() }
+            }
+            Order::Create(create) => {
+                self.objects.insert(create.target.path(), create.body.clone());
+                Answer::Taken { version: "1".into(), uid: String::new() }
+            }
+            Order::Delete(delete) | Order::Evict(delete) => {
+                self.gone.insert(delete.uid.clone());
+                Answer::Taken { version: String::new(), uid: delete.uid.clone() }
+            }
+            Order::Heartbeat(_) => Answer::Begun,
+            Order::Count(_) => Answer::Counted(Box::default()),
+            Order::Sweep(_) => Answer::Done,
+        }
+    }
+
+    fn marked(&self, patch: &Patch) -> bool {
+        let null = Value::Null;
+        let object = self.objects.get(&object_path(&patch.target)).unwrap_or(&null);
+        !patch.mark.is_empty() && patch.mark.iter().all(|(p, v)| object.pointer(p).unwrap_or(&null) == v)
+    }
+}
+
+/// The object's own path, whichever part of it is addressed.
+fn object_path(target: &Target) -> String {
+    Target { subresource: None, ..target.clone() }.path()
+}
+
+fn key(order: &Order) -> String {
+    serde_json::to_string(order).unwrap()
+}
+
+/// Every step that this one builds on.
+fn before<'a>(plan: &'a Plan, step: &Step) -> Vec<&'a Step> {
+    let direct: Vec<&Step> = step.needs.iter().filter_map(|id| plan.step(id)).collect();
+    direct.iter().flat_map(|s| before(plan, s)).chain(direct.iter().copied()).collect()
+}
+
+/// Sets a value by pointer, and makes the objects on the way.
+pub fn put(object: &mut Value, pointer: &str, value: Value) {
+    let mut here = object;
+    for part in pointer.split('/').skip(1) {
+        let name = part.replace("~1", "/").replace("~0", "~");
+        if !here.is_object() {
+            *here = json!({});
+        }
+        here = here.as_object_mut().unwrap().entry(name).or_insert(Value::Null);
+    }
+    *here = value;
+}
+
+impl Executor for World {
+    fn perform<'a>(&'a self, deed: Deed<'a>) -> BoxFuture<'a, Result<Answer, Refusal>> {
+        async move {
+            // Killed on the way there.
+            if self.point() {
+                return pending().await;
+            }
+            // Others go on meanwhile.
+            let mut first = true;
+            std::future::poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if std::mem::take(&mut first) { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+            })
+            .await;
+            if self.dead() {
+                return pending().await;
+            }
+            let answer = World::perform(self, deed);
+            // Killed before the answer came.
+            if self.point() { pending().await } else { answer }
+        }
+        .boxed()
+    }
+
+    fn find<'a>(&'a self, deed: Deed<'a>) -> BoxFuture<'a, Found> {
+        async move { if self.point() { pending().await } else { World::find(self, deed) } }.boxed()
+    }
+
+    fn rehearse<'a>(&'a self, _: Deed<'a>) -> BoxFuture<'a, Result<Rehearsal, Problem>> {
+        async { Ok(Rehearsal::Diff(Vec::new())) }.boxed()
+    }
+
+    fn may<'a>(&'a self, _: &'a ClusterKey, _: &'a [Right]) -> BoxFuture<'a, Result<Vec<Right>, Problem>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn holds<'a>(&'a self, _: &'a ClusterKey, premise: &'a Premise) -> BoxFuture<'a, Result<(), Problem>> {
+        let moved = self.with(|w| premise.moved(&w.objects[&w.cluster]));
+        async move { if moved.is_empty() { Ok(()) } else { Err(Problem::refused(moved.join("; "))) } }.boxed()
+    }
+}
+
+/// A journal in the world's own memory, with a point at which the process may be killed before and after each line.
+pub struct Memory(pub World);
+
+impl Memory {
+    fn killed(&self) -> Result<(), Problem> {
+        if self.0.point() { Err(Problem::new("killed")) } else { Ok(()) }
+    }
+}
+
+impl Ledger for Memory {
+    fn append(&mut self, entry: &Entry) -> Result<(), Problem> {
+        self.killed()?;
+        let line = serde_json::to_string(entry).unwrap();
+        self.0.with(|w| w.lines.push(line));
+        self.killed()
+    }
+
+    fn done(&mut self, _: &Done) -> Result<(), Problem> {
+        self.killed()
+    }
+}

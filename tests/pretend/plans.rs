@@ -1,0 +1,162 @@
+//! The plans that must survive. A new one is one line in [`all`].
+
+use howdah::domain::detail::ObjectRef;
+use howdah::domain::names::ClusterKey;
+use howdah::procedure::heartbeat::Heartbeat;
+use howdah::procedure::order::{Create, Delete, Form, Patch, Target};
+use howdah::procedure::{Check, Gate, Kind, Order, Plan, Premise, Step};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Every plan, by name.
+pub fn all() -> Vec<(String, Plan)> {
+    [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())]
+        .map(|(name, plan)| (name.to_owned(), plan))
+        .into()
+}
+
+fn target(kind: &str, plural: &str, name: &str) -> Target {
+    let api_version = if kind == "Cluster" { "postgresql.cnpg.io/v1" } else { "v1" };
+    let namespace = if kind == "Node" { "" } else { "pg" };
+    let object = ObjectRef {
+        context: "aks".into(),
+        api_version: api_version.into(),
+        kind: kind.into(),
+        namespace: namespace.into(),
+        name: name.into(),
+    };
+    Target { object, plural: plural.into(), subresource: None }
+}
+
+fn patch(target: Target, pointer: &str, value: Value) -> Order {
+    let mut body = json!({});
+    super::put(&mut body, pointer, value.clone());
+    let mark = vec![(pointer.to_owned(), value)];
+    Order::Patch(Patch { target, form: Form::Merge, body, refresh: Vec::new(), lock: true, mark })
+}
+
+fn cordon(node: &str, yes: bool) -> Order {
+    patch(target("Node", "nodes", node), "/spec/unschedulable", if yes { true.into() } else { Value::Null })
+}
+
+fn annotate(name: &str, value: Value) -> Order {
+    patch(target("Cluster", "clusters", "orders"), &format!("/metadata/annotations/{name}"), value)
+}
+
+fn pod(name: &str) -> Delete {
+    Delete { target: target("Pod", "pods", name), uid: format!("uid-{name}"), grace: Some(1) }
+}
+
+fn minute() -> SignedDuration {
+    SignedDuration::from_mins(1)
+}
+
+fn plan(title: &str, steps: Vec<Step>) -> Plan {
+    Plan {
+        kind: Kind::ZoneLossDrill,
+        cluster: ClusterKey::new("aks", "pg", "orders"),
+        title: title.into(),
+        made: Timestamp::from_second(1_795_000_000).unwrap(),
+        parameters: BTreeMap::new(),
+        findings: Vec::new(),
+        candidates: Vec::new(),
+        premise: Premise {
+            uid: "uid-orders".into(),
+            values: BTreeMap::from([("/status/currentPrimary".to_owned(), json!("orders-1"))]),
+        },
+        steps,
+    }
+}
+
+/// Two nodes are cordoned side by side, a pod is evicted, and everything has a way back.
+fn zone() -> Plan {
+    let cordoned = |node: &str| Check::Cordoned { node: node.into(), yes: true };
+    let step = |id: &str| Step::new(id, id, "");
+    plan(
+        "lose a zone",
+        vec![
+            step("cordon-a")
+                .gated(Gate::TypeName("orders".into()))
+                .does(cordon("a", true))
+                .proven_by(cordoned("a"), minute())
+                .undone_by(cordon("a", false)),
+            step("cordon-b")
+                .gated(Gate::Approve)
+                .does(cordon("b", true))
+                .proven_by(cordoned("b"), minute())
+                .undone_by(cordon("b", false)),
+            step("evict")
+                .after(&["cordon-a", "cordon-b"])
+                .does(Order::Evict(pod("orders-1")))
+                .proven_by(Check::PodGone { instance: "orders-1".into(), uid: "uid-orders-1".into() }, minute()),
+            step("whole").after(&["evict"]).proven_by(Check::FullyRedundant { instances: 3 }, minute()),
+            step("note")
+                .after(&["cordon-a"])
+                .does(annotate("note", json!("here")))
+                .proven_by(Check::Settled, minute())
+                .undone_by(annotate("note", Value::Null)),
+            step("sweep")
+                .after(&["evict"])
+                .does(annotate("swept", json!("yes")))
+                .proven_by(Check::Settled, minute())
+                .cleans_up(),
+            step("look").after(&["whole"]).gated(Gate::ByHand("look".into())).cleans_up(),
+        ],
+    )
+}
+
+/// A heartbeat beside a killed pod and a promotion, counted and swept.
+fn drill() -> Plan {
+    let beat = Heartbeat {
+        cluster: ClusterKey::new("aks", "pg", "orders"),
+        database: "app".into(),
+        table: "howdah_drill_20261121_031500".into(),
+        writers: 4,
+        every: SignedDuration::from_millis(50),
+        readers: 2,
+        patience: SignedDuration::from_secs(1),
+        commit: None,
+        keep: false,
+    };
+    let step = |id: &str| Step::new(id, id, "");
+    let promote = patch(target("Cluster", "clusters", "orders"), "/status/targetPrimary", json!("orders-2"));
+    plan(
+        "fail over",
+        vec![
+            step("beat").does(Order::Heartbeat(beat.clone())).proven_by(Check::Beats(10), minute()),
+            step("kill")
+                .after(&["beat"])
+                .gated(Gate::Approve)
+                .does(Order::Delete(pod("orders-1")))
+                .proven_by(Check::PodGone { instance: "orders-1".into(), uid: "uid-orders-1".into() }, minute()),
+            step("elect")
+                .after(&["kill"])
+                .proven_by(Check::AnotherLeads { than: "orders-1".into(), after: None }, minute()),
+            step("promote")
+                .after(&["elect"])
+                .does(promote)
+                .proven_by(Check::Leads { instance: "orders-2".into() }, minute()),
+            step("looked").after(&["promote"]).gated(Gate::ByHand("look at the application".into())),
+            step("count").after(&["beat", "looked"]).does(Order::Count(beat.clone())).cleans_up(),
+            step("sweep").after(&["beat", "count"]).does(Order::Sweep(beat)).cleans_up(),
+        ],
+    )
+}
+
+/// Nothing proves these steps: interrupted, each of them asks.
+fn bare() -> Plan {
+    let step = |id: &str| Step::new(id, id, "");
+    let backup = Create {
+        target: target("Backup", "backups", "orders-20261121"),
+        body: json!({"kind": "Backup", "metadata": {"name": "orders-20261121"}}),
+    };
+    plan(
+        "nothing proves it",
+        vec![
+            step("backup").does(Order::Create(backup)),
+            step("reload").after(&["backup"]).does(annotate("reload", json!("now"))),
+            step("pod").after(&["backup"]).does(Order::Delete(pod("orders-3"))),
+        ],
+    )
+}

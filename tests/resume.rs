@@ -1,0 +1,105 @@
+//! Every plan, killed at every point: between any two lines of its journal, before and after every act, before and after
+//! every look. Taken up again, it comes to the same end, and no act is done twice.
+
+mod pretend;
+
+use howdah::procedure::{Decision, Outcome, Plan, Run, StepId};
+use pretend::drive::process;
+use pretend::{Memory, Trouble, World, plans};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How a run ended: the outcome, where each step stands, every act, what the world looks like.
+#[derive(Debug, PartialEq)]
+struct End {
+    outcome: Outcome,
+    steps: Vec<(StepId, &'static str)>,
+    acts: Vec<String>,
+    objects: BTreeMap<String, Value>,
+    gone: BTreeSet<String>,
+}
+
+fn end(run: &Run, world: &World) -> End {
+    let (acts, objects, gone) = world.end();
+    let steps = run.plan.steps.iter().map(|s| (s.id.clone(), run.state(&s.id).word())).collect();
+    End { outcome: run.closed.unwrap().1, steps, acts, objects, gone }
+}
+
+/// Follows a plan; each process may do as many things as `lives` says, the last of them as many as it likes.
+fn live(
+    plan: &Plan,
+    trouble: &Trouble,
+    answer: Decision,
+    mut lives: impl Iterator<Item = usize>,
+) -> (End, usize, usize) {
+    let world = World::new(plan, trouble.clone());
+    let mut processes = 0;
+    loop {
+        processes += 1;
+        world.start(lives.next());
+        if let Some(run) = process(&world, plan, Box::new(Memory(world.clone())), &world.lines(), answer) {
+            return (end(&run, &world), world.points(), processes);
+        }
+        assert!(processes < 500, "{}: it gets no further, however often it is taken up", plan.title);
+    }
+}
+
+/// Killed at every point, and killed again and again.
+fn survives(name: &str, plan: &Plan, trouble: &Trouble, answer: Decision) -> End {
+    let (whole, points, _) = live(plan, trouble, answer, std::iter::empty());
+    let acts: BTreeSet<_> = whole.acts.iter().collect();
+    assert_eq!(acts.len(), whole.acts.len(), "{name}: an act is done twice even when nobody is killed");
+    for point in 0..points {
+        let (killed, _, processes) = live(plan, trouble, answer, std::iter::once(point));
+        assert_eq!(processes, 2, "{name}: nobody was killed at point {point} of {points}");
+        assert_eq!(killed, whole, "{name}, {trouble:?}: killed at point {point} of {points}");
+    }
+    // Seven things are enough for one more entry: a line for being there again, a look, an act, its line.
+    for life in 8..20 {
+        let (killed, ..) = live(plan, trouble, answer, std::iter::repeat(life));
+        assert_eq!(killed, whole, "{name}, {trouble:?}: killed after every {life} things");
+    }
+    whole
+}
+
+#[test]
+fn every_plan_survives_being_killed_anywhere() {
+    for (name, plan) in plans::all() {
+        let end = survives(&name, &plan, &Trouble::Nothing, Decision::Leave);
+        assert_eq!(end.outcome, Outcome::Passed, "{name}: {:?}", end.steps);
+    }
+}
+
+#[test]
+fn a_run_that_fails_fails_alike_however_often_it_is_killed() {
+    for (name, plan) in plans::all() {
+        for step in plan.steps.iter().filter(|s| s.check.is_some()) {
+            for answer in [Decision::Leave, Decision::Undo] {
+                let end = survives(&name, &plan, &Trouble::Never(step.id.clone()), answer);
+                let undone = end.steps.iter().any(|(_, word)| *word == "undone");
+                assert!(end.outcome != Outcome::Passed, "{name}: {} never came to its end", step.id);
+                assert!(answer == Decision::Undo || !undone, "{name}: {:?}", end.steps);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_refused_order_ends_alike_however_often_it_is_killed() {
+    for (name, plan) in plans::all() {
+        for step in plan.steps.iter().filter(|s| s.order.is_some()) {
+            let end = survives(&name, &plan, &Trouble::Refused(step.id.clone()), Decision::Leave);
+            assert!(matches!(end.outcome, Outcome::Refused | Outcome::Failed), "{name}: {:?}", end.outcome);
+        }
+    }
+}
+
+#[test]
+fn what_can_be_taken_back_is_taken_back_and_what_cleans_up_cleans_up() {
+    let (_, plan) = plans::all().remove(0);
+    let end = survives("own", &plan, &Trouble::Never("whole".into()), Decision::Undo);
+    let words: Vec<_> = end.steps.iter().map(|(id, word)| format!("{id} {word}")).collect();
+    let expected =
+        ["cordon-a undone", "cordon-b undone", "evict done", "whole failed", "note undone", "sweep done", "look done"];
+    assert_eq!((end.outcome, words), (Outcome::Undone, expected.map(str::to_owned).to_vec()));
+}
