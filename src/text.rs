@@ -37,6 +37,23 @@ pub fn shorten(text: &str, max: usize) -> String {
     out
 }
 
+/// The name a person probably meant, if one is near enough to be worth saying.
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    // Few changes (a swap is one), or the same beginning.
+    let near = |name: &str| {
+        let name = name.to_lowercase();
+        let changes = strsim::osa_distance(&word, &name);
+        let alike = strsim::jaro_winkler(&word, &name);
+        (changes <= 1 + word.chars().count() / 5 && alike > 0.5 || alike >= 0.78).then_some(alike - changes as f64)
+    };
+    names
+        .into_iter()
+        .filter_map(|name| Some((near(name)?, name)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
 fn harmless(c: char) -> bool {
     !(c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}'))

@@ -11,6 +11,7 @@ pub mod conduct;
 mod human;
 mod keys;
 pub mod lab;
+mod lab_fault;
 mod lag;
 mod man;
 mod output;
@@ -67,7 +68,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             None => show(global, Screen::Console).await.map(|()| Exit::Ok),
             Some(Command::Lab(lab)) => match &lab.command {
                 None => show(global, Screen::Lab(&lab.world)).await.map(|()| Exit::Ok),
-                Some(command) => lab::run(command).await.map(|()| Exit::Ok),
+                Some(command) => lab::run(global, command).await,
             },
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,

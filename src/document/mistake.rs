@@ -6,6 +6,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::problem::Problem;
 use crate::text::clean;
+pub use crate::text::nearest;
 
 /// One mistake in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,23 +98,6 @@ fn floor(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
-}
-
-/// The name a person probably meant, if one is near enough to be worth saying.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    // Few changes (a swap is one), or the same beginning.
-    let near = |name: &str| {
-        let name = name.to_lowercase();
-        let changes = strsim::osa_distance(&word, &name);
-        let alike = strsim::jaro_winkler(&word, &name);
-        (changes <= 1 + word.chars().count() / 5 && alike > 0.5 || alike >= 0.78).then_some(alike - changes as f64)
-    };
-    names
-        .into_iter()
-        .filter_map(|name| Some((near(name)?, name)))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// `; did you mean `x`?`, or nothing.

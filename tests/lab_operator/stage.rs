@@ -9,6 +9,7 @@ use howdah::lab::api::{DeleteOptions, Store};
 use howdah::lab::controllers::{Controllers, ControllersHandle};
 use howdah::lab::operator::world::ClusterObject;
 use howdah::lab::operator::{Operator, OperatorHandle, OperatorOptions, admission};
+use howdah::lab::postgres::Network;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -40,7 +41,7 @@ impl Stage {
         }
         let class = json!({"metadata": {"name": "manual"}, "provisioner": "p", "volumeBindingMode": "Immediate"});
         store.create(&STORAGECLASSES, "", class).expect("a class");
-        let controllers = Controllers::start(&store);
+        let controllers = Controllers::start(&store, &Network::default());
         let pretend = Pretend::start(&store);
         let reader = Arc::clone(&pretend) as Arc<dyn howdah::lab::operator::InstanceStatusReader>;
         let operator = Operator::start(&store, reader, OperatorOptions::default());

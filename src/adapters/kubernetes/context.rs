@@ -95,6 +95,7 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
         outbox: outbox.clone(),
         again: probe_again.clone(),
         once,
+        volumes: Arc::default(),
     };
     tasks.spawn(probes.run());
     let (sql_again, again) = watch::channel(0);

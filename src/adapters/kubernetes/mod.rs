@@ -12,6 +12,7 @@ mod cut;
 mod decode;
 pub mod details;
 pub mod exec;
+pub mod faults;
 pub mod gather;
 mod kinds;
 pub mod kubeconfig;
@@ -25,6 +26,7 @@ mod read;
 pub mod status;
 pub mod trouble;
 pub mod tunnel;
+mod volumes;
 pub mod watch;
 mod workloads;
 

@@ -120,6 +120,10 @@ fn archiver(e: &Evidence, r: &Reading, told: bool, out: &mut Vec<Reason>) {
         return;
     }
     let Some((wal, _)) = &r.last else {
+        // A server that crashed has forgotten what it archived (PostgreSQL 15 and newer); its files know: none waits.
+        if r.ready == Some(0) {
+            return;
+        }
         let text = "nothing has been archived yet".to_owned();
         let late = e.cluster.created.is_some_and(|t| e.age(t) > e.limits.setup_time);
         out.push(say(ReasonCode::ArchiveStalled, if late { Level::Bad } else { Level::Warn }, text));

@@ -324,6 +324,12 @@ fn the_operator_and_what_it_watches() {
 #[test]
 fn servers_that_fill_up() {
     assert_eq!(available(|s| s.leads().connections = Some((90, 100))), (Warn, Some(ConnectionsNearLimit)));
+    // One that takes none at all can only say so.
+    let refuses = |s: &mut Scene| {
+        let why = "sorry, too many clients already".to_owned();
+        s.sql.insert(name(1), Err(Silence { kind: SilenceKind::NotServing, why }));
+    };
+    assert_eq!(available(refuses), (Bad, Some(ConnectionsNearLimit)));
     assert_eq!(available(|s| s.leads().frozen_xid_age = Some(1_700_000_000)), (Bad, Some(WraparoundNear)));
     assert_eq!(
         available(|s| s.leads().oldest_transaction = Some(jiff::SignedDuration::from_hours(2))),
@@ -347,6 +353,9 @@ fn the_archive() {
     assert_eq!(recoverable(archiver(for_long)), (Bad, Some(ArchiveFailing)));
     assert_eq!(recoverable(archiver(|a| a.ready = Some(9))), (Warn, Some(ArchiveStalled)));
     assert_eq!(recoverable(archiver(|a| a.ready = Some(90))), (Bad, Some(ArchiveStalled)));
+    // A server that crashed has forgotten what it archived, and nothing waits.
+    let forgotten = |a: &mut ArchiverReading| (a.last_archived, a.ready) = (None, Some(0));
+    assert_eq!(recoverable(archiver(forgotten)), (Fine, None));
     // An idle server archives nothing, and that is well.
     assert_eq!(recoverable(archiver(|a| a.last_archived.as_mut().unwrap().1 = ago(80_000))), (Fine, None));
     assert_eq!(recoverable(|s| s.cluster.archiving.by = None), (Warn, Some(ArchiveNotConfigured)));

@@ -23,6 +23,9 @@ const QUIET: Duration = Duration::from_secs(1);
 const STOP_WITHIN: Duration = Duration::from_secs(30);
 const PROMOTE_WITHIN: Duration = Duration::from_secs(60);
 
+/// The exit code that says that there is no room for WAL (CNPG: `MissingWALDiskSpaceExitCode`).
+pub const NO_ROOM: i32 = 4;
+
 /// What follows from a step.
 enum After {
     /// Look again at once.
@@ -73,7 +76,8 @@ impl Instance {
         loop {
             let times = self.view().lease;
             tokio::time::sleep(Duration::from_secs(times.retry.max(1))).await;
-            if holding.load(Ordering::SeqCst) {
+            // A holder that can't renew it goes on until it hears of another: only then does it know.
+            if holding.load(Ordering::SeqCst) && self.setup.reaches_api() {
                 let setup = &self.setup;
                 let mine = lease::hold(&setup.store, &setup.namespace, &setup.cluster, &setup.instance, times.duration);
                 if !mine {
@@ -108,12 +112,15 @@ impl Loop {
                 return self.shut_down().await;
             }
             while clusters.try_next().is_some() {}
-            let Some(view) = instance.setup.view() else {
-                // The cluster was deleted: the pod's end is on its way.
-                term.cancelled().await;
-                continue;
-            };
-            instance.shared().view = view;
+            // Without the API, what was read last counts.
+            if instance.setup.reaches_api() {
+                let Some(view) = instance.setup.view() else {
+                    // The cluster was deleted: the pod's end is on its way.
+                    term.cancelled().await;
+                    continue;
+                };
+                instance.shared().view = view;
+            }
             leases.mark_unchanged();
             if let Some(code) = self.crashed(&server.borrow_and_update().clone()) {
                 return code;
@@ -149,8 +156,7 @@ impl Loop {
         let instance = Arc::clone(&self.instance);
         let view = instance.view();
         let server = self.look().await;
-        let held = instance.setup.store.get(&LEASES, &instance.setup.namespace, &instance.setup.cluster);
-        let held = lease::look(held.as_deref(), &instance.setup.instance, Timestamp::now());
+        let held = self.lease();
         self.holding.store(held == Lease::Mine, Ordering::SeqCst);
         let step = decide::next(instance.name(), &view, self.disk(), server, held);
         match self.perform(step, server).await {
@@ -160,6 +166,16 @@ impl Loop {
                 After::Later(QUIET)
             }
         }
+    }
+
+    /// Who holds the lease, as far as can be told.
+    fn lease(&self) -> Lease {
+        let setup = &self.instance.setup;
+        if !setup.reaches_api() {
+            return if self.holding.load(Ordering::SeqCst) { Lease::Mine } else { Lease::Held };
+        }
+        let lease = setup.store.get(&LEASES, &setup.namespace, &setup.cluster);
+        lease::look(lease.as_deref(), &setup.instance, Timestamp::now())
     }
 
     fn disk(&self) -> Disk {
@@ -202,6 +218,12 @@ impl Loop {
                 self.waits_for = "";
                 self.chores.run(&instance, server).await;
                 return Ok(After::Later(QUIET));
+            }
+            Step::Start if !setup.has_wal_room() => {
+                let why = "no room for another WAL file on the volume";
+                setup.log.error("Detected low-disk space condition, avoid starting the instance", why);
+                self.give_lease_back();
+                return Ok(After::End(NO_ROOM));
             }
             Step::Start => self.start().await?,
             Step::Rejoin => {
@@ -348,7 +370,7 @@ impl Loop {
     fn give_lease_back(&self) {
         self.holding.store(false, Ordering::SeqCst);
         let setup = &self.instance.setup;
-        if lease::release(&setup.store, &setup.namespace, &setup.cluster, &setup.instance) {
+        if setup.reaches_api() && lease::release(&setup.store, &setup.namespace, &setup.cluster, &setup.instance) {
             setup.log.info("Primary lease released", &[("holder", json!(setup.instance))]);
         }
     }

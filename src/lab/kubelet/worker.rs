@@ -86,6 +86,10 @@ impl Worker {
 
     /// Writes the pod's status. A pod that is gone or another needs none.
     fn report(&self) {
+        if !self.kubelet.reaches_api(&self.handle.node) {
+            self.handle.miss();
+            return;
+        }
         let now = Timestamp::now();
         let done =
             self.kubelet.store.change(&PODS, &self.handle.namespace, &self.handle.name, Part::Status, |object| {
@@ -103,6 +107,9 @@ impl Worker {
     }
 
     fn say(&mut self, field: &str, kind: EventType, reason: &str, message: &str) {
+        if !self.kubelet.reaches_api(&self.handle.node) {
+            return;
+        }
         self.events.say(&self.kubelet.store, &self.object, field, kind, reason, message);
     }
 
@@ -203,6 +210,7 @@ impl Worker {
         let Some(spec) = list(&object, "/spec/containers").first().cloned() else { return };
         let field = field_path("containers", &spec);
         loop {
+            self.kubelet.powered(&self.handle.place).await;
             if !self.pull(&spec, &field).await {
                 return;
             }
@@ -284,6 +292,9 @@ impl Worker {
                         process.kill.cancel();
                     }
                     self.is_going();
+                    if self.handle.take_missed() {
+                        self.report();
+                    }
                 }
                 Some(found) = news.recv(), if !going => {
                     if self.probed(found, field) {
@@ -347,6 +358,9 @@ impl Worker {
             }
         }
         tokio::time::sleep(TEARDOWN).await;
+        while !self.kubelet.reaches_api(&self.handle.node) {
+            tokio::time::sleep(TEARDOWN).await;
+        }
         let exactly = Preconditions { uid: Some(self.handle.uid.clone()), resource_version: None };
         let options = DeleteOptions { grace: Some(0), preconditions: exactly, ..DeleteOptions::default() };
         if let Err(why) = self.kubelet.store.delete(&PODS, &self.handle.namespace, &self.handle.name, &options)

@@ -51,8 +51,9 @@ struct Hand {
 }
 
 /// Looks at objects that come over the wire, as a cluster's admission webhooks do: may complete or refuse them. Given
-/// are the kind, the stored object (none when it is new) and the object to be.
-pub type Admission = Arc<dyn Fn(&'static Resource, Option<&Value>, &mut Value) -> Result<(), ApiError> + Send + Sync>;
+/// are the store, the kind, the stored object (none when it is new) and the object to be.
+pub type Admission =
+    Arc<dyn Fn(&Store, &'static Resource, Option<&Value>, &mut Value) -> Result<(), ApiError> + Send + Sync>;
 
 struct Inner {
     world: Mutex<World>,
@@ -154,7 +155,7 @@ impl Store {
         after: &mut Value,
     ) -> Result<(), ApiError> {
         let all = self.inner.admission.read().unwrap_or_else(PoisonError::into_inner).clone();
-        all.iter().try_for_each(|admission| admission(resource, before, after))
+        all.iter().try_for_each(|admission| admission(self, resource, before, after))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
