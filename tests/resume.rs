@@ -2,6 +2,8 @@
 //! every look. Taken up again, it comes to the same end, and no act is done twice.
 
 mod pretend;
+#[expect(dead_code, reason = "the world of the panes' tests; one cluster of it is used here")]
+mod scenario;
 
 use howdah::procedure::{Decision, Outcome, Plan, Run, StepId};
 use pretend::drive::process;
@@ -54,8 +56,8 @@ fn survives(name: &str, plan: &Plan, trouble: &Trouble, answer: Decision) -> End
         assert_eq!(processes, 2, "{name}: nobody was killed at point {point} of {points}");
         assert_eq!(killed, whole, "{name}, {trouble:?}: killed at point {point} of {points}");
     }
-    // Seven things are enough for one more entry: a line for being there again, a look, an act, its line.
-    for life in 8..20 {
+    // Enough for a step of each kind to come one entry further, and far from enough for the whole.
+    for life in [24, 33] {
         let (killed, ..) = live(plan, trouble, answer, std::iter::repeat(life));
         assert_eq!(killed, whole, "{name}, {trouble:?}: killed after every {life} things");
     }
@@ -67,6 +69,17 @@ fn every_plan_survives_being_killed_anywhere() {
     for (name, plan) in plans::all() {
         let end = survives(&name, &plan, &Trouble::Nothing, Decision::Leave);
         assert_eq!(end.outcome, Outcome::Passed, "{name}: {:?}", end.steps);
+    }
+}
+
+#[test]
+fn a_run_may_be_killed_again_while_it_is_taken_up() {
+    for (name, plan) in plans::all().into_iter().take(3) {
+        let (whole, points, _) = live(&plan, &Trouble::Nothing, Decision::Leave, std::iter::empty());
+        for (first, second) in (0..points).flat_map(|first| (0..14).map(move |second| (first, second))) {
+            let (killed, ..) = live(&plan, &Trouble::Nothing, Decision::Leave, [first, second].into_iter());
+            assert_eq!(killed, whole, "{name}: killed at point {first}, then at point {second}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::{Global, Output};
 use super::collect::{Live, ahead};
-use super::conduct::{self, Following, result_text, store};
+use super::conduct::{Following, TakenUp, companion_of, result_text, store};
 use super::human::{columns, faint};
 use super::output::{Style, complain, say};
 use super::runbook::meanwhile;
@@ -60,7 +60,7 @@ const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// Runs it.
 ///
 /// # Errors
-/// No such run, a damaged journal, a run that another process drives; of resuming as [`conduct::resume`].
+/// No such run, a damaged journal, a run that another process drives; of resuming as [`TakenUp::follow`].
 pub async fn run(global: &Global, args: &RunsArgs) -> Result<Exit, Problem> {
     let store = store(global)?;
     match &args.command {
@@ -168,18 +168,22 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     Ok(Exit::Ok)
 }
 
-async fn resume(global: &Global, store: &Store, run: &RunId, following: &Resuming) -> Result<Exit, Problem> {
-    let plan = Run::fold(store.read(run)?.entries)?.plan;
-    if plan.kind == Kind::Runbook {
+async fn resume(global: &Global, store: &Store, run: &RunId, resuming: &Resuming) -> Result<Exit, Problem> {
+    if Run::fold(store.read(run)?.entries)?.plan.kind == Kind::Runbook {
         return super::runbook::resume(global, store, run).await;
     }
-    conduct::read_only(global, &format!("resume {run}"))?;
+    let taken = TakenUp::new(global, run)?;
+    let companion = companion_of(&taken.run.plan);
+    if taken.run.closed.is_some() {
+        return taken.told(global, companion);
+    }
+    let cluster = taken.run.plan.cluster.clone();
     // The run names its context; another one's cluster of the same name is another cluster.
-    let global = Global { context: vec![plan.cluster.context.to_string()], ..global.clone() };
+    let global = Global { context: vec![cluster.context.to_string()], ..global.clone() };
     let mut live = Live::start(&global, false)?;
     live.settle(ahead(FIRST)).await;
-    live.focus(std::slice::from_ref(&plan.cluster), ahead(FIRST)).await;
+    live.focus(std::slice::from_ref(&cluster), ahead(FIRST)).await;
     let executor = live.executor(store);
-    let flags = Following { plan: false, confirm: following.confirm.clone(), because: following.because.clone() };
-    conduct::resume(&global, &flags, live, executor, run, conduct::companion_of(&plan)).await
+    let flags = Following { plan: false, confirm: resuming.confirm.clone(), because: resuming.because.clone() };
+    taken.follow(&global, &flags, (live, executor), companion).await
 }

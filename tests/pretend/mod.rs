@@ -216,7 +216,10 @@ impl Inner {
                 let object = self.objects.entry(object_path(&patch.target)).or_insert_with(|| json!({"metadata": {}}));
                 let body = patch.filled(object, now);
                 match patch.form {
-                    Form::Json => json_patch::patch(object, &serde_json::from_value(body).unwrap()).unwrap(),
+                    Form::Json => {
+                        let operations: json_patch::Patch = serde_json::from_value(body).unwrap();
+                        json_patch::patch(object, &operations).unwrap();
+                    }
                     Form::Merge | Form::Strategic => json_patch::merge(object, &body),
                 }
                 Answer::Taken { version: "1".into(), uid: String::new() }

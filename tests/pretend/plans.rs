@@ -1,19 +1,76 @@
 //! The plans that must survive. A new one is one line in [`all`].
 
+use howdah::domain::cluster::{Cluster, Fenced, Hibernation};
 use howdah::domain::detail::ObjectRef;
+use howdah::domain::facts::Facts;
+use howdah::domain::health::Limits;
 use howdah::domain::names::ClusterKey;
+use howdah::problem::Problem;
+use howdah::procedure::catalog::{self, Act, Chosen, View, Wish};
 use howdah::procedure::heartbeat::Heartbeat;
 use howdah::procedure::order::{Create, Delete, Form, Patch, Target};
 use howdah::procedure::{Check, Gate, Kind, Order, Plan, Premise, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Every plan, by name.
+use crate::scenario;
+
+/// Every plan, by name: three of its own, then the catalog's.
 pub fn all() -> Vec<(String, Plan)> {
-    [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())]
-        .map(|(name, plan)| (name.to_owned(), plan))
-        .into()
+    let own = [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())];
+    let own = own.map(|(name, plan)| (name.to_owned(), plan));
+    own.into_iter().chain(acts()).collect()
+}
+
+fn pg() -> ClusterKey {
+    scenario::key("cnpg-database", "pg-primary")
+}
+
+/// The calm cluster of the scenario, but for what `change` makes of it.
+fn facts(change: fn(&mut Cluster)) -> Facts {
+    let mut facts = Facts::default();
+    for fact in scenario::fresh() {
+        facts.absorb(fact);
+    }
+    let mut cluster = (*facts.clusters[&pg()]).clone();
+    change(&mut cluster);
+    facts.clusters.insert(pg(), Arc::new(cluster));
+    facts
+}
+
+fn planned<T>(change: fn(&mut Cluster), plan: impl FnOnce(View<'_>) -> Result<T, Problem>) -> T {
+    let (facts, limits) = (facts(change), Limits::default());
+    let view = View { facts: &facts, history: None, limits: &limits, now: scenario::now() };
+    plan(view).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+fn acts() -> Vec<(String, Plan)> {
+    let calm: fn(&mut Cluster) = |_| {};
+    let second = || Chosen::These(vec!["pg-primary-2".into()]);
+    let all: Vec<(&str, fn(&mut Cluster), Act)> = vec![
+        ("switchover", calm, Act::Switchover { to: None }),
+        ("restart a standby", calm, Act::Restart { instance: Some("pg-primary-2".into()) }),
+        ("restart the primary", calm, Act::Restart { instance: Some("pg-primary-1".into()) }),
+        ("restart all", calm, Act::Restart { instance: None }),
+        ("reload", calm, Act::Reload),
+        ("fence", calm, Act::Fence { instances: second() }),
+        ("fence all", calm, Act::Fence { instances: Chosen::All }),
+        ("unfence", |c| c.fenced = Fenced::Some(["pg-primary-2".into()].into()), Act::Unfence { instances: second() }),
+        ("hibernate", calm, Act::Hibernate),
+        ("wake", |c| c.hibernation = Some(Hibernation::Hibernated), Act::Wake),
+        ("rebuild", calm, Act::Rebuild { instance: "pg-primary-3".into() }),
+        ("scale up", calm, Act::Scale { instances: 5 }),
+        ("scale down", calm, Act::Scale { instances: 2 }),
+        ("maintenance", calm, Act::Maintenance { open: true, reuse_volumes: None }),
+        ("end of maintenance", |c| c.maintenance = true, Act::Maintenance { open: false, reuse_volumes: None }),
+    ];
+    let plan = |(name, change, act): (&str, fn(&mut Cluster), Act)| {
+        let wish = Wish { cluster: pg(), act, because: Some("a test".into()) };
+        (name.to_owned(), planned(change, |view| catalog::plan(&wish, view)))
+    };
+    all.into_iter().map(plan).collect()
 }
 
 fn target(kind: &str, plural: &str, name: &str) -> Target {
@@ -61,6 +118,7 @@ fn plan(title: &str, steps: Vec<Step>) -> Plan {
         parameters: BTreeMap::new(),
         findings: Vec::new(),
         candidates: Vec::new(),
+        objectives: None,
         premise: Premise {
             uid: "uid-orders".into(),
             values: BTreeMap::from([("/status/currentPrimary".to_owned(), json!("orders-1"))]),

@@ -70,6 +70,7 @@ impl<'a> Making<'a> {
             parameters: BTreeMap::new(),
             findings: std::mem::take(&mut self.findings),
             candidates: Vec::new(),
+            objectives: None,
             premise: self.premise(&[]),
             steps,
         }

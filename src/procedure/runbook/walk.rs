@@ -39,6 +39,7 @@ pub fn plan(runbook: &Runbook, sight: &Sight<'_>) -> Plan {
         parameters,
         findings: Vec::new(),
         candidates: Vec::new(),
+        objectives: None,
         premise: Premise { uid: sight.cluster.uid.clone(), ..Premise::default() },
         steps,
     }
