@@ -5,6 +5,8 @@
 
 mod list;
 mod look;
+#[cfg(test)]
+mod tests;
 mod text;
 mod transcript;
 mod walk;

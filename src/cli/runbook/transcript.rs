@@ -146,7 +146,8 @@ fn render(
     }
 }
 
-fn told(runbook: &Runbook, sight: &Sight<'_>, views: &[StepView], over: &Answer, style: Style) -> String {
+/// The transcript for people.
+pub fn told(runbook: &Runbook, sight: &Sight<'_>, views: &[StepView], over: &Answer, style: Style) -> String {
     let at = sight.now.round(jiff::Unit::Second).unwrap_or(sight.now);
     let mut out = format!("# {} on {}, {at}\n", runbook.title, sight.cluster.key);
     if let Some(about) = sight.about {

@@ -19,7 +19,7 @@ pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 const KEYS: [&str; 4] = ["title", "summary", "when", "step"];
 const STEP_KEYS: [&str; 9] = ["name", "title", "words", "values", "look", "question", "commands", "act", "next"];
 const COMMAND_KEYS: [&str; 4] = ["look", "change", "why", "operator"];
-const PARAMETERS: [&str; 4] = ["instance", "instances", "to", "because"];
+const PARAMETERS: [&str; 4] = ["instance", "instances", "to", "window"];
 
 /// A step as written, with the places of what is checked when all steps are known.
 struct Written {

@@ -239,7 +239,7 @@ fn literal(word: &str, kind: Kind) -> Result<Datum, String> {
     if word.is_empty() {
         return Err(format!("expected {}", kind.example()));
     }
-    if word == "none" && kind != Kind::Reason {
+    if word == "none" {
         return Ok(Datum::Nothing);
     }
     let flag = match word {

@@ -63,9 +63,9 @@ pub struct Step {
     pub words: Vec<String>,
     /// Names of live values to show.
     pub values: Vec<String>,
-    /// Checks. The first that can be true or false decides where to go.
+    /// Checks. The first that can be true or false decides where to go, unless the person is asked.
     pub look: Vec<Look>,
-    /// What the person is asked, where no check decides.
+    /// What the person is asked: then no check decides.
     pub question: Option<String>,
     /// Command lines that help.
     pub commands: Vec<Command>,
@@ -216,9 +216,10 @@ impl Step {
         self.next.yes != self.next.no || self.next.yes != self.next.unknown
     }
 
-    /// The check that decides where to go.
+    /// The check that decides where to go; `None`: the person does.
     pub fn decides(&self) -> Option<usize> {
-        self.look.iter().position(Look::decides)
+        // A question to the person is another one than the check's: its answer must not stand in for theirs.
+        self.look.iter().position(Look::decides).filter(|_| self.question.is_none())
     }
 }
 

@@ -89,12 +89,12 @@ pub fn step_view(runbook: &Runbook, index: usize, sight: &Sight<'_>, replies: &R
             })
             .collect(),
         act: step.act.as_ref().map(|act| {
-            let known = |(name, value): (&String, &String)| {
-                let value = fill(value, sight);
-                (!value.starts_with('<')).then(|| (name.clone(), value))
-            };
-            let parameters: Vec<_> = act.parameters.iter().filter_map(known).collect();
-            Offer { kind: act.kind, line: act_line(act.kind, &sight.cluster.key, &parameters), parameters }
+            let filled = act.parameters.iter().map(|(name, value)| (name.clone(), fill(value, sight)));
+            let parameters: Vec<_> = filled.collect();
+            let line = act_line(act.kind, &sight.cluster.key, &parameters);
+            // What is not known stays visible in the line, and is not filled in anywhere else.
+            let parameters = parameters.into_iter().filter(|(_, value)| !value.starts_with('<')).collect();
+            Offer { kind: act.kind, parameters, line }
         }),
         ways: if step.branches() { ways(runbook, index) } else { Vec::new() },
     })
@@ -118,6 +118,10 @@ fn ways(runbook: &Runbook, index: usize) -> Vec<(&'static str, String)> {
 /// `howdah act rebuild pg/orders --instance orders-3`.
 fn act_line(kind: Kind, key: &ClusterKey, parameters: &[(String, String)]) -> String {
     let name = super::act_name(kind);
-    let flags: String = parameters.iter().map(|(name, value)| format!(" --{name} {value}")).collect();
+    let word = |(name, value): &(String, String)| match name.as_str() {
+        "window" => format!(" {value}"),
+        name => format!(" --{name} {value}"),
+    };
+    let flags: String = parameters.iter().map(word).collect();
     format!("howdah act {name} {key}{flags} --context {}", key.context)
 }

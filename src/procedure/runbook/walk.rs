@@ -100,10 +100,11 @@ impl Walk<'_> {
             Answer::Unknown(why) => format!(": {why}"),
             _ => String::new(),
         };
+        let title = self.run.plan.step(&at.name.as_str().into()).map_or(&at.title, |s| &s.title);
         entries.push(What::Observed {
             mark: format!("answer:{}:{}", at.name, answer.word()),
             seen: now,
-            text: format!("{}: {}{why}", at.title, answer.word()),
+            text: format!("{title}: {}{why}", answer.word()),
         });
         entries.push(What::Granted { step: at.name.as_str().into(), how: how.to_owned() });
         entries

@@ -69,11 +69,11 @@ fn everything_that_can_be_said_is_read() {
 #[test]
 fn each_mistake_has_its_place_and_the_nearest_name() {
     let said = wrong(&GOOD.replace("archiver.ready > 4", "archiver.redy > 4"));
-    assert_eq!(said, ["mine.toml:17:41: no such value: `archiver.redy`; did you mean `archiver.ready`?"]);
+    assert_eq!(said, ["mine.toml:16:42: no such value: `archiver.redy`; did you mean `archiver.ready`?"]);
     let said = wrong(&GOOD.replace("archive-failing", "archive-faling"));
     assert_eq!(said, ["mine.toml:4:9: no such reason: `archive-faling`; did you mean `archive-failing`?"]);
     let said = wrong(&GOOD.replace("{namespace}", "{namespac}"));
-    assert_eq!(said, ["mine.toml:22:45: no such placeholder: `{namespac}`; did you mean `{namespace}`?"]);
+    assert_eq!(said, ["mine.toml:21:43: no such placeholder: `{namespac}`; did you mean `namespace`?"]);
     let said = wrong(&GOOD.replace("yes = \"last\"", "yes = \"first\""));
     assert!(said[0].contains("is not further down"), "{said:?}");
     let said = wrong(&GOOD.replace("yes = \"last\"", "yes = \"lst\""));

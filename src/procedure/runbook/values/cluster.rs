@@ -261,8 +261,7 @@ fn leads_to(e: &Eye) -> Option<(String, Vec<String>)> {
 
 /// What the primary says of everybody.
 pub(super) fn by_primary(e: &Eye, view: &str, value: Option<Datum>) -> Item {
-    let primary = e.picture.primary.clone().unwrap_or_else(|| "?".into());
-    e.sampled(Witness::Sql(primary, view.into()), e.picture.primary_seen, value)
+    e.sampled(e.primarys_word(view), e.picture.primary_seen, value)
 }
 
 fn slots(e: &Eye, wanted: impl Fn(&Slot) -> bool) -> Vec<Item> {

@@ -63,13 +63,7 @@ pub(super) const FIELDS: &[Field] = &[
     field("takes-writes", Kind::Flag, "it is out of recovery, by its own word", |e, i| {
         seen(e, i, |p| p.own.map(|own| Datum::Flag(own.primary)))
     }),
-    field("streaming", Kind::Flag, "it streams from the primary", |e, i| {
-        seen(e, i, |p| match p.follows {
-            Follows::Streaming => Some(Datum::Flag(true)),
-            Follows::CatchingUp | Follows::Broken => Some(Datum::Flag(false)),
-            Follows::Unknown => None,
-        })
-    }),
+    field("streaming", Kind::Flag, "it streams from the primary", streaming),
     field("state", Kind::Text, "its row in the primary's pg_stat_replication: streaming, catchup, …", |e, i| {
         by_primary(e, i, |p| Some(optional(p.row.and_then(|r| r.state.as_ref()))))
     }),
@@ -154,20 +148,30 @@ fn answers(e: &Eye, i: &Instance) -> Item {
     }
 }
 
-/// What its own newest answer, or the primary's word of it, shows.
+/// What its own newest answer shows.
 fn seen(e: &Eye, i: &Instance, read: impl Fn(&InstancePicture<'_>) -> Option<Datum>) -> Item {
     let picture = e.picture.get(&i.name);
-    let at =
-        picture.and_then(|p| p.seen).max(e.picture.primary_seen.filter(|_| picture.is_some_and(|p| p.row.is_some())));
-    e.sampled(Witness::Status(i.name.clone()), at, picture.and_then(read))
+    e.sampled(e.own_word(&i.name), picture.and_then(|p| p.seen), picture.and_then(read))
+}
+
+/// Whether it streams: by the primary's list where that is known, else by its own receiver.
+fn streaming(e: &Eye, i: &Instance) -> Item {
+    let read = |p: &InstancePicture<'_>| match p.follows {
+        Follows::Streaming => Some(Datum::Flag(true)),
+        Follows::CatchingUp | Follows::Broken => Some(Datum::Flag(false)),
+        Follows::Unknown => None,
+    };
+    match e.picture.rows.is_some() {
+        true => by_primary(e, i, read),
+        false => seen(e, i, read),
+    }
 }
 
 /// What the primary says of it.
 fn by_primary(e: &Eye, i: &Instance, read: impl Fn(&InstancePicture<'_>) -> Option<Datum>) -> Item {
-    let primary = e.picture.primary.clone().unwrap_or_else(|| "?".into());
     let told = e.picture.rows.is_some();
     let value = e.picture.get(&i.name).and_then(read).filter(|_| told);
-    e.sampled(Witness::Sql(primary, "pg_stat_replication".into()), e.picture.primary_seen, value)
+    e.sampled(e.primarys_word("pg_stat_replication"), e.picture.primary_seen, value)
 }
 
 fn by_slot(
@@ -175,12 +179,11 @@ fn by_slot(
     i: &Instance,
     read: impl Fn(&crate::domain::replication::Slot, Option<crate::domain::lsn::Lsn>) -> Option<Datum>,
 ) -> Item {
-    let primary = e.picture.primary.clone().unwrap_or_else(|| "?".into());
     let value = e.picture.slots.and_then(|all| match all.iter().find(|s| belongs(s, &i.name)) {
         Some(slot) => read(slot, e.picture.current),
         None => Some(Datum::Nothing),
     });
-    e.sampled(Witness::Sql(primary, "pg_replication_slots".into()), e.picture.primary_seen, value)
+    e.sampled(e.primarys_word("pg_replication_slots"), e.picture.primary_seen, value)
 }
 
 fn disk(e: &Eye, i: &Instance, purpose: VolumePurpose) -> Item {

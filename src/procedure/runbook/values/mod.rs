@@ -203,6 +203,27 @@ impl<'a> Eye<'a> {
         Item { who: None, value, witness, seen: at }
     }
 
+    /// Who told of the primary's view: SQL, or its `/pg/status` where SQL hides too much or is behind.
+    fn primarys_word(&self, view: &str) -> Witness {
+        let Some(primary) = self.picture.primary.clone() else { return Witness::Sources };
+        let sql = self.evidence.samples(&primary).and_then(|s| s.sql.as_ref()).map(|p| p.at);
+        match sql.is_some() && sql == self.picture.primary_seen {
+            true => Witness::Sql(primary, view.to_owned()),
+            false => Witness::Status(primary),
+        }
+    }
+
+    /// Who told of an instance itself: whichever way was answered last.
+    fn own_word(&self, name: &InstanceName) -> Witness {
+        let samples = self.evidence.samples(name);
+        let sql = samples.and_then(|s| s.sql.as_ref()).filter(|p| p.answer.is_ok()).map(|p| p.at);
+        let status = samples.and_then(|s| s.status.as_ref()).filter(|p| p.answer.is_ok()).map(|p| p.at);
+        match sql >= status && sql.is_some() {
+            true => Witness::Sql(name.clone(), "its own word".into()),
+            false => Witness::Status(name.clone()),
+        }
+    }
+
     fn unknown(&self, why: &str) -> Item {
         Item { who: None, value: Err(why.to_owned()), witness: Witness::Sources, seen: self.sight.now }
     }
