@@ -14,7 +14,7 @@ pub mod text;
 pub mod theme;
 pub mod widgets;
 
-pub use crate::document::Mistake;
+pub use crate::document::{Mistake, mistake};
 pub use chord::Chord;
 pub use input::{Input, Mouse, MouseAct};
 pub use keymap::{Found, Keymap, Keymaps};

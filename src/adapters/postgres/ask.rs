@@ -43,10 +43,8 @@ enum No {
 
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> No {
-        match refusal.try_another {
-            true => No::Closed(refusal.silence.why),
-            false => No::Final(refusal.silence.why),
-        }
+        // Also where the server itself said no: a place kept for superusers may be left when all others are taken.
+        No::Closed(refusal.silence.why)
     }
 }
 

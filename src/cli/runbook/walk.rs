@@ -19,6 +19,8 @@ use crate::procedure::{By, Entry, Kind, Run, RunId, Todo, What};
 
 /// How long everything may take to answer before a walk that is taken up goes on.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
+/// Events of this time before a walk belong to its record.
+const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// How often the time is looked at while nobody types.
 const TICK: SignedDuration = SignedDuration::from_secs(1);
 
@@ -39,6 +41,8 @@ struct Walker<'a> {
     style: Style,
     /// The first happening that is not journaled yet.
     unheard: u64,
+    /// What happened before that is no part of the record, or stands in it already.
+    since: Timestamp,
 }
 
 /// What a person said at a step.
@@ -106,9 +110,13 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, store: &Store, id: &Ru
 }
 
 async fn walked(global: &Global, runbook: &Runbook, looked: Looked, book: Book, store: Store) -> Result<Exit, Problem> {
-    let unheard = looked.live.happenings.version();
+    // What led here began before the walk; of one that is taken up, what came after its last entry is new.
+    let since = match book.run.resumed {
+        None => book.run.opened - BEFORE,
+        Some(_) => book.run.entries.iter().rev().nth(1).map_or(book.run.opened, |e| e.at),
+    };
     let style = Style::of_stdout();
-    let mut walker = Walker { global, runbook, looked, book, store, lines: typed(), style, unheard };
+    let mut walker = Walker { global, runbook, looked, book, store, lines: typed(), style, unheard: 0, since };
     walker.go().await
 }
 
@@ -229,7 +237,7 @@ impl Walker<'_> {
         self.unheard = self.looked.live.happenings.version();
         let ours = self.looked.live.happenings.numbered();
         let new: Vec<What> = ours
-            .filter(|(number, h)| *number >= from && h.cluster.as_ref() == Some(&key))
+            .filter(|(number, h)| *number >= from && h.at >= self.since && h.cluster.as_ref() == Some(&key))
             .map(|(_, h)| {
                 let w = words(h);
                 let about = if w.object.is_empty() { String::new() } else { format!(" {}", w.object) };

@@ -36,12 +36,17 @@ fn every_value_can_be_read_on_any_scene() {
             let items = read(&stage.sight(), &name);
             assert!(meaning.many || items.len() == 1, "{name}: {items:?}");
             for item in items {
-                let fits = |value: &Datum| match (meaning.kind, value) {
-                    (_, Datum::Nothing) => true,
-                    (Kind::Flag, Datum::Flag(_)) | (Kind::Count, Datum::Number(_)) => true,
-                    (Kind::Bytes, Datum::Bytes(_)) | (Kind::Percent, Datum::Percent(_)) => true,
-                    (Kind::Time, Datum::Time(_)) | (Kind::Text | Kind::Reason, Datum::Text(_)) => true,
-                    _ => false,
+                let fits = |value: &Datum| {
+                    matches!(
+                        (meaning.kind, value),
+                        (_, Datum::Nothing)
+                            | (Kind::Flag, Datum::Flag(_))
+                            | (Kind::Count, Datum::Number(_))
+                            | (Kind::Bytes, Datum::Bytes(_))
+                            | (Kind::Percent, Datum::Percent(_))
+                            | (Kind::Time, Datum::Time(_))
+                            | (Kind::Text | Kind::Reason, Datum::Text(_))
+                    )
                 };
                 assert!(item.value.as_ref().is_ok_and(fits) || item.value.is_err(), "{name}: {:?}", item.value);
             }
