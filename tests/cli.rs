@@ -132,3 +132,46 @@ fn a_server_out_of_reach_ends_with_4_and_shows_no_secret() {
         assert!(!err.contains("hunter2"), "{err}");
     }
 }
+
+#[test]
+fn runbooks_are_listed_and_shown_without_a_cluster() {
+    let (code, out, err) = said(&howdah(&["runbook", "list"]));
+    assert_eq!((code, err.as_str()), (0, ""));
+    for name in ["wal-archiving-failing", "primary-down", "no-insight", "zone-gone"] {
+        assert!(out.lines().any(|l| l.starts_with(name)), "{out}");
+    }
+    let (code, out, _) = said(&howdah(&["runbook", "list", "-o", "json"]));
+    let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(code == 0 && rows.as_array().unwrap().iter().all(|r| r["own"] == false && r["title"].is_string()));
+    let (code, out, _) = said(&howdah(&["runbook", "show", "slot-holds-wal"]));
+    assert!(code == 0 && out.contains("## 1.") && out.contains("- check:"), "{out}");
+    let (code, out, err) = said(&howdah(&["runbook", "show", "slot-hold-wal"]));
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("did you mean `slot-holds-wal`?"), "{err}");
+}
+
+#[test]
+fn an_own_runbook_is_among_them() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/howdah/runbooks");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("ours.toml"), "title = \"Ours\"\n[[step]]\ntitle = \"Look\"\n").unwrap();
+    let (code, out, _) = said(&howdah_in(home.path(), &["runbook", "list", "-o", "json"]));
+    let rows: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(code, 0);
+    assert!(rows.as_array().unwrap().iter().any(|r| r["runbook"] == "ours" && r["own"] == true), "{out}");
+}
+
+#[test]
+fn a_runbook_of_a_cluster_out_of_reach_ends_with_4() {
+    let home = tempfile::tempdir().unwrap();
+    let config = kubeconfig(home.path());
+    for args in [
+        &["runbook", "run", "primary-down", "pg", "--timeout", "2s"][..],
+        &["runbook", "list", "pg", "--timeout", "2s"],
+    ] {
+        let args: Vec<&str> = args.iter().copied().chain(["--kubeconfig", &config]).collect();
+        let (code, out, err) = said(&howdah_in(home.path(), &args));
+        assert_eq!((code, out.as_str()), (4, ""), "{err}");
+    }
+}

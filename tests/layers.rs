@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&[&str]] = &[
     &["text"],
     &["problem"],
+    &["document"],
     &["domain"],
     &["procedure"],
     &["adapters"],

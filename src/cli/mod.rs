@@ -19,7 +19,8 @@ mod man;
 mod output;
 mod reading;
 mod report;
-pub mod runs;
+pub mod runbook;
+mod runs;
 mod status;
 mod table;
 mod themes;
@@ -74,6 +75,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             },
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,
+            Some(Command::Runbook(args)) => runbook::run(global, args).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
             Some(Command::Act(act)) => act::run(global, act).await,
             Some(Command::Runs(runs)) => runs::run(global, runs).await,

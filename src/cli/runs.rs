@@ -9,9 +9,11 @@ use super::collect::{Live, ahead};
 use super::conduct::{Following, TakenUp, companion_of, result_text, store};
 use super::human::{columns, faint};
 use super::output::{Style, complain, say};
+use super::runbook::meanwhile;
 use crate::adapters::runs::{Store, Summary, kind_name};
 use crate::problem::{Exit, Problem};
-use crate::procedure::{Run, RunId};
+use crate::procedure::runbook::record;
+use crate::procedure::{Kind, Run, RunId};
 
 /// `howdah runs`.
 #[derive(Clone, Debug, Args)]
@@ -151,7 +153,10 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     let written = store.read(run)?;
     let folded = Run::fold(written.entries)?;
     let form = global.output.unwrap_or_default();
-    let text = result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?;
+    let text = match (folded.plan.kind, form) {
+        (Kind::Runbook, Output::Md) => record::markdown(&folded, &meanwhile(&folded, store)?),
+        _ => result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?,
+    };
     let _ = say(&text);
     if let (Output::Table, None) = (form, folded.closed) {
         let hint = match written.holder {
@@ -164,6 +169,9 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
 }
 
 async fn resume(global: &Global, store: &Store, run: &RunId, resuming: &Resuming) -> Result<Exit, Problem> {
+    if Run::fold(store.read(run)?.entries)?.plan.kind == Kind::Runbook {
+        return super::runbook::resume(global, store, run).await;
+    }
     let taken = TakenUp::new(global, run)?;
     let companion = companion_of(&taken.run.plan);
     if taken.run.closed.is_some() {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::args::{Global, Output, StatusArgs};
 use super::collect::{Live, ahead};
 use super::output::{Style, say};
-use super::reading::report;
+use super::reading::{report, with_runbooks};
 use super::report::Report;
 use super::table;
 use crate::domain::health::Level;
@@ -36,7 +36,12 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
     live.settle(deadline).await;
     let mut keys = live.choose(args.cluster.as_deref())?;
     live.focus(&keys, deadline).await;
-    let mut now = report(&live.facts, &keys, args.cluster.is_none(), &live.limits, Timestamp::now());
+    let runbooks = super::runbook::load(global)?;
+    let look = |live: &Live, keys: &[ClusterKey]| {
+        let report = report(&live.facts, keys, args.cluster.is_none(), &live.limits, Timestamp::now());
+        with_runbooks(report, &runbooks)
+    };
+    let mut now = look(&live, &keys);
     if !args.watch {
         // Whoever stopped reading knows what they wanted to know.
         let _ = say(&text(&now, form, Style::of_stdout())?);
@@ -53,7 +58,7 @@ pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
         }
         keys = again(&live, args.cluster.as_deref(), keys);
         live.focus(&keys, Instant::now()).await;
-        now = report(&live.facts, &keys, args.cluster.is_none(), &live.limits, Timestamp::now());
+        now = look(&live, &keys);
     }
 }
 

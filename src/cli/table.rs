@@ -49,8 +49,10 @@ fn one(out: &mut String, c: &ClusterReport, style: Style) {
         let word = coloured(style, verdict.level, verdict.level.word());
         line(out, &format!("  {title:<15}{word}"));
         for reason in &verdict.reasons {
-            let said = faint(style, &format!("({}, {} ago)", reason.witness, ago(reason.age_s)));
-            line(out, &format!("    {} {} {said}", coloured(style, reason.level, mark(reason.level)), reason.text));
+            let runbook = reason.runbook.as_ref().map(|name| format!("; runbook: {name}")).unwrap_or_default();
+            let said = faint(style, &format!("({}, {} ago{runbook})", reason.witness, ago(reason.age_s)));
+            let sign = coloured(style, reason.level, mark(reason.level));
+            line(out, &format!("    {sign} {} {said}", reason.text));
         }
     }
     let mut rows = vec![HEADS.iter().map(ToString::to_string).collect()];
@@ -227,7 +229,9 @@ fn verdict(out: &mut String, title: &str, v: &VerdictReport) {
     line(out, &format!("- {title}: **{}**", v.level.word()));
     for r in &v.reasons {
         let level = if r.level == Level::Ok { "" } else { r.level.word() };
-        line(out, &format!("  - {level} {} ({}, {} ago)", escaped(&r.text), escaped(&r.witness), ago(r.age_s)));
+        let runbook = r.runbook.as_ref().map(|name| format!("; runbook: `{name}`")).unwrap_or_default();
+        let said = format!("{}, {} ago", escaped(&r.witness), ago(r.age_s));
+        line(out, &format!("  - {level} {} ({said}{runbook})", escaped(&r.text)));
     }
 }
 

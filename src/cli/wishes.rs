@@ -2,10 +2,10 @@
 
 use super::args::Global;
 use crate::adapters::{Config, Dsn, Namespaces};
+use crate::document::mistake::nearest;
 use crate::problem::Problem;
 use crate::settings::{Loaded, Places, Settings};
 use crate::ui::keymap::Keymaps;
-use crate::ui::mistake::nearest;
 use crate::ui::resolve::stem;
 use crate::ui::theme::Themes;
 

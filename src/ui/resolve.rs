@@ -3,7 +3,7 @@
 use include_dir::Dir;
 use std::collections::BTreeMap;
 
-use super::mistake::Mistake;
+use crate::document::mistake::Mistake;
 
 /// A kind of file that can inherit from another of its kind.
 pub(in crate::ui) trait Inherits: Sized {

@@ -88,6 +88,7 @@ pub fn instance(name: &str, zone: u8, role: Role, container: &str) -> Instance {
             container: container.into(),
             status_tls: true,
             metrics_tls: false,
+            limits: None,
         })),
         zone: Some(format!("westus3-{zone}").into()),
     }

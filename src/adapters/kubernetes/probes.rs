@@ -69,6 +69,26 @@ enum Ask {
     Metrics,
 }
 
+impl Ask {
+    /// How long an answer may take.
+    fn patience(self) -> Duration {
+        match self {
+            Ask::Status => Duration::from_secs(2),
+            Ask::Metrics => Duration::from_secs(4),
+        }
+    }
+
+    /// Through the API server's pod proxy.
+    fn path(self, key: &ClusterKey, pod: &Pod) -> String {
+        let (scheme, port, path) = match self {
+            Ask::Status => (pod.status_tls, 8000, "pg/status"),
+            Ask::Metrics => (pod.metrics_tls, 9187, "metrics"),
+        };
+        let prefix = if scheme { "https:" } else { "" };
+        format!("/api/v1/namespaces/{}/pods/{prefix}{}:{port}/proxy/{path}", key.namespace, pod.name)
+    }
+}
+
 type Item = (ClusterKey, InstanceName, Ask);
 
 /// When each question is due. What is on screen goes before the rest: with more instances than the budget allows, the
@@ -293,12 +313,7 @@ async fn one(
 ) -> Answer {
     let connected = clients.get().await;
     let (at, asked) = (Timestamp::now(), Instant::now());
-    let (scheme, port, path, patience) = match item.2 {
-        Ask::Status => (pod.status_tls, 8000, "pg/status", Duration::from_secs(2)),
-        Ask::Metrics => (pod.metrics_tls, 9187, "metrics", Duration::from_secs(4)),
-    };
-    let prefix = if scheme { "https:" } else { "" };
-    let path = format!("/api/v1/namespaces/{}/pods/{prefix}{}:{port}/proxy/{path}", item.0.namespace, pod.name);
+    let (path, patience) = (item.2.path(&item.0, &pod), item.2.patience());
     let answer = match timeout(patience, fetch(&connected.client, &path)).await {
         Ok(answer) => answer,
         Err(_) => Err(Trouble::timed_out(patience.as_secs_f64())),
@@ -330,6 +345,21 @@ async fn one(
         }
     };
     Answer { item, asked, fact: (!cut).then_some(fact), silence, unauthorized }
+}
+
+/// The whole of `/metrics`, as text.
+///
+/// # Errors
+/// Why there is none, in words.
+pub async fn metrics_text(clients: &Clients, key: &ClusterKey, pod: &Pod) -> Result<String, String> {
+    let client = clients.get().await.client;
+    let answer = timeout(Ask::Metrics.patience(), fetch(&client, &Ask::Metrics.path(key, pod))).await;
+    match answer {
+        Ok(Ok((200, body))) => Ok(String::from_utf8_lossy(&body).into_owned()),
+        Ok(Ok((http, body))) => Err(of_http(http, &body).why),
+        Ok(Err(trouble)) => Err(trouble.why),
+        Err(_) => Err(Trouble::timed_out(Ask::Metrics.patience().as_secs_f64()).why),
+    }
 }
 
 pub(super) async fn fetch(client: &kube::Client, path: &str) -> Result<(u16, Vec<u8>), Trouble> {

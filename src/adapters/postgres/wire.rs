@@ -123,6 +123,16 @@ impl Session {
         }
     }
 
+    /// Its login is in `pg_monitor`: nothing is hidden from it.
+    pub(super) fn sees_all(&self) -> bool {
+        self.known.sees_all
+    }
+
+    /// The connection itself.
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        &self.line.client
+    }
+
     /// Asks once.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod follow;
 mod show;
 mod told;
 
+pub use ask::typed;
 pub use companion::{Companion, Plain, companion_of};
 pub use follow::Conduct;
 pub use show::plan_text;

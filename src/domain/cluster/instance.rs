@@ -69,4 +69,7 @@ pub struct Pod {
     pub status_tls: bool,
     /// `/metrics` speaks TLS.
     pub metrics_tls: bool,
+    /// Limits of the PostgreSQL container as written: `cpu 2, memory 8Gi`.
+    #[serde(default)]
+    pub limits: Option<Box<str>>,
 }

@@ -55,6 +55,7 @@ fn pod(n: u32) -> Pod {
         container: "postgres".into(),
         status_tls: true,
         metrics_tls: false,
+        limits: None,
     }
 }
 

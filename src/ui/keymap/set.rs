@@ -7,8 +7,8 @@ use super::check::hidden;
 use super::file::{Binding, Written, read};
 use super::{Bound, Keymap};
 use crate::command::Scope;
+use crate::document::mistake::{Mistake, did_you_mean};
 use crate::ui::chord::Chord;
-use crate::ui::mistake::{Mistake, did_you_mean};
 use crate::ui::resolve::{self, Inherits};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/keymaps");

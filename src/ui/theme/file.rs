@@ -7,8 +7,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Role, colour};
-use crate::ui::document::{Document, entries};
-use crate::ui::mistake::Mistake;
+use crate::document::mistake::Mistake;
+use crate::document::{Document, entries};
 
 /// A colour as written: looked up in the palette only when everything is inherited, so that a theme that changes one
 /// palette colour changes it wherever its parent uses it.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use super::file::{Paint, Stroke, Written, read};
 use super::{Depth, Look, Role, colour};
+use crate::document::mistake::{Mistake, did_you_mean};
 use crate::ui::marks::Marks;
-use crate::ui::mistake::{Mistake, did_you_mean};
 use crate::ui::resolve::{self, Inherits};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/themes");

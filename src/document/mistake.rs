@@ -1,7 +1,8 @@
-//! Mistakes in a person's files, with file, line and column: settings, themes, keymaps.
+//! Mistakes in a person's files, with file, line and column: settings, themes, keymaps, runbooks.
 
 use std::fmt;
 use std::ops::Range;
+use unicode_width::UnicodeWidthChar;
 
 use crate::problem::Problem;
 use crate::text::clean;
@@ -73,8 +74,8 @@ impl fmt::Display for Mistake {
         }
         let number = self.line.to_string();
         writeln!(f, "  {number} │ {}", self.source)?;
-        let before: usize = self.source.chars().take(self.column - 1).map(super::text::width_of).sum();
-        let carets: usize = self.source.chars().skip(self.column - 1).take(self.width).map(super::text::width_of).sum();
+        let before: usize = self.source.chars().take(self.column - 1).map(cells).sum();
+        let carets: usize = self.source.chars().skip(self.column - 1).take(self.width).map(cells).sum();
         writeln!(f, "  {} │ {}{}", " ".repeat(number.len()), " ".repeat(before), "^".repeat(carets.max(1)))
     }
 }
@@ -83,6 +84,11 @@ impl From<&Mistake> for Problem {
     fn from(m: &Mistake) -> Problem {
         Problem::usage(m.line()).try_this("howdah check")
     }
+}
+
+/// Cells a character takes.
+fn cells(c: char) -> usize {
+    c.width().unwrap_or(0)
 }
 
 /// The largest character boundary at or below `at`.
