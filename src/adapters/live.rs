@@ -208,6 +208,12 @@ impl Handle {
         }
     }
 
+    /// Whether the API of a context serves this group and version, such as `lab.howdah.dev/v1`. Out of reach is no.
+    pub async fn serves(&self, context: &Context, group_version: &str) -> bool {
+        let Some(running) = self.contexts.get(context) else { return false };
+        running.clients.serves(group_version).await
+    }
+
     /// What does orders in these contexts. Nothing is changed by making it.
     pub fn hands(&self, store: Store) -> Hands {
         let around = |running: &Running| Around {

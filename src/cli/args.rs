@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use std::path::PathBuf;
 
 use super::act::ActArgs;
+use super::drill::DrillArgs;
 use super::lab::LabArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
@@ -96,6 +97,10 @@ pub enum Command {
     Lab(LabArgs),
     /// Shows a recorded session's last screen, as text
     Replay(ReplayArgs),
+    /// Practises a failure and measures it: outage, lost writes, time to full redundancy
+    ///
+    /// Ends with 0 when the drill passed, 1 when it failed, 3 when it was refused.
+    Drill(DrillArgs),
     /// Everything that is wrong with your settings, themes and keymaps, with file, line and column
     ///
     /// Ends with 2 when there is anything.

@@ -1,6 +1,7 @@
 //! Facts from the live adapters, until enough has answered.
 
 use jiff::{SignedDuration, Timestamp};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -14,13 +15,18 @@ use crate::adapters::postgres::sampler;
 use crate::adapters::runs::Store;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::domain::cluster::Cluster;
+use crate::domain::detail::News;
+use crate::domain::event::Happening;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;
 use crate::domain::history::Histories;
-use crate::domain::names::ClusterKey;
+use crate::domain::names::{ClusterKey, Context};
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
 use crate::settings::Settings;
+
+/// Happenings kept for whoever asks: more than any failover brings.
+const HEARD: usize = 4_096;
 
 /// The live world and what it has told so far.
 pub struct Live {
@@ -34,6 +40,7 @@ pub struct Live {
     pub settings: Settings,
     handle: Handle,
     inbox: Inbox,
+    heard: VecDeque<Happening>,
 }
 
 impl Live {
@@ -46,7 +53,7 @@ impl Live {
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
         let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
-        Ok(Live { facts, histories, limits, settings, handle, inbox })
+        Ok(Live { facts, histories, limits, settings, handle, inbox, heard: VecDeque::new() })
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -88,10 +95,29 @@ impl Live {
     }
 
     fn take(&mut self, incoming: Incoming) {
-        if let Incoming::Fact(fact) = incoming {
-            self.facts.absorb(fact.clone());
-            self.histories.observe(&self.facts, &fact, Timestamp::now());
+        match incoming {
+            Incoming::Fact(fact) => {
+                self.facts.absorb(fact.clone());
+                self.histories.observe(&self.facts, &fact, Timestamp::now());
+            }
+            Incoming::News(News::Happening(happening)) => {
+                if self.heard.len() == HEARD {
+                    self.heard.pop_front();
+                }
+                self.heard.push_back(happening);
+            }
+            Incoming::News(News::Detail(..)) => {}
         }
+    }
+
+    /// What happened since this was last asked, oldest first; the newest [`HEARD`] of it.
+    pub fn heard(&mut self) -> Vec<Happening> {
+        std::mem::take(&mut self.heard).into()
+    }
+
+    /// The API of this context serves this group and version.
+    pub async fn serves(&self, context: &Context, group_version: &str) -> bool {
+        self.handle.serves(context, group_version).await
     }
 
     /// Waits until every context has told of its clusters, or why it can't.
@@ -183,7 +209,7 @@ impl Live {
 }
 
 /// `NAME`, `NAMESPACE/NAME` or `CONTEXT:NAMESPACE/NAME`.
-fn means(said: &str, key: &ClusterKey) -> bool {
+pub fn means(said: &str, key: &ClusterKey) -> bool {
     said == &*key.name || said == key.to_string() || said == format!("{}:{key}", key.context)
 }
 

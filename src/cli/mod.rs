@@ -9,6 +9,7 @@ pub mod check;
 mod collect;
 mod completions;
 pub mod conduct;
+mod drill;
 mod human;
 mod keys;
 pub mod lab;
@@ -74,6 +75,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
             Some(Command::Act(act)) => act::run(global, act).await,
             Some(Command::Runs(runs)) => runs::run(global, runs).await,
+            Some(Command::Drill(drill)) => drill::run(global, drill).await,
             Some(Command::Check) => check::run(global),
             Some(Command::Keys(keys)) => keys::run(global, keys),
             Some(Command::Themes(themes)) => themes::run(global, themes),

@@ -108,7 +108,8 @@ pub struct Create {
 pub struct Delete {
     /// Which.
     pub target: Target,
-    /// Only the object of this identity: one made anew under the same name is left alone.
+    /// Only the object of this identity: one made anew under the same name is left alone. Empty: whichever has the name,
+    /// which is this run's own.
     pub uid: String,
     /// `gracePeriodSeconds`.
     pub grace: Option<u32>,
@@ -302,7 +303,10 @@ fn managed(path: String) -> String {
 
 impl Delete {
     fn options(&self) -> Value {
-        let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": self.uid}});
+        let mut options = json!({"apiVersion": "v1", "kind": "DeleteOptions"});
+        if !self.uid.is_empty() {
+            options["preconditions"] = json!({"uid": self.uid});
+        }
         if self.target.plural == "jobs" {
             // Else its pods would be left behind: the default of `batch/v1` orphans them.
             options["propagationPolicy"] = "Background".into();

@@ -98,6 +98,13 @@ impl Clients {
         answers
     }
 
+    /// Does the API serve this group and version?
+    pub async fn serves(&self, group_version: &str) -> bool {
+        let client = self.get().await.client;
+        let request = self::get(&format!("/apis/{group_version}"));
+        matches!(timeout(CHECK, client.request_text(request)).await, Ok(Ok(_)))
+    }
+
     /// Says that the server refused this client's credentials (401): a new one is made, once for all who say so.
     pub fn refused(&self, generation: u64) {
         if self.now().is_some_and(|c| c.generation == generation) {

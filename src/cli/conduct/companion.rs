@@ -3,15 +3,18 @@
 use jiff::Timestamp;
 
 use crate::cli::args::Output;
+use crate::cli::drill;
 use crate::cli::output::Style;
+use crate::domain::event::Happening;
 use crate::domain::facts::Facts;
 use crate::problem::Problem;
 use crate::procedure::{Outcome, Plan, Run, What};
 
 /// What a kind of run adds: a drill sees marks, judges objectives and has a report of its own.
 pub trait Companion: Send {
-    /// Looks at each news. What it gives is written into the journal, and absorbed before it is asked again.
-    fn observe(&mut self, _run: &Run, _facts: &Facts, _now: Timestamp) -> Vec<What> {
+    /// Looks at each news: what happened since it was last asked, and everything known now. What it gives is written into
+    /// the journal, and absorbed before it is asked again.
+    fn observe(&mut self, _run: &Run, _heard: &[Happening], _facts: &Facts) -> Vec<What> {
         Vec::new()
     }
 
@@ -38,6 +41,6 @@ pub struct Plain;
 impl Companion for Plain {}
 
 /// What a plan's kind adds.
-pub fn companion_of(_plan: &Plan) -> Box<dyn Companion> {
-    Box::new(Plain)
+pub fn companion_of(plan: &Plan) -> Box<dyn Companion> {
+    if plan.kind.is_drill() { Box::new(drill::Watching::new(plan)) } else { Box::new(Plain) }
 }

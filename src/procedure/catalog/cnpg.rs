@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::cluster::{Cluster, Fenced};
 use crate::domain::detail::ObjectRef;
-use crate::domain::names::InstanceName;
+use crate::domain::names::{InstanceName, NodeName};
 use crate::procedure::order::{Delete, Form, Order, Patch, Target};
 use crate::procedure::refresh::{Refresh, escaped, list};
 
@@ -113,6 +113,32 @@ pub(super) fn delete_pod(c: &Cluster, name: &InstanceName, uid: &str) -> Order {
     delete(target(c, "v1", "Pod", "pods", name.as_str(), None), uid)
 }
 
+/// The same in this many seconds, whether it has come to its end or not.
+pub(super) fn kill_pod(c: &Cluster, name: &InstanceName, uid: &str, grace: u32) -> Order {
+    Order::Delete(Delete { grace: Some(grace), ..removal(target(c, "v1", "Pod", "pods", name.as_str(), None), uid) })
+}
+
+/// Asks Kubernetes to evict a pod, of this identity alone.
+pub(super) fn evict_pod(c: &Cluster, name: &InstanceName, uid: &str) -> Order {
+    Order::Evict(removal(target(c, "v1", "Pod", "pods", name.as_str(), None), uid))
+}
+
+/// The node takes no new pods, or does.
+pub(super) fn cordon(c: &Cluster, node: &NodeName, yes: bool) -> Order {
+    let mut target = target(c, "v1", "Node", "nodes", node.as_str(), None);
+    target.object.namespace = String::new();
+    // Kubernetes drops the field where it is false.
+    let value = if yes { Value::Bool(true) } else { Value::Null };
+    Order::Patch(Patch {
+        target,
+        form: Form::Merge,
+        body: json!({"spec": {"unschedulable": value.clone()}}),
+        refresh: Vec::new(),
+        lock: false,
+        mark: vec![("/spec/unschedulable".into(), value)],
+    })
+}
+
 /// Deletes a volume claim, of this identity alone.
 pub(super) fn delete_claim(c: &Cluster, name: &str, uid: &str) -> Order {
     delete(target(c, "v1", "PersistentVolumeClaim", "persistentvolumeclaims", name, None), uid)
@@ -124,7 +150,11 @@ pub(super) fn delete_job(c: &Cluster, name: &str, uid: &str) -> Order {
 }
 
 fn delete(target: Target, uid: &str) -> Order {
-    Order::Delete(Delete { target, uid: uid.into(), grace: None })
+    Order::Delete(removal(target, uid))
+}
+
+fn removal(target: Target, uid: &str) -> Delete {
+    Delete { target, uid: uid.into(), grace: None }
 }
 
 /// `Ready` as the plugin sets it beside a phase that is not healthy.

@@ -6,6 +6,7 @@
 
 mod candidates;
 mod cnpg;
+pub mod drills;
 mod fence;
 mod guards;
 mod hibernate;

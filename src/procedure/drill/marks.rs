@@ -118,6 +118,11 @@ impl Observer {
         self.leader.as_ref()
     }
 
+    /// The timeline it wrote on.
+    pub fn timeline(&self) -> Option<Timeline> {
+        self.timeline
+    }
+
     /// What a happening means for the drill, as an entry for the journal.
     pub fn hear(&mut self, happening: &Happening) -> Option<What> {
         if happening.cluster.as_ref() != Some(&self.cluster) {

@@ -63,7 +63,7 @@ impl Acts {
 
 /// It is the object that is meant.
 pub fn is(delete: &Delete, object: &Value) -> bool {
-    raw(object, &["metadata", "uid"]) == Some(&delete.uid)
+    delete.uid.is_empty() || raw(object, &["metadata", "uid"]) == Some(&delete.uid)
 }
 
 pub fn replaced(delete: &Delete) -> String {

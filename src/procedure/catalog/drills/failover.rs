@@ -14,9 +14,11 @@ const GRACE: u32 = 1;
 pub(super) fn plan(m: &mut Making<'_>, wish: &DrillWish) -> Result<Plan, Problem> {
     let first = leader(m)?;
     healthy(m, wish);
-    let pod = m.instance(&first)?.pod.clone().ok_or_else(|| {
-        Problem::refused(format!("the pod of {first} can't be deleted")).because("it has none")
-    })?;
+    let pod = m
+        .instance(&first)?
+        .pod
+        .clone()
+        .ok_or_else(|| Problem::refused(format!("the pod of {first} can't be deleted")).because("it has none"))?;
     let strike = Step::new(
         STRIKE,
         format!("delete the pod of {first}"),

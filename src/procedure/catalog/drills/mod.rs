@@ -237,7 +237,11 @@ fn healthy(m: &mut Making<'_>, wish: &DrillWish) {
     match streaming {
         0 => m.found("standbys", Weight::Blocks, "no standby streams: nobody could take over"),
         n if n < wanted => {
-            m.found("standbys", Weight::Justify, format!("{n} of {wanted} standbys stream: less redundant than asked for"));
+            m.found(
+                "standbys",
+                Weight::Justify,
+                format!("{n} of {wanted} standbys stream: less redundant than asked for"),
+            );
         }
         n => m.good("standbys", format!("{n} of {wanted} standbys stream")),
     }

@@ -16,9 +16,11 @@ pub(super) fn plan(m: &mut Making<'_>, wish: &DrillWish, which: Option<&Instance
     let standby = choose(m, &first, which)?;
     healthy(m, wish);
     m.commits_without(&[&standby]);
-    let pod = m.instance(&standby)?.pod.clone().ok_or_else(|| {
-        Problem::refused(format!("the pod of {standby} can't be deleted")).because("it has none")
-    })?;
+    let pod = m
+        .instance(&standby)?
+        .pod
+        .clone()
+        .ok_or_else(|| Problem::refused(format!("the pod of {standby} can't be deleted")).because("it has none"))?;
     let strike = Step::new(
         STRIKE,
         format!("delete the pod of {standby}"),

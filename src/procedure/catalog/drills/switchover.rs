@@ -12,11 +12,14 @@ pub(super) fn plan(m: &mut Making<'_>, wish: &DrillWish, to: Option<&InstanceNam
     let first = leader(m)?;
     // Who may lead is the switchover's own question: its findings and its candidates are those of this plan.
     let inner = switchover::plan(m, to)?;
-    let to: InstanceName = inner.parameters.get("to").map(InstanceName::from).ok_or_else(|| {
-        Problem::new("the switchover names nobody").because("its plan has no parameter `to`")
-    })?;
+    let to: InstanceName = inner
+        .parameters
+        .get("to")
+        .map(InstanceName::from)
+        .ok_or_else(|| Problem::new("the switchover names nobody").because("its plan has no parameter `to`"))?;
     healthy(m, wish);
-    let strike = switchover::hand_over(m.cluster, STRIKE, &first, &to, m.timeline()).after(&["beat"]).gated(Gate::Approve);
+    let strike =
+        switchover::hand_over(m.cluster, STRIKE, &first, &to, m.timeline()).after(&["beat"]).gated(Gate::Approve);
     let mut blow = vec![strike, first_write(), redundant(m, "first-write")];
     let mut last = "redundant";
     if wish.back {

@@ -16,12 +16,7 @@ use crate::procedure::drill::{REDUNDANT, STRIKE};
 use crate::procedure::order::{Create, Delete, Order, Target};
 use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
 
-pub(super) fn plan(
-    m: &mut Making<'_>,
-    wish: &DrillWish,
-    zone: Option<&ZoneName>,
-    lab: bool,
-) -> Result<Plan, Problem> {
+pub(super) fn plan(m: &mut Making<'_>, wish: &DrillWish, zone: Option<&ZoneName>, lab: bool) -> Result<Plan, Problem> {
     let first = leader(m)?;
     let zone = choose(m, &first, zone)?;
     let gone: Vec<InstanceName> =
@@ -58,8 +53,10 @@ fn choose(m: &Making<'_>, first: &InstanceName, zone: Option<&ZoneName>) -> Resu
     let all = || zones.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     match zone {
         Some(zone) if zones.contains(zone) => Ok(zone.clone()),
-        Some(zone) => Err(Problem::usage(format!("{} has nothing in {zone}", m.cluster.key))
-            .try_this(format!("it is in {}", all()))),
+        Some(zone) => {
+            Err(Problem::usage(format!("{} has nothing in {zone}", m.cluster.key))
+                .try_this(format!("it is in {}", all())))
+        }
         None => m.cluster.instance(first).and_then(|i| i.zone.clone()).ok_or_else(|| {
             Problem::refused("no zone can be lost").because(format!("it is not known which zone {first} is in"))
         }),
@@ -134,9 +131,11 @@ fn emptied(m: &Making<'_>, zone: &ZoneName, gone: &[InstanceName]) -> Result<Vec
     let needs: Vec<&str> = cordons.iter().map(String::as_str).collect();
     let mut evicted = Vec::new();
     for (n, name) in gone.iter().enumerate() {
-        let pod = m.instance(name)?.pod.clone().ok_or_else(|| {
-            Problem::refused(format!("{name} can't be evicted")).because("it has no pod")
-        })?;
+        let pod = m
+            .instance(name)?
+            .pod
+            .clone()
+            .ok_or_else(|| Problem::refused(format!("{name} can't be evicted")).because("it has no pod"))?;
         // The first eviction is the blow: the time counts from there.
         let id = if n == 0 { STRIKE.to_owned() } else { format!("evict-{name}") };
         let why = "Kubernetes is asked to evict it; a budget may hold it until the primary has moved.";

@@ -1,0 +1,201 @@
+//! Drills as text: the report of one, the list of all.
+
+use jiff::SignedDuration;
+use serde::Serialize;
+
+use crate::adapters::runs::{Store, kind_name};
+use crate::cli::args::{Global, Output};
+use crate::cli::collect::means;
+use crate::cli::conduct::store;
+use crate::cli::human::{coloured, columns, faint, mark, strong};
+use crate::cli::output::{Style, complain, say};
+use crate::domain::health::Level;
+use crate::domain::names::ClusterKey;
+use crate::domain::quantity::span;
+use crate::problem::{Exit, Problem};
+use crate::procedure::drill::{History, Past, Report, Trend};
+use crate::procedure::{Kind, Outcome};
+
+/// The report of a drill.
+///
+/// # Errors
+/// It can't be written in this form.
+pub fn report(report: &Report, form: Output, style: Style) -> Result<String, Problem> {
+    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the report").because(e);
+    match form {
+        Output::Json => serde_json::to_string_pretty(report).map(|t| t + "\n").map_err(|e| broken(&e)),
+        Output::Yaml => serde_saphyr::to_string(report).map_err(|e| broken(&e)),
+        Output::Md => Ok(report.markdown()),
+        Output::Table => Ok(table(report, style)),
+    }
+}
+
+fn level(outcome: Option<Outcome>) -> Level {
+    match outcome {
+        Some(Outcome::Passed) => Level::Ok,
+        Some(Outcome::Failed) => Level::Bad,
+        Some(_) => Level::Warn,
+        None => Level::Unknown,
+    }
+}
+
+fn table(r: &Report, style: Style) -> String {
+    let level = level(r.outcome);
+    let word = r.outcome.map_or("not ended", Outcome::word);
+    let mut out =
+        format!("{} {}\n", coloured(style, level, &format!("{} {word}", mark(level))), strong(style, &r.title));
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut row = |what: &str, is: String| rows.push(vec![format!("  {what}"), is]);
+    for o in &r.objectives {
+        let met = match o.met {
+            Some(true) => "met",
+            Some(false) => "missed",
+            None => "not measured",
+        };
+        row(&o.name, format!("{met}: {}", o.text));
+    }
+    if r.phases.struck.is_some() {
+        let name =
+            |n: &Option<crate::domain::names::InstanceName>| n.as_ref().map_or("unknown".into(), ToString::to_string);
+        row("primary", format!("{} → {}", name(&r.leader.0), name(&r.leader.1)));
+        let phases: Vec<_> = r.spans.iter().filter(|s| s.phase != "full redundancy").collect();
+        let one = |s: &&crate::procedure::drill::Span| format!("{} {}", s.phase, took(s.ms));
+        row("phases", phases.iter().map(one).collect::<Vec<_>>().join(", "));
+        row("full redundancy", format!("after {}", took(r.spans.last().and_then(|s| s.ms))));
+    }
+    if let Some(t) = &r.tally {
+        let unknown = t.unknown_there + t.unknown_gone;
+        row(
+            "writes",
+            format!("{} acknowledged, {} lost, {unknown} unknown, {} refused", t.acknowledged, t.lost, t.refused),
+        );
+        row("reads", format!("{} answered, {} failed", t.reads.0, t.reads.1));
+        if !t.lost_names.is_empty() {
+            row("lost", t.lost_names.iter().take(10).cloned().collect::<Vec<_>>().join(", "));
+        }
+    }
+    row("run", r.run.to_string());
+    out.push_str(&(columns(&rows, &[]).join("\n") + "\n"));
+    for step in r.steps.iter().filter(|s| s.problem.is_some()) {
+        if let Some(problem) = &step.problem {
+            out.push_str(&format!("  {} {}: {}\n", mark(Level::Bad), step.title, problem.line()));
+        }
+    }
+    if let Some(viewpoint) = r.viewpoint() {
+        out.push_str(&faint(style, &format!("  {viewpoint}")));
+        out.push('\n');
+    }
+    out
+}
+
+fn took(ms: Option<i64>) -> String {
+    ms.map_or("not seen".into(), |ms| span(SignedDuration::from_millis(ms)))
+}
+
+#[derive(Serialize)]
+struct Listed {
+    context: String,
+    cluster: String,
+    drills: Vec<Past>,
+    trends: Vec<Trend>,
+}
+
+/// Past drills and where they go.
+///
+/// # Errors
+/// The journals can't be read.
+pub fn list(global: &Global, cluster: Option<&str>) -> Result<Exit, Problem> {
+    let (reports, damaged) = reports(&store(global)?)?;
+    let mut keys: Vec<&ClusterKey> = reports.iter().map(|r| &r.cluster).collect();
+    keys.sort();
+    keys.dedup();
+    keys.retain(|key| cluster.is_none_or(|said| means(said, key)));
+    let listed: Vec<Listed> = keys.into_iter().map(|key| listed(key, &reports)).collect();
+    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
+    let text = match global.output.unwrap_or_default() {
+        Output::Json => serde_json::to_string_pretty(&listed).map(|t| t + "\n").map_err(|e| broken(&e))?,
+        Output::Yaml => serde_saphyr::to_string(&listed).map_err(|e| broken(&e))?,
+        Output::Table => rows(&listed, Style::of_stdout()),
+        Output::Md => markdown(&listed),
+    };
+    let _ = say(&text);
+    Ok(if damaged { Exit::No } else { Exit::Ok })
+}
+
+fn listed(key: &ClusterKey, reports: &[Report]) -> Listed {
+    let history = History::of(key, reports);
+    let kinds = [Kind::FailoverDrill, Kind::SwitchoverDrill, Kind::ZoneLossDrill, Kind::StandbyLossDrill];
+    let trends = kinds.iter().filter_map(|kind| history.trend(*kind)).collect();
+    Listed { context: key.context.to_string(), cluster: key.to_string(), drills: history.past, trends }
+}
+
+/// The reports of all drills whose journals can be read, and whether one could not.
+///
+/// # Errors
+/// The folder of journals can't be read.
+pub fn reports(store: &Store) -> Result<(Vec<Report>, bool), Problem> {
+    let (mut reports, mut damaged) = (Vec::new(), false);
+    for summary in store.list()? {
+        let written = summary.and_then(|s| match s.kind.is_drill() {
+            true => store.read(&s.run).map(Some),
+            false => Ok(None),
+        });
+        match written {
+            Ok(Some(written)) => reports.extend(Report::of(&written.entries)),
+            Ok(None) => {}
+            Err(problem) => {
+                damaged = true;
+                complain(&problem);
+            }
+        }
+    }
+    Ok((reports, damaged))
+}
+
+const HEAD: [&str; 6] = ["BEGAN", "DRILL", "OUTCOME", "OUTAGE", "LOST", "FULL REDUNDANCY"];
+
+fn cells(p: &Past) -> Vec<String> {
+    vec![
+        format!("{:.0}", p.began),
+        kind_name(p.kind),
+        p.outcome.map_or("not ended", Outcome::word).to_owned(),
+        took(p.rto_ms),
+        p.rpo.map_or("not counted".into(), |n| n.to_string()),
+        took(p.redundant_ms),
+    ]
+}
+
+fn rows(listed: &[Listed], style: Style) -> String {
+    if listed.is_empty() {
+        return faint(style, "no drill was done yet; howdah drill failover CLUSTER is one") + "\n";
+    }
+    let mut out = String::new();
+    for l in listed {
+        out.push_str(&format!("{}\n", strong(style, &l.cluster)));
+        let mut all = vec![HEAD.map(str::to_owned).to_vec()];
+        all.extend(l.drills.iter().map(cells));
+        out.push_str(&(columns(&all, &[]).join("\n") + "\n"));
+        for t in &l.trends {
+            out.push_str(&faint(style, &format!("{}: {} ({} measured)", kind_name(t.kind), t.text, t.drills)));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+fn markdown(listed: &[Listed]) -> String {
+    let mut out = String::new();
+    for l in listed {
+        out.push_str(&format!(
+            "## {}\n\n| {} |\n|{}\n",
+            l.cluster,
+            HEAD.join(" | ").to_lowercase(),
+            "---|".repeat(HEAD.len())
+        ));
+        for p in &l.drills {
+            out.push_str(&format!("| {} |\n", cells(p).join(" | ")));
+        }
+        out.push('\n');
+    }
+    out
+}
