@@ -160,9 +160,10 @@ impl World {
         }
     }
 
-    /// Waits for so many acknowledged writes.
-    async fn beats(&mut self, more_than: u64) -> Arc<Pulse> {
-        self.until("acknowledged writes", |w| w.pulse().filter(|p| p.acknowledged > more_than)).await
+    /// Waits for so many acknowledged writes of the heartbeat that beats now: the fact of an earlier one stays.
+    async fn beats(&mut self, since: Timestamp, more_than: u64) -> Arc<Pulse> {
+        let enough = |p: &Arc<Pulse>| p.since >= since && p.acknowledged > more_than;
+        self.until("acknowledged writes", |w| w.pulse().filter(enough)).await
     }
 }
 
@@ -227,8 +228,9 @@ async fn a_dry_run_changes_nothing(world: &World) {
 async fn a_heartbeat_measures_a_failover(world: &mut World) {
     let (hands, run) = (world.hands(), world.run("failover"));
     let heart = world.heart("howdah_drill_failover", None);
+    let began = Timestamp::now();
     assert_eq!(world.perform(&hands, &run, Order::Heartbeat(heart.clone())).await, Answer::Begun);
-    world.beats(1000).await;
+    world.beats(began, 1000).await;
     let old = world.primary();
     let deleted = Timestamp::now();
     world.kubectl.ok(&["delete", "pod", "-n", NAMESPACE, &old, "--grace-period=1", "--wait=false"]);
@@ -237,7 +239,7 @@ async fn a_heartbeat_measures_a_failover(world: &mut World) {
             .filter(|p| p.outages.iter().any(|o| o.to.is_some() && o.from >= deleted - SignedDuration::from_secs(1)))
     };
     let after = world.until("the outage is over", over).await;
-    world.beats(after.acknowledged + 1000).await;
+    world.beats(began, after.acknowledged + 1000).await;
     world.until("three ready instances again", World::whole).await;
     let new = world.primary();
     assert_ne!(new, old);
@@ -280,14 +282,15 @@ async fn a_heartbeat_measures_a_failover(world: &mut World) {
 async fn acknowledged_rows_that_are_lost_are_counted(world: &mut World) {
     let run = world.run("lost");
     let heart = world.heart("howdah_drill_lost", Some("local"));
+    let began = Timestamp::now();
     let hands = world.hands();
     assert_eq!(world.perform(&hands, &run, Order::Heartbeat(heart.clone())).await, Answer::Begun);
-    world.beats(300).await;
+    let first = world.beats(began, 300).await;
     // Killed, and begun again in the same run.
     drop(hands);
     let hands = world.hands();
     assert_eq!(world.perform(&hands, &run, Order::Heartbeat(heart.clone())).await, Answer::Begun);
-    let before = world.beats(500).await;
+    let before = world.beats(began, first.acknowledged + 300).await;
 
     // The standbys get nothing more: their receivers die, and nobody is there to start others.
     let old = world.primary();
@@ -297,7 +300,7 @@ async fn acknowledged_rows_that_are_lost_are_counted(world: &mut World) {
         signal(&[server], Signal::SIGSTOP);
         signal(&children(server, "walreceiver"), Signal::SIGKILL);
     }
-    world.beats(before.acknowledged + 300).await;
+    world.beats(began, before.acknowledged + 300).await;
     drop(hands);
     let written: u64 = world.psql(&old, "select count(*) from howdah_drill_lost").parse().unwrap();
 
@@ -324,6 +327,7 @@ async fn acknowledged_rows_that_are_lost_are_counted(world: &mut World) {
     let hands = world.hands();
     let tally = world.counted(&hands, &run, &heart).await;
     eprintln!("lost: {tally:#?}; {written} were written, {left} are left");
+    assert!(left >= first.acknowledged, "what was written well before the cut is there: {left} of {written}");
     assert!(written - left >= 250, "{written} were written, {left} are left");
     assert_eq!(tally.acknowledged - tally.lost, left - tally.unknown_there, "what is left of what was acknowledged");
     // At most one row of each writer was on the way when howdah was killed, each time.

@@ -16,20 +16,33 @@ use support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
 
 const NAMESPACE: &str = "cnpg-database";
 
-/// Every command with arguments that make it do what it does; `None`: it speaks to no cluster of anybody's.
-const COMMANDS: &[(&str, Option<&[&str]>)] = &[
-    ("status", Some(&["-o", "json"])),
-    ("lag", Some(&["pg-primary", "--for", "3s"])),
-    ("runs", Some(&["list"])),
-    ("check", Some(&[])),
-    ("keys", Some(&[])),
-    ("themes", Some(&[])),
-    ("man", Some(&[])),
-    ("completions", Some(&["bash"])),
-    ("replay", None),
-    // It makes a world of its own, and changes that.
-    ("lab", None),
+/// Every command that speaks to a cluster, with arguments that would make it do what it does, but without a word that
+/// allows it.
+const COMMANDS: &[(&str, &[&str])] = &[
+    ("status", &["-o", "json"]),
+    ("lag", &["pg-primary", "--for", "3s"]),
+    ("act switchover", &["pg-primary"]),
+    ("act restart", &["pg-primary"]),
+    ("act reload", &["pg-primary"]),
+    ("act fence", &["pg-primary", "--instance", "pg-primary-2"]),
+    ("act unfence", &["pg-primary", "--instance", "pg-primary-2"]),
+    ("act hibernate", &["pg-primary"]),
+    ("act wake", &["pg-primary"]),
+    ("act rebuild", &["pg-primary", "--instance", "pg-primary-2"]),
+    ("act scale", &["pg-primary", "--instances", "4"]),
+    ("act maintenance", &["pg-primary", "open"]),
+    ("runs list", &[]),
+    ("runs show", &["nothing"]),
+    ("runs resume", &["nothing"]),
+    ("check", &[]),
+    ("keys", &[]),
+    ("themes", &[]),
+    ("man", &[]),
+    ("completions", &["bash"]),
 ];
+
+/// These make or show worlds of their own.
+const ELSEWHERE: &[&str] = &["lab", "replay"];
 
 /// What the servers log of howdah's sessions, followed with kubectl.
 struct Logs {
@@ -132,19 +145,42 @@ fn looks(passed: &Passed) -> bool {
     }
 }
 
-/// Every command that there is, as somebody without a terminal who confirms nothing.
+/// Every command that there is, as somebody without a terminal who confirms nothing; acts also as a mere plan, and held to
+/// looking by a flag.
 fn every_command(tap: &Wiretap, home: &Path) {
     let known: BTreeSet<_> = COMMANDS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let there: BTreeSet<_> =
-        howdah::cli::args::Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let mut there = BTreeSet::new();
+    leaves(&howdah::cli::args::Cli::command(), "", &mut there);
+    there.retain(|name| !ELSEWHERE.contains(&name.split(' ').next().unwrap_or_default()));
     assert_eq!(known, there, "every command is tried here");
     for (name, args) in COMMANDS {
-        let Some(args) = args else { continue };
-        let mut command = Command::new(HOWDAH);
-        command.arg("--kubeconfig").arg(tap.kubeconfig()).arg(name).args(*args).stdin(Stdio::null());
-        command.env("HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_STATE_HOME", home);
-        let out = command.output().unwrap();
-        assert_ne!(out.status.code(), Some(2), "{name}: {}", String::from_utf8_lossy(&out.stderr));
+        let acts = name.starts_with("act ");
+        let hows: &[&[&str]] =
+            if acts { &[&["--timeout", "3s"], &["--timeout", "3s", "--plan"], &["--read-only"]] } else { &[&[]] };
+        for how in hows {
+            let mut command = Command::new(HOWDAH);
+            command.arg("--kubeconfig").arg(tap.kubeconfig()).args(name.split(' ')).args(*args).args(*how);
+            command.env("HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_STATE_HOME", home);
+            let out = command.stdin(Stdio::null()).output().unwrap();
+            let said = String::from_utf8_lossy(&out.stderr);
+            // There is no such run; everything else is said as it should be.
+            let known = !name.starts_with("runs ");
+            assert!(!known || out.status.code() != Some(2), "{name} {how:?}: {said}");
+            // There is nothing to unfence or to wake.
+            let would = acts && !["act unfence", "act wake"].contains(name) && !how.contains(&"--plan");
+            assert!(!would || out.status.code() == Some(3), "{name} {how:?} was not refused: {said}");
+        }
+    }
+}
+
+/// The names of all commands that have none below them.
+fn leaves(command: &clap::Command, path: &str, into: &mut BTreeSet<String>) {
+    for sub in command.get_subcommands() {
+        let name = format!("{path}{}", sub.get_name());
+        match sub.has_subcommands() {
+            true => leaves(sub, &format!("{name} "), into),
+            false => drop(into.insert(name)),
+        }
     }
 }
 
@@ -160,14 +196,11 @@ fn console(tap: &Wiretap, home: &Path) -> Terminal {
 /// Every key of the default keymap on every tab, each followed by what closes whatever it opened.
 fn every_key(tap: &Wiretap, home: &Path) {
     let keymap: toml::Table = toml::from_str(include_str!("../keymaps/default.toml")).unwrap();
-    let keys: BTreeSet<_> = keymap
-        .values()
-        .filter_map(toml::Value::as_table)
-        .flatten()
-        // Psql takes the terminal: it has its own turn. Leaving and suspending are no changes of anything.
-        .filter(|(_, command)| !["quit", "suspend", "psql"].contains(&command.as_str().unwrap_or_default()))
-        .map(|(chord, _)| bytes(chord))
-        .collect();
+    let bound = || keymap.values().filter_map(toml::Value::as_table).flatten();
+    // Psql takes the terminal: it has its own turn. Leaving and suspending change nothing, and end the console.
+    let apart = |command: &toml::Value| ["quit", "suspend", "psql"].contains(&command.as_str().unwrap_or_default());
+    let left: BTreeSet<_> = bound().filter(|(_, command)| apart(command)).map(|(chord, _)| chord).collect();
+    let keys: BTreeSet<_> = bound().map(|(chord, _)| chord).filter(|c| !left.contains(c)).map(|c| bytes(c)).collect();
     assert!(keys.len() > 50, "{keys:?}");
     let mut screen = console(tap, home);
     for tab in 1..=4 {

@@ -19,11 +19,26 @@ use std::sync::Arc;
 
 use crate::scenario;
 
+/// A plan, and what its cluster object holds beside the plan's premise.
+pub struct Case {
+    pub name: String,
+    pub plan: Plan,
+    pub seed: Vec<(&'static str, Value)>,
+}
+
 /// Every plan, by name: three of its own, then the catalog's.
-pub fn all() -> Vec<(String, Plan)> {
+pub fn all() -> Vec<Case> {
     let own = [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())];
     let own = own.map(|(name, plan)| (name.to_owned(), plan));
-    own.into_iter().chain(acts()).chain(drills()).collect()
+    own.into_iter().chain(acts()).chain(drills()).map(|(name, plan)| Case { seed: seed(&name), name, plan }).collect()
+}
+
+fn seed(name: &str) -> Vec<(&'static str, Value)> {
+    match name {
+        "unfence" => vec![("/metadata/annotations/cnpg.io~1fencedInstances", json!(r#"["pg-primary-2"]"#))],
+        "end of maintenance" => vec![("/spec/nodeMaintenanceWindow/inProgress", true.into())],
+        _ => Vec::new(),
+    }
 }
 
 fn pg() -> ClusterKey {
@@ -203,7 +218,7 @@ fn drill() -> Plan {
         keep: false,
     };
     let step = |id: &str| Step::new(id, id, "");
-    let promote = patch(target("Cluster", "clusters", "orders"), "/status/targetPrimary", json!("orders-2"));
+    let promote = patch(target("Cluster", "clusters", "orders"), "/status/targetPrimary", json!("orders-3"));
     plan(
         "fail over",
         vec![
@@ -219,7 +234,7 @@ fn drill() -> Plan {
             step("promote")
                 .after(&["elect"])
                 .does(promote)
-                .proven_by(Check::Leads { instance: "orders-2".into() }, minute()),
+                .proven_by(Check::Leads { instance: "orders-3".into() }, minute()),
             step("looked").after(&["promote"]).gated(Gate::ByHand("look at the application".into())),
             step("count").after(&["beat", "looked"]).does(Order::Count(beat.clone())).cleans_up(),
             step("sweep").after(&["beat", "count"]).does(Order::Sweep(beat)).cleans_up(),
