@@ -8,13 +8,13 @@ mod limits;
 mod places;
 mod read;
 
-use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::domain::health::Limits;
 use crate::problem::Problem;
+use crate::procedure::drill::Objectives;
 use crate::ui::keymap::Keymaps;
 use crate::ui::mistake::Mistake;
 use crate::ui::theme::{Depth, Themes};
@@ -65,21 +65,6 @@ pub struct Login {
     pub dsn: Option<Hidden>,
     /// Connection strings by instance.
     pub instances: BTreeMap<String, Hidden>,
-}
-
-/// What a drill must reach to pass, unless its flags say otherwise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Objectives {
-    /// The longest time without an acknowledged write. Default 30 s.
-    pub rto: SignedDuration,
-    /// The most acknowledged writes that may be missing afterwards. Default 0.
-    pub rpo: u64,
-}
-
-impl Default for Objectives {
-    fn default() -> Self {
-        Objectives { rto: SignedDuration::from_secs(30), rpo: 0 }
-    }
 }
 
 impl Settings {

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Hidden, Login, Objectives, Settings, limits};
+use super::{Hidden, Login, Settings, limits};
+use crate::procedure::drill::Objectives;
 use crate::ui::document::{Document, Entry, entries};
 use crate::ui::keymap::Keymaps;
 use crate::ui::mistake::{Mistake, did_you_mean};

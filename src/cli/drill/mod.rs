@@ -13,12 +13,11 @@ use tokio::time::Instant;
 use super::args::{Global, time};
 use super::collect::Live;
 use super::conduct::{Following, companion_of, conduct, store};
-use super::wishes;
 use crate::adapters::runs::Store;
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::problem::{Exit, Problem};
+use crate::procedure::catalog::View;
 use crate::procedure::catalog::drills::{Beat, Blow, DrillWish, plan};
-use crate::procedure::catalog::{View, admit};
 use crate::procedure::drill::Objectives;
 
 /// How long the first answers may take.
@@ -144,12 +143,13 @@ async fn drill(global: &Global, args: &Drilling, blow: impl FnOnce(bool) -> Blow
             .try_this(format!("say which: {}", all.join(", "))));
     };
     live.focus(&keys, first).await;
+    let usual = live.settings.objectives;
     let lab = live.serves(&key.context, LAB).await;
     let wish = DrillWish {
         cluster: key.clone(),
         blow: blow(lab),
         back: args.back,
-        objectives: objectives(global, args)?,
+        objectives: Objectives { rto: args.rto.unwrap_or(usual.rto), rpo: args.rpo.unwrap_or(usual.rpo) },
         beat: Beat {
             database: args.database.clone(),
             writers: args.writers,
@@ -161,20 +161,11 @@ async fn drill(global: &Global, args: &Drilling, blow: impl FnOnce(bool) -> Blow
         because: args.following.because.clone(),
     };
     let now = Timestamp::now();
-    let view = View { facts: &live.facts, history: None, limits: &live.limits, now };
+    let view = View { facts: &live.facts, history: live.histories.of(key), limits: &live.limits, now };
     let plan = plan(&wish, view)?;
-    if !args.following.plan {
-        admit(&plan)?;
-    }
     let store = store(global)?;
     let run = Store::name(plan.kind, key, now);
     let hands = live.executor(&store);
     let companion = companion_of(&plan);
     conduct(global, &args.following, live, hands, (run, plan), companion).await
-}
-
-/// The flags, else the settings, else half a minute and nothing lost.
-fn objectives(global: &Global, args: &Drilling) -> Result<Objectives, Problem> {
-    let usual = wishes::settings(global)?.objectives;
-    Ok(Objectives { rto: args.rto.unwrap_or(usual.rto), rpo: args.rpo.unwrap_or(usual.rpo) })
 }

@@ -53,8 +53,9 @@ impl Companion for Watching {
             What::Accepted { answer: Answer::Counted(tally), .. } => Some(&**tally),
             _ => None,
         });
+        let struck = run.progress(&self.strike).is_some_and(|p| p.began.is_some());
         match outcome {
-            Outcome::Passed if !objectives.met(tally) => Outcome::Failed,
+            Outcome::Passed if !objectives.met(struck, tally) => Outcome::Failed,
             other => other,
         }
     }

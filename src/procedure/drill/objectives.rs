@@ -35,20 +35,21 @@ pub struct Result {
 }
 
 impl Objectives {
-    /// Holds a tally against them. Without one nothing was measured.
-    pub fn judge(&self, tally: Option<&Tally>) -> Vec<Result> {
+    /// Holds a tally against them. Without one, or where the blow was never struck, nothing was measured.
+    pub fn judge(&self, struck: bool, tally: Option<&Tally>) -> Vec<Result> {
+        let tally = tally.filter(|_| struck);
         vec![self.time(tally), self.loss(tally)]
     }
 
     /// All of them were met.
-    pub fn met(&self, tally: Option<&Tally>) -> bool {
-        self.judge(tally).iter().all(|r| r.met == Some(true))
+    pub fn met(&self, struck: bool, tally: Option<&Tally>) -> bool {
+        self.judge(struck, tally).iter().all(|r| r.met == Some(true))
     }
 
     fn time(&self, tally: Option<&Tally>) -> Result {
         let asked = span(self.rto);
         let (met, text) = match tally {
-            None => (None, format!("no writes were counted; asked was {asked} at most")),
+            None => (None, format!("nothing was measured; asked was {asked} at most")),
             Some(t) if t.acknowledged == 0 => (None, format!("no write was acknowledged; asked was {asked} at most")),
             Some(t) if t.outages.iter().any(|o| o.to.is_none()) => {
                 (Some(false), format!("writes had not come back at the end; asked was {asked} at most"))
@@ -65,7 +66,7 @@ impl Objectives {
 
     fn loss(&self, tally: Option<&Tally>) -> Result {
         let (met, text) = match tally {
-            None => (None, format!("no writes were counted; asked was {} lost at most", self.rpo)),
+            None => (None, format!("nothing was measured; asked was {} lost at most", self.rpo)),
             Some(t) if t.acknowledged == 0 => (None, "no write was acknowledged, none could be lost".into()),
             Some(t) => (
                 Some(t.lost <= self.rpo),
@@ -89,21 +90,22 @@ mod tests {
     #[test]
     fn met_and_missed() {
         let asked = Objectives::default();
-        assert!(asked.met(Some(&tally(4, 0))));
-        assert!(!asked.met(Some(&tally(31, 0))));
-        assert!(!asked.met(Some(&tally(4, 1))));
-        assert!(Objectives { rpo: 1, ..asked }.met(Some(&tally(4, 1))));
+        assert!(asked.met(true, Some(&tally(4, 0))));
+        assert!(!asked.met(true, Some(&tally(31, 0))));
+        assert!(!asked.met(true, Some(&tally(4, 1))));
+        assert!(Objectives { rpo: 1, ..asked }.met(true, Some(&tally(4, 1))));
     }
 
     #[test]
     fn what_was_not_measured_is_not_a_pass() {
         let asked = Objectives::default();
-        assert!(!asked.met(None));
-        assert!(!asked.met(Some(&Tally::default())));
+        assert!(!asked.met(true, None));
+        assert!(!asked.met(false, Some(&tally(4, 0))), "no blow was struck");
+        assert!(!asked.met(true, Some(&Tally::default())));
         let gap = Outage { from: Timestamp::UNIX_EPOCH, to: None };
         let broken = Tally { unmeasured: vec![gap], ..tally(4, 0) };
-        assert_eq!(asked.judge(Some(&broken))[0].met, None);
+        assert_eq!(asked.judge(true, Some(&broken))[0].met, None);
         let open = Tally { outages: vec![gap], ..tally(4, 0) };
-        assert_eq!(asked.judge(Some(&open))[0].met, Some(false));
+        assert_eq!(asked.judge(true, Some(&open))[0].met, Some(false));
     }
 }

@@ -146,7 +146,7 @@ impl Report {
             leader: (before, phases.leader.clone()),
             spans: spans.collect(),
             phases,
-            objectives: plan.objectives.map(|o| o.judge(tally.as_ref())).unwrap_or_default(),
+            objectives: plan.objectives.map(|o| o.judge(struck.is_some(), tally.as_ref())).unwrap_or_default(),
             rto_ms: rto.map(millis),
             rpo: tally.as_ref().filter(|t| t.acknowledged > 0).map(|t| t.lost),
             tally,
