@@ -63,10 +63,13 @@ fn planned<T>(change: fn(&mut Cluster), plan: impl FnOnce(View<'_>) -> Result<T,
     plan(view).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
+/// What is otherwise in the cluster.
+type Change = fn(&mut Cluster);
+
 fn acts() -> Vec<(String, Plan)> {
-    let calm: fn(&mut Cluster) = |_| {};
+    let calm: Change = |_| {};
     let second = || Chosen::These(vec!["pg-primary-2".into()]);
-    let all: Vec<(&str, fn(&mut Cluster), Act)> = vec![
+    let all: Vec<(&str, Change, Act)> = vec![
         ("switchover", calm, Act::Switchover { to: None }),
         ("restart a standby", calm, Act::Restart { instance: Some("pg-primary-2".into()) }),
         ("restart the primary", calm, Act::Restart { instance: Some("pg-primary-1".into()) }),
