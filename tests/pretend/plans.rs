@@ -45,8 +45,11 @@ fn pg() -> ClusterKey {
     scenario::key("cnpg-database", "pg-primary")
 }
 
+/// What is done to the calm cluster before it is planned for.
+type Change = fn(&mut Cluster);
+
 /// The calm cluster of the scenario, but for what `change` makes of it.
-fn facts(change: fn(&mut Cluster)) -> Facts {
+fn facts(change: Change) -> Facts {
     let mut facts = Facts::default();
     for fact in scenario::fresh() {
         facts.absorb(fact);
@@ -57,7 +60,7 @@ fn facts(change: fn(&mut Cluster)) -> Facts {
     facts
 }
 
-fn planned<T>(change: fn(&mut Cluster), plan: impl FnOnce(View<'_>) -> Result<T, Problem>) -> T {
+fn planned<T>(change: Change, plan: impl FnOnce(View<'_>) -> Result<T, Problem>) -> T {
     let (facts, limits) = (facts(change), Limits::default());
     let view = View { facts: &facts, history: None, limits: &limits, now: scenario::now() };
     plan(view).unwrap_or_else(|problem| panic!("{problem}"))
@@ -86,7 +89,7 @@ fn acts() -> Vec<(String, Plan)> {
         ("maintenance", calm, Act::Maintenance { open: true, reuse_volumes: None }),
         ("end of maintenance", |c| c.maintenance = true, Act::Maintenance { open: false, reuse_volumes: None }),
     ];
-    let plan = |(name, change, act): (&str, fn(&mut Cluster), Act)| {
+    let plan = |(name, change, act): (&str, Change, Act)| {
         let wish = Wish { cluster: pg(), act, because: Some("a test".into()) };
         (name.to_owned(), planned(change, |view| catalog::plan(&wish, view)))
     };
