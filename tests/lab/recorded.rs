@@ -110,12 +110,13 @@ fn first_word_of_a_node(one: &Change, other: &Change) -> bool {
     one.kind == "Pod" && one.what == "Ready=False" && other.kind == "EndpointSlice" && other.field() != one.object
 }
 
-/// A primary comes up for the first time, or again: the operator asks it for its timeline and labels it, its manager says
-/// that it leads and takes the lease.
+/// A primary comes up for the first time, or again: the operator asks it for its timeline and labels it, which the endpoints
+/// follow; its manager says that it leads and takes the lease.
 fn operator_and_manager_of_a_primary(one: &Change, other: &Change) -> bool {
     let lease = other.kind == "Lease" && other.field() == "holder";
     let leads = other.kind == "Cluster" && other.field() == "current";
-    (one.kind == "Cluster" && one.what == "tl=1" && (lease || leads)) || (one.what == "role=primary" && lease)
+    let labelled = one.what == "role=primary" || (one.kind == "EndpointSlice" && one.what.ends_with("=-"));
+    (one.kind == "Cluster" && one.what == "tl=1" && (lease || leads)) || (labelled && lease)
 }
 
 /// The pairs that hold in both recordings.

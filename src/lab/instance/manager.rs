@@ -27,6 +27,8 @@ const PROMOTE_WITHIN: Duration = Duration::from_secs(60);
 const PROMOTION: Duration = Duration::from_millis(700);
 /// Between giving the lease back and the end of the manager's process: in the recordings 160 ms to 1.8 s.
 const LINGER: Duration = Duration::from_millis(200);
+/// How long the operator may take for its first look at a primary that is being stopped.
+const LOOKED: Duration = Duration::from_secs(1);
 
 /// The exit code that says that there is no room for WAL (CNPG: `MissingWALDiskSpaceExitCode`).
 pub const NO_ROOM: i32 = 4;
@@ -375,6 +377,8 @@ impl Loop {
                 setup.log.error("Error while shutting down the PostgreSQL instance", &problem.line());
             }
         }
+        // A real shutdown writes a checkpoint and takes longer than the operator's first look at a pod that goes.
+        setup.store.quiet(LOOKED).await;
         self.give_lease_back();
         tokio::time::sleep(LINGER).await;
         0
