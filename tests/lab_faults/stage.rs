@@ -15,7 +15,7 @@ const CLUSTER: &str = "pg-primary";
 
 /// Settings under which a transaction counts as long when it is not an hour old.
 fn config(lab: &Lab) -> PathBuf {
-    let file = lab.dir.join("howdah-config.toml");
+    let file = std::env::temp_dir().join(format!("howdah-config-{}.toml", lab.pid()));
     std::fs::write(&file, "[limits]\ntransaction-warn = \"5s\"\n").unwrap();
     file
 }
@@ -29,6 +29,11 @@ impl Told {
         self.0.lock().unwrap().len()
     }
 
+    /// The last report has nothing to tell.
+    fn quiet(&self) -> bool {
+        self.0.lock().unwrap().last().is_some_and(Vec::is_empty)
+    }
+
     /// A reason of one of these codes, in the reports after the first `from`.
     fn since(&self, from: usize, codes: &[&str]) -> Option<String> {
         let of = |told: &&String| codes.iter().any(|code| told.starts_with(&format!("{code}:")));
@@ -39,13 +44,15 @@ impl Told {
 /// A `howdah status --watch`, ended when dropped.
 struct Watching {
     process: Child,
+    config: PathBuf,
     told: Told,
 }
 
 impl Watching {
     fn start(lab: &Lab) -> Watching {
         let mut command = Command::new(HOWDAH);
-        command.arg("--kubeconfig").arg(lab.kubeconfig()).arg("--config").arg(config(lab));
+        let config = config(lab);
+        command.arg("--kubeconfig").arg(lab.kubeconfig()).arg("--config").arg(&config);
         command.args(["status", "--watch", "-o", "json"]);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (told, lines) = (Told::default(), process.stdout.take().map(BufReader::new).map(BufReader::lines));
@@ -55,7 +62,7 @@ impl Watching {
                 hear.0.lock().unwrap().push(said(&serde_json::from_str(&line).unwrap_or_default()));
             }
         });
-        Watching { process, told }
+        Watching { process, config, told }
     }
 }
 
@@ -64,6 +71,7 @@ impl Drop for Watching {
         // It may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let _ = std::fs::remove_file(&self.config);
     }
 }
 
@@ -94,7 +102,6 @@ impl Stage {
     /// Ends the lab; nothing may be left of it.
     pub fn close(mut self) {
         let dir = self.lab.dir.clone();
-        std::fs::remove_file(dir.join("howdah-config.toml")).unwrap();
         self.lab.stop();
         assert!(!dir.exists(), "its folder is still there");
     }
@@ -222,8 +229,11 @@ impl Stage {
         (report["level"].as_str().unwrap_or_default().to_owned(), said(&report))
     }
 
+    /// Whoever asks anew and whoever has watched all the time say so.
     fn until_ok(&self, when: &str) {
-        self.until(&format!("the verdict is ok {when}"), || (self.reasons().0 == "ok").then_some(()));
+        self.until(&format!("the verdict is ok {when}"), || {
+            (self.watching.told.quiet() && self.reasons().0 == "ok").then_some(())
+        });
     }
 
     fn faults(&self) -> Vec<Value> {
