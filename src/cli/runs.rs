@@ -153,8 +153,10 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     let written = store.read(run)?;
     let folded = Run::fold(written.entries)?;
     let form = global.output.unwrap_or_default();
-    let text = match (folded.plan.kind, form) {
-        (Kind::Runbook, Output::Md) => record::markdown(&folded, &meanwhile(&folded, store)?),
+    let own = companion_of(&folded.plan).result(&folded, form, Style::of_stdout());
+    let text = match (folded.plan.kind, form, own) {
+        (Kind::Runbook, Output::Md, _) => record::markdown(&folded, &meanwhile(&folded, store)?),
+        (_, _, Some(own)) => own?,
         _ => result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?,
     };
     let _ = say(&text);

@@ -66,9 +66,6 @@ fn planned<T>(change: Change, plan: impl FnOnce(View<'_>) -> Result<T, Problem>)
     plan(view).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// What is otherwise in the cluster.
-type Change = fn(&mut Cluster);
-
 fn acts() -> Vec<(String, Plan)> {
     let calm: Change = |_| {};
     let second = || Chosen::These(vec!["pg-primary-2".into()]);

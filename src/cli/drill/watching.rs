@@ -11,7 +11,7 @@ use crate::domain::facts::Facts;
 use crate::domain::quantity::span;
 use crate::problem::Problem;
 use crate::procedure::drill::{Observer, Report, STRIKE};
-use crate::procedure::{Answer, Outcome, Plan, Run, StepId, What};
+use crate::procedure::{Outcome, Plan, Run, StepId, What};
 
 /// Watches a drill.
 pub struct Watching {
@@ -48,14 +48,9 @@ impl Companion for Watching {
     }
 
     fn outcome(&self, run: &Run, outcome: Outcome) -> Outcome {
-        let Some(objectives) = run.plan.objectives else { return outcome };
-        let tally = run.entries.iter().rev().find_map(|e| match &e.what {
-            What::Accepted { answer: Answer::Counted(tally), .. } => Some(&**tally),
-            _ => None,
-        });
-        let struck = run.progress(&self.strike).is_some_and(|p| p.began.is_some());
+        let missed = || Report::of(&run.entries).is_none_or(|r| r.objectives.iter().any(|o| o.met != Some(true)));
         match outcome {
-            Outcome::Passed if !objectives.met(struck, tally) => Outcome::Failed,
+            Outcome::Passed if missed() => Outcome::Failed,
             other => other,
         }
     }

@@ -15,4 +15,4 @@ pub use history::{History, Past, Trend};
 pub use marks::{Mark, Observer};
 pub use objectives::{Objectives, Result as ObjectiveResult};
 pub use phases::{Phases, Seen};
-pub use report::{LEADER, REDUNDANT, Report, STRIKE, Span, StepLine};
+pub use report::{BACK, LEADER, REDUNDANT, Report, STRIKE, Span, StepLine};

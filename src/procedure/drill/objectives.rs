@@ -35,30 +35,28 @@ pub struct Result {
 }
 
 impl Objectives {
-    /// Holds a tally against them. Without one, or where the blow was never struck, nothing was measured.
-    pub fn judge(&self, struck: bool, tally: Option<&Tally>) -> Vec<Result> {
-        let tally = tally.filter(|_| struck);
-        vec![self.time(tally), self.loss(tally)]
+    /// Holds what was measured against them: the count, and the outage that the blow brought. Without a count, or where the
+    /// blow was never struck, nothing was measured.
+    pub fn judge(&self, tally: Option<&Tally>, outage: Option<SignedDuration>) -> Vec<Result> {
+        vec![self.time(tally, outage), self.loss(tally)]
     }
 
-    /// All of them were met.
-    pub fn met(&self, struck: bool, tally: Option<&Tally>) -> bool {
-        self.judge(struck, tally).iter().all(|r| r.met == Some(true))
-    }
-
-    fn time(&self, tally: Option<&Tally>) -> Result {
+    fn time(&self, tally: Option<&Tally>, outage: Option<SignedDuration>) -> Result {
         let asked = span(self.rto);
-        let (met, text) = match tally {
-            None => (None, format!("nothing was measured; asked was {asked} at most")),
-            Some(t) if t.acknowledged == 0 => (None, format!("no write was acknowledged; asked was {asked} at most")),
-            Some(t) if t.outages.iter().any(|o| o.to.is_none()) => {
+        let (met, text) = match (tally, outage) {
+            (None, _) => (None, format!("nothing was measured; asked was {asked} at most")),
+            (Some(t), _) if t.acknowledged == 0 => {
+                (None, format!("no write was acknowledged; asked was {asked} at most"))
+            }
+            (Some(t), _) if t.outages.iter().any(|o| o.to.is_none()) => {
                 (Some(false), format!("writes had not come back at the end; asked was {asked} at most"))
             }
-            Some(t) if !t.unmeasured.is_empty() => {
+            (Some(t), _) if !t.unmeasured.is_empty() => {
                 (None, format!("not measured throughout, {} at least; asked was {asked} at most", span(t.longest)))
             }
-            Some(t) => {
-                (Some(t.longest <= self.rto), format!("{} without a write; asked was {asked} at most", span(t.longest)))
+            (Some(_), None) => (None, format!("the outage was not seen to end; asked was {asked} at most")),
+            (Some(_), Some(outage)) => {
+                (Some(outage <= self.rto), format!("{} without a write; asked was {asked} at most", span(outage)))
             }
         };
         Result { name: "RTO".into(), met, text }
@@ -83,29 +81,33 @@ mod tests {
     use crate::domain::heartbeat::Outage;
     use jiff::Timestamp;
 
-    fn tally(longest: i64, lost: u64) -> Tally {
-        Tally { acknowledged: 100, lost, longest: SignedDuration::from_secs(longest), ..Tally::default() }
+    fn tally(lost: u64) -> Tally {
+        Tally { acknowledged: 100, lost, ..Tally::default() }
+    }
+
+    fn met(asked: Objectives, tally: Option<&Tally>, seconds: Option<i64>) -> bool {
+        asked.judge(tally, seconds.map(SignedDuration::from_secs)).iter().all(|r| r.met == Some(true))
     }
 
     #[test]
     fn met_and_missed() {
         let asked = Objectives::default();
-        assert!(asked.met(true, Some(&tally(4, 0))));
-        assert!(!asked.met(true, Some(&tally(31, 0))));
-        assert!(!asked.met(true, Some(&tally(4, 1))));
-        assert!(Objectives { rpo: 1, ..asked }.met(true, Some(&tally(4, 1))));
+        assert!(met(asked, Some(&tally(0)), Some(4)));
+        assert!(!met(asked, Some(&tally(0)), Some(31)));
+        assert!(!met(asked, Some(&tally(1)), Some(4)));
+        assert!(met(Objectives { rpo: 1, ..asked }, Some(&tally(1)), Some(4)));
     }
 
     #[test]
     fn what_was_not_measured_is_not_a_pass() {
         let asked = Objectives::default();
-        assert!(!asked.met(true, None));
-        assert!(!asked.met(false, Some(&tally(4, 0))), "no blow was struck");
-        assert!(!asked.met(true, Some(&Tally::default())));
+        assert!(!met(asked, None, Some(4)));
+        assert!(!met(asked, Some(&tally(0)), None));
+        assert!(!met(asked, Some(&Tally::default()), Some(4)));
         let gap = Outage { from: Timestamp::UNIX_EPOCH, to: None };
-        let broken = Tally { unmeasured: vec![gap], ..tally(4, 0) };
-        assert_eq!(asked.judge(true, Some(&broken))[0].met, None);
-        let open = Tally { outages: vec![gap], ..tally(4, 0) };
-        assert_eq!(asked.judge(true, Some(&open))[0].met, Some(false));
+        let broken = Tally { unmeasured: vec![gap], ..tally(0) };
+        assert_eq!(asked.judge(Some(&broken), Some(SignedDuration::ZERO))[0].met, None);
+        let open = Tally { outages: vec![gap], ..tally(0) };
+        assert_eq!(asked.judge(Some(&open), None)[0].met, Some(false));
     }
 }

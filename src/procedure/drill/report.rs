@@ -16,6 +16,8 @@ use crate::procedure::plan::{Finding, Kind, Plan, StepId};
 
 /// The step whose order is the blow; every drill's plan has one of this name.
 pub const STRIKE: &str = "strike";
+/// The step that hands back to the first primary.
+pub const BACK: &str = "back";
 /// The step that is proven when everything is as redundant as before.
 pub const REDUNDANT: &str = "redundant";
 /// The cluster object's field that names the primary, as a premise holds it.
@@ -44,7 +46,7 @@ pub struct Report {
     pub parameters: BTreeMap<String, String>,
     /// What was looked at beforehand.
     pub findings: Vec<Finding>,
-    /// Who led before, and after.
+    /// Who led before the blow, and who after it.
     pub leader: (Option<InstanceName>, Option<InstanceName>),
     /// When each phase ended.
     pub phases: Phases,
@@ -122,11 +124,16 @@ impl Report {
         let tally = tally(entries);
         let before = plan.premise.values.get(LEADER).and_then(|v| v.as_str()).map(InstanceName::from);
         let struck = began_at(entries, STRIKE);
-        let mut phases = struck.map(|at| Phases::of(at, before.as_ref(), &seen(entries))).unwrap_or_default();
+        // What handing back brings is counted, and is not the blow's doing.
+        let back = began_at(entries, BACK);
+        let of_the_blow: Vec<_> = seen(entries).into_iter().filter(|m| back.is_none_or(|back| m.at < back)).collect();
+        let mut phases = struck.map(|at| Phases::of(at, before.as_ref(), &of_the_blow)).unwrap_or_default();
         phases.redundant = proven_at(entries, REDUNDANT);
-        let blow = struck.zip(tally.as_ref()).and_then(|(struck, tally)| outage_of(tally, struck));
+        let measured = tally.as_ref().filter(|_| struck.is_some());
+        let blow = struck.zip(measured).and_then(|(struck, tally)| outage_of(tally, struck, back));
         phases.first_write = blow.and_then(|o| o.to);
-        let rto = blow.and_then(|o| Some(o.to?.duration_since(o.from))).or_else(|| quiet(struck, tally.as_ref()));
+        let rto = blow.and_then(|o| Some(o.to?.duration_since(o.from)));
+        let rto = rto.or_else(|| measured.filter(|t| blow.is_none() && unnoticed(t)).map(|_| SignedDuration::ZERO));
         let spans = phases.spans().into_iter().map(|(phase, took)| Span { phase: phase.into(), ms: took.map(millis) });
         let closed = entries.iter().rev().find_map(|e| match e.what {
             What::Closed { outcome } => Some((e.at, outcome)),
@@ -146,7 +153,7 @@ impl Report {
             leader: (before, phases.leader.clone()),
             spans: spans.collect(),
             phases,
-            objectives: plan.objectives.map(|o| o.judge(struck.is_some(), tally.as_ref())).unwrap_or_default(),
+            objectives: plan.objectives.map(|o| o.judge(measured, rto)).unwrap_or_default(),
             rto_ms: rto.map(millis),
             rpo: tally.as_ref().filter(|t| t.acknowledged > 0).map(|t| t.lost),
             tally,
@@ -171,17 +178,16 @@ fn millis(d: SignedDuration) -> i64 {
     i64::try_from(d.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The longest outage that was not over when the blow fell.
-fn outage_of(tally: &Tally, struck: Timestamp) -> Option<Outage> {
-    let touched = tally.outages.iter().filter(|o| o.to.is_none_or(|to| to >= struck));
-    touched.copied().max_by_key(|o| o.to.map_or(SignedDuration::MAX, |to| to.duration_since(o.from)))
+/// The longest outage that was not over when the blow fell, and that had begun before anybody handed back.
+fn outage_of(tally: &Tally, struck: Timestamp, back: Option<Timestamp>) -> Option<Outage> {
+    let of_the_blow = |o: &&Outage| o.to.is_none_or(|to| to >= struck) && back.is_none_or(|back| o.from < back);
+    let length = |o: &Outage| o.to.map_or(SignedDuration::MAX, |to| to.duration_since(o.from));
+    tally.outages.iter().filter(of_the_blow).copied().max_by_key(length)
 }
 
 /// A blow that no client noticed took no longer than could be seen.
-fn quiet(struck: Option<Timestamp>, tally: Option<&Tally>) -> Option<SignedDuration> {
-    let tally = tally.filter(|t| t.acknowledged > 0 && t.unmeasured.is_empty())?;
-    let touched = struck.is_none_or(|struck| outage_of(tally, struck).is_some());
-    (!touched).then_some(SignedDuration::ZERO)
+fn unnoticed(tally: &Tally) -> bool {
+    tally.acknowledged > 0 && tally.unmeasured.is_empty()
 }
 
 fn tally(entries: &[Entry]) -> Option<Tally> {

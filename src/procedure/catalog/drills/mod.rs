@@ -17,7 +17,7 @@ use crate::domain::cluster::Operator;
 use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
 use crate::problem::Problem;
 use crate::procedure::check::Check;
-use crate::procedure::drill::{Objectives, REDUNDANT, STRIKE};
+use crate::procedure::drill::{BACK, Objectives, REDUNDANT, STRIKE};
 use crate::procedure::heartbeat::Heartbeat;
 use crate::procedure::order::Order;
 use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
@@ -205,7 +205,7 @@ fn redundant(m: &Making<'_>, after: &str) -> Step {
 /// The first primary leads again.
 fn back(m: &Making<'_>, first: &InstanceName) -> Vec<Step> {
     let hand_back = Step::new(
-        "back",
+        BACK,
         format!("{first} leads again"),
         "Whoever leads now hands over in order; writes fail for some seconds once more, and are counted too.",
     )
