@@ -135,9 +135,11 @@ fn a_failover_there_and_back(world: &World) {
 fn killed_in_the_middle(world: &World) {
     let first = world.primary();
     let uid = world.kubectl.ok(&["get", "pod", "-n", NAMESPACE, &first, "-o", "jsonpath={.metadata.uid}"]);
+    let before = journals(world);
     let mut drill = world.howdah(&["drill", "failover", CLUSTER, "--yes"]);
     let mut drill = drill.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let journal = || newest_journal(world).unwrap_or_default();
+    let new = || journals(world).into_iter().find(|j| !before.contains(j));
+    let journal = || new().and_then(|j| std::fs::read_to_string(j).ok()).unwrap_or_default();
     let struck = || (accepted(&journal(), "strike")).then_some(());
     until("the blow is in the journal", PATIENCE, struck, journal);
     kill(&mut drill);
@@ -173,10 +175,9 @@ fn kill(child: &mut Child) {
     child.wait().unwrap();
 }
 
-fn newest_journal(world: &World) -> Option<String> {
+fn journals(world: &World) -> Vec<std::path::PathBuf> {
     let runs = world.state.path().join("howdah/runs");
-    let newest = std::fs::read_dir(runs).ok()?.filter_map(|e| Some(e.ok()?.path())).max()?;
-    std::fs::read_to_string(newest.join("journal.jsonl")).ok()
+    std::fs::read_dir(runs).into_iter().flatten().filter_map(|e| Some(e.ok()?.path().join("journal.jsonl"))).collect()
 }
 
 fn accepted(journal: &str, step: &str) -> bool {
