@@ -16,8 +16,8 @@ use super::conduct::{Following, companion_of, conduct, store};
 use crate::adapters::runs::Store;
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::problem::{Exit, Problem};
+use crate::procedure::catalog::View;
 use crate::procedure::catalog::drills::{Beat, Blow, DrillWish, plan};
-use crate::procedure::catalog::{View};
 use crate::procedure::drill::Objectives;
 
 /// How long the first answers may take.
