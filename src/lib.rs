@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`text`] | text from outside is data, never terminal control |
 //! | [`problem`] | what went wrong: what, because, try this |
+//! | [`document`] | a person's files, read with the place of every mistake |
 //! | [`domain`] | what is true: the field's words and their arithmetic |
 //! | [`procedure`] | what can be done, step by step: plans, runs, checks, drills, runbooks |
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL, journals |
@@ -34,6 +35,7 @@ pub mod adapters;
 pub mod app;
 pub mod cli;
 pub mod command;
+pub mod document;
 pub mod domain;
 pub mod lab;
 pub mod log;

@@ -3,7 +3,8 @@
 /// Replaces control characters (C0, DEL, C1), bidirectional overrides and line separators, so that a pod's name or a
 /// log line can't move the cursor, recolour the screen or reorder what is read. Tabs and line ends become spaces.
 pub fn clean(text: &str) -> String {
-    if text.chars().all(harmless) {
+    // Nearly everything is plain: told by its bytes, without reading characters.
+    if text.bytes().all(|b| matches!(b, b' '..=b'~')) || text.chars().all(harmless) {
         return text.to_owned();
     }
     text.chars()
@@ -35,6 +36,23 @@ pub fn shorten(text: &str, max: usize) -> String {
     let mut out: String = text.chars().take(max.saturating_sub(1)).collect();
     out.push('…');
     out
+}
+
+/// The name a person probably meant, if one is near enough to be worth saying.
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    // Few changes (a swap is one), or the same beginning.
+    let near = |name: &str| {
+        let name = name.to_lowercase();
+        let changes = strsim::osa_distance(&word, &name);
+        let alike = strsim::jaro_winkler(&word, &name);
+        (changes <= 1 + word.chars().count() / 5 && alike > 0.5 || alike >= 0.78).then_some(alike - changes as f64)
+    };
+    names
+        .into_iter()
+        .filter_map(|name| Some((near(name)?, name)))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
 }
 
 fn harmless(c: char) -> bool {

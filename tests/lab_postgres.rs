@@ -1,6 +1,10 @@
 //! The lab's PostgreSQL for real: servers, links, archive. Everything is looked at with `psql` and the system's own
 //! eyes, never with the lab's.
 
+#[expect(dead_code, reason = "the same for tests that hold up a thread")]
+#[path = "support/until.rs"]
+mod until;
+
 mod postgres {
     mod remains;
     pub mod world;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[&[&str]] = &[
     &["text"],
     &["problem"],
+    &["document"],
     &["domain"],
     &["procedure"],
     &["adapters"],
@@ -233,8 +234,9 @@ fn foreign_crates_stay_where_they_belong() {
 }
 
 #[test]
-fn adapters_only_look() {
-    // Whatever could make a request that changes something; `exec` and the tunnel carry read-only SQL alone.
+fn only_the_hands_change_a_cluster() {
+    // Whatever could make a request that changes something; `exec` and the sampling's tunnel carry read-only SQL alone.
+    const HANDS: &str = "adapters/kubernetes/acts/";
     const WRITES: &[&str] = &[
         "PostParams",
         "PatchParams",
@@ -245,18 +247,18 @@ fn adapters_only_look() {
         ".method(",
         "method_mut",
     ];
+    // The faults of a lab are the one thing it makes and deletes: objects of a group that no other Kubernetes has.
+    const LAB: &str = "adapters/kubernetes/faults.rs";
     let mut wrong = Vec::new();
-    for source in sources().iter().filter(|s| s.path.starts_with("adapters/")) {
+    let adapters = sources().into_iter().filter(|s| s.path.starts_with("adapters/"));
+    for source in adapters.filter(|s| !s.path.starts_with(HANDS) && s.path != LAB) {
         for word in WRITES {
             let said = source
                 .code
                 .match_indices(word)
                 .any(|(at, _)| !source.code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
             if said {
-                wrong.push(format!(
-                    "src/{} says `{word}`: this version sends nothing that changes a cluster",
-                    source.path
-                ));
+                wrong.push(format!("src/{} says `{word}`: only the hands send what changes a cluster", source.path));
             }
         }
     }

@@ -33,6 +33,21 @@ fn console(size: (u16, u16), args: &[&str], env: &[(&str, &str)]) -> Option<(Ter
     Some((terminal, home))
 }
 
+/// The keys are the console's: help comes and goes.
+fn help_opens_and_closes(terminal: &mut Terminal) {
+    terminal.keys("?");
+    terminal.wait_for("Leave howdah");
+    terminal.keys("\x1b");
+    terminal.wait_until("help is closed", |s| !s.contains("Leave howdah"));
+}
+
+/// It ends on `q`, and the terminal is as it was.
+fn leaves_well(mut terminal: Terminal) {
+    terminal.keys("q");
+    assert!(terminal.wait_end().success());
+    terminal.assert_restored();
+}
+
 #[test]
 fn every_pane_opens_and_q_gives_the_terminal_back() {
     let Some((mut terminal, _home)) = console((120, 40), &[], &[]) else { return };
@@ -43,13 +58,8 @@ fn every_pane_opens_and_q_gives_the_terminal_back() {
         terminal.keys(key);
         terminal.wait_for(sign);
     }
-    terminal.keys("?");
-    terminal.wait_for("Leave howdah");
-    terminal.keys("\x1b");
-    terminal.wait_until("help is closed", |s| !s.contains("Leave howdah"));
-    terminal.keys("q");
-    assert!(terminal.wait_end().success());
-    terminal.assert_restored();
+    help_opens_and_closes(&mut terminal);
+    leaves_well(terminal);
 }
 
 #[test]
@@ -63,9 +73,7 @@ fn a_storm_of_resizes_ends_in_a_whole_picture() {
     terminal.resize(100, 30);
     terminal.wait_for("READ-ONLY");
     terminal.wait_for("pg-primary");
-    terminal.keys("q");
-    assert!(terminal.wait_end().success());
-    terminal.assert_restored();
+    leaves_well(terminal);
 }
 
 #[test]
@@ -129,13 +137,8 @@ fn ctrl_c_in_psql_is_psqls_own() {
     terminal.wait_for("heard it");
     terminal.keys("\n\n");
     terminal.wait_until("the console is back", |s| s.contains("●  cnpg-database/pg-primary"));
-    terminal.keys("?");
-    terminal.wait_for("Leave howdah");
-    terminal.keys("\x1b");
-    terminal.wait_until("help is closed", |s| !s.contains("Leave howdah"));
-    terminal.keys("q");
-    assert!(terminal.wait_end().success());
-    terminal.assert_restored();
+    help_opens_and_closes(&mut terminal);
+    leaves_well(terminal);
 }
 
 #[test]

@@ -28,6 +28,8 @@ struct Shared {
     lanes: Mutex<Lanes>,
     arrived: Notify,
     room: Semaphore,
+    /// All the room there is.
+    most: usize,
     senders: AtomicUsize,
 }
 
@@ -64,6 +66,7 @@ pub fn inbox_with_room(news: usize) -> (Outbox, Inbox) {
         lanes: Mutex::default(),
         arrived: Notify::new(),
         room: Semaphore::new(news.max(1)),
+        most: news.max(1),
         senders: AtomicUsize::new(1),
     });
     (Outbox(shared.clone()), Inbox(shared))
@@ -86,14 +89,24 @@ impl Outbox {
 
     /// Adds news, waiting for room. Returns at once when the reader is gone.
     pub async fn post(&self, news: News) {
-        let Ok(permit) = self.0.room.acquire().await else { return };
-        permit.forget();
-        let mut lanes = self.0.lanes();
-        if !lanes.closed {
-            lanes.news.push_back(news);
+        self.post_all(vec![news]).await;
+    }
+
+    /// Adds news in order, waiting for room: told as many at once as there may be room for.
+    pub async fn post_all(&self, news: Vec<News>) {
+        let mut news = news.into_iter();
+        while news.len() > 0 {
+            let some = news.len().min(self.0.most);
+            // Never more than all the room there is, so it fits into the semaphore's own count.
+            let Ok(permits) = self.0.room.acquire_many(some as u32).await else { return };
+            permits.forget();
+            let mut lanes = self.0.lanes();
+            if !lanes.closed {
+                lanes.news.extend(news.by_ref().take(some));
+            }
+            drop(lanes);
+            self.0.arrived.notify_one();
         }
-        drop(lanes);
-        self.0.arrived.notify_one();
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::ask;
 use super::hands::Hands;
 use super::inbox::Outbox;
 use super::kubernetes::context::{self, Running, Shared};
@@ -20,6 +21,7 @@ use crate::domain::detail::Subject;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::SourceId;
 use crate::problem::Problem;
+use crate::procedure::question::{Asked, Reply};
 
 /// Which world to look at, and how.
 #[derive(Clone, Debug, Default)]
@@ -212,6 +214,25 @@ impl Handle {
     pub async fn serves(&self, context: &Context, group_version: &str) -> bool {
         let Some(running) = self.contexts.get(context) else { return false };
         running.clients.serves(group_version).await
+    }
+
+    /// Puts a question to an instance. Whatever comes of it is a reply.
+    pub fn ask(&self, cluster: &ClusterKey, asked: Asked) -> impl Future<Output = Reply> + Send + 'static {
+        let running = self.contexts.get(&cluster.context).map(|c| (c.clients.clone(), c.pictures.clone()));
+        let (key, logins) = (cluster.clone(), self.logins.clone());
+        async move {
+            let known = running.and_then(|(clients, pictures)| {
+                let cluster = pictures.borrow().get(&key).cloned()?;
+                Some((clients, cluster))
+            });
+            match known {
+                Some((clients, cluster)) => ask::ask(&clients, &cluster, &logins, &asked).await,
+                None => {
+                    let told = Err(format!("{key} is not known"));
+                    Reply { at: jiff::Timestamp::now(), told, by: asked.of.to_string() }
+                }
+            }
+        }
     }
 
     /// What does orders in these contexts. Nothing is changed by making it.

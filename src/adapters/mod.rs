@@ -5,6 +5,7 @@
 //! health, so that everything shown knows how old it is. Nothing here knows how a thing is shown, which pane asks, or
 //! that a lab exists: a laboratory and a real cluster are met on the same wire.
 
+pub mod ask;
 mod budget;
 pub mod executor;
 pub mod hands;

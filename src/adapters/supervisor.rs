@@ -153,7 +153,8 @@ pub async fn supervise(mut source: impl Source, outbox: Outbox, wakers: Wakers) 
         match ended {
             Ended::Failed(problem) => {
                 let again_at = Timestamp::now().checked_add(pause).unwrap_or(Timestamp::MAX);
-                pulse.say(SourceState::Failing { why: problem.line(), again_at });
+                let why = problem.line();
+                pulse.say(SourceState::Failing { why, again_at, try_this: problem.try_this });
             }
             Ended::Absent(why) => pulse.say(SourceState::Absent(why)),
         }

@@ -78,7 +78,7 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
             model.overlay = Some(Overlay::Help { top: 0, focus });
         }
         Command::Palette => model.overlay = Some(Overlay::palette(model)),
-        Command::Sources => model.overlay = Some(Overlay::Sources { selected: 0 }),
+        Command::Sources => model.overlay = Some(Overlay::sources(model)),
         Command::Notices => model.overlay = Some(Overlay::Notices { top: 0 }),
         Command::ChooseContexts => model.overlay = Some(Overlay::choose(model, Which::Contexts)),
         Command::ChooseNamespaces => model.overlay = Some(Overlay::choose(model, Which::Namespaces)),

@@ -161,7 +161,7 @@ pub fn trouble(model: &Model) -> Option<(Level, String)> {
         let name = source_name(id);
         match &health.state {
             SourceState::Late(_) => Some((Level::Warn, format!("{name} is late: {seen}"))),
-            SourceState::Failing { why, again_at } => {
+            SourceState::Failing { why, again_at, .. } => {
                 let wait = again_at.duration_since(model.now).as_secs().max(0);
                 Some((Level::Bad, format!("{name} fails, {seen}, again in {wait}s: {why}")))
             }

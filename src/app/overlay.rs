@@ -7,7 +7,7 @@ use super::frame;
 use super::model::Model;
 use crate::command::{Command, Scope};
 use crate::domain::names::Context;
-use crate::domain::source::SourceId;
+use crate::domain::source::{SourceId, SourceState};
 use crate::panes::Effect;
 use crate::panes::field::Field;
 use crate::ui::widgets::choices::{self, Choice, Choices, Matched};
@@ -70,6 +70,18 @@ impl Overlay {
         let focus = model.scope();
         let all = choices::commands(&model.keymap, focus, |c| refuses(model, c));
         Overlay::Palette { field: Field::default(), selected: 0, all }
+    }
+
+    /// The sources, on the first of those that do worst.
+    pub fn sources(model: &Model) -> Overlay {
+        let ill = |state: &SourceState| match state {
+            SourceState::Failing { .. } => 0,
+            SourceState::Late(_) => 1,
+            SourceState::Connecting => 2,
+            SourceState::Live | SourceState::Absent(_) => 3,
+        };
+        let states = model.known.facts.sources.values().map(|h| ill(&h.state));
+        Overlay::Sources { selected: states.enumerate().min_by_key(|(n, ill)| (*ill, *n)).map_or(0, |(n, _)| n) }
     }
 
     /// The choice of contexts or namespaces.

@@ -152,9 +152,10 @@ fn sources(model: &Model, selected: usize, screen: Rect, buf: &mut Buffer) {
                 SourceState::Live => (Role::Good, "live".to_owned()),
                 SourceState::Connecting => (Role::Dim, "connecting".to_owned()),
                 SourceState::Late(since) => (Role::Warn, format!("late for {}", quantity::age(*since, model.now))),
-                SourceState::Failing { why, again_at } => {
+                SourceState::Failing { why, again_at, try_this } => {
                     let wait = again_at.duration_since(model.now).as_secs().max(0);
-                    (Role::Bad, format!("failing: {why}; again in {wait}s"))
+                    let hint = try_this.as_ref().map(|h| format!("; try: {h}")).unwrap_or_default();
+                    (Role::Bad, format!("failing: {why}; again in {wait}s{hint}"))
                 }
                 SourceState::Absent(why) => (Role::Dim, format!("not to be had: {why}")),
             };

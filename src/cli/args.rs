@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::act::ActArgs;
 use super::drill::DrillArgs;
 use super::lab::LabArgs;
+use super::runbook::RunbookArgs;
 use super::runs::RunsArgs;
 use crate::adapters::{Config, Namespaces};
 
@@ -58,7 +59,7 @@ pub struct Global {
     /// What to log, such as `info` or `howdah=debug`
     #[arg(long, global = true, value_name = "FILTER", env = "HOWDAH_LOG", help_heading = "How")]
     pub log: Option<String>,
-    /// Write the console's session to this file; `howdah replay` shows it again
+    /// Write the console's session to this file, for `howdah replay`; of a runbook the incident record
     #[arg(long, global = true, value_name = "FILE", help_heading = "How")]
     pub record: Option<PathBuf>,
 }
@@ -95,13 +96,15 @@ pub enum Command {
     Runs(RunsArgs),
     /// A small real world on this machine: PostgreSQL behind a Kubernetes API, and the console on it
     Lab(LabArgs),
+    /// Incident walkthroughs: what to look at, in which order, with live values
+    Runbook(RunbookArgs),
     /// Shows a recorded session's last screen, as text
     Replay(ReplayArgs),
     /// Practises a failure and measures it: outage, lost writes, time to full redundancy
     ///
     /// Ends with 0 when the drill passed, 1 when it failed, 3 when it was refused.
     Drill(DrillArgs),
-    /// Everything that is wrong with your settings, themes and keymaps, with file, line and column
+    /// Everything that is wrong with your settings, themes, keymaps and runbooks, with file, line and column
     ///
     /// Ends with 2 when there is anything.
     Check,
@@ -155,7 +158,8 @@ pub struct ManArgs {
 pub struct StatusArgs {
     /// A cluster: NAME, NAMESPACE/NAME or CONTEXT:NAMESPACE/NAME [default: all]
     pub cluster: Option<String>,
-    /// Keep telling, until interrupted
+    /// Keep telling, until interrupted. On a terminal in its place; elsewhere one after the other: when something changed,
+    /// when a lag or the WAL that waits for the archive doubled or halved, and each minute
     #[arg(short, long)]
     pub watch: bool,
     /// How long to wait for everything to answer; what has not by then is unknown

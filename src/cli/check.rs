@@ -1,4 +1,4 @@
-//! `howdah check`: everything that is wrong with settings, themes and keymaps, with its place.
+//! `howdah check`: everything that is wrong with settings, themes, keymaps and runbooks, with its place.
 
 use std::io::{self, Write};
 

@@ -18,11 +18,13 @@ use crate::domain::cluster::Cluster;
 use crate::domain::detail::News;
 use crate::domain::event::Happening;
 use crate::domain::facts::Facts;
+use crate::domain::happenings::Happenings;
 use crate::domain::health::Limits;
 use crate::domain::history::Histories;
 use crate::domain::names::{ClusterKey, Context};
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::procedure::question::{Asked, Reply};
 use crate::settings::Settings;
 
 /// Happenings kept for whoever asks: more than any failover brings.
@@ -34,6 +36,8 @@ pub struct Live {
     pub facts: Facts,
     /// What was seen over time, for rates.
     pub histories: Histories,
+    /// What happened since it is looked at.
+    pub happenings: Happenings,
     /// Where a figure becomes a warning.
     pub limits: Limits,
     /// The person's settings.
@@ -53,7 +57,13 @@ impl Live {
         let settings = wishes::settings(global)?;
         let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
         let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
-        Ok(Live { facts, histories, limits, settings, handle, inbox, heard: VecDeque::new() })
+        let (happenings, heard) = (Happenings::default(), VecDeque::new());
+        Ok(Live { facts, histories, happenings, limits, settings, handle, inbox, heard })
+    }
+
+    /// Puts a question to an instance.
+    pub fn ask(&self, cluster: &ClusterKey, asked: Asked) -> impl Future<Output = Reply> + Send + 'static {
+        self.handle.ask(cluster, asked)
     }
 
     /// Takes in what arrives until `enough` holds or the time is over.
@@ -104,6 +114,7 @@ impl Live {
                 if self.heard.len() == HEARD {
                     self.heard.pop_front();
                 }
+                self.happenings.add(happening.clone());
                 self.heard.push_back(happening);
             }
             Incoming::News(News::Detail(..)) => {}
@@ -185,26 +196,23 @@ impl Live {
 
     /// Why a context could not be asked.
     fn trouble(&self) -> Option<Problem> {
-        let mut worst = None;
+        const LOOK: &str = "kubectl get clusters.postgresql.cnpg.io -A says more";
         for (id, health) in &self.facts.sources {
             let (SourceId::Kubernetes(context) | SourceId::Watch(context, _)) = id else { continue };
             let clusters =
                 matches!(id, SourceId::Kubernetes(_)) || matches!(id, SourceId::Watch(_, kind) if kind == "clusters");
-            let why = match &health.state {
-                SourceState::Failing { why, .. } => why.clone(),
-                SourceState::Absent(why) => why.clone(),
-                SourceState::Connecting => "no answer in time".into(),
+            let (why, hint) = match &health.state {
+                SourceState::Failing { why, try_this, .. } => (why.as_str(), try_this.as_deref()),
+                SourceState::Absent(why) => (why.as_str(), None),
+                SourceState::Connecting => ("no answer in time", Some("--timeout gives it more time")),
                 SourceState::Live | SourceState::Late(_) => continue,
             };
-            if clusters && worst.is_none() {
-                worst = Some(
-                    Problem::new(format!("the clusters of {context} are not known"))
-                        .because(why)
-                        .try_this("kubectl get clusters.postgresql.cnpg.io -A says more"),
-                );
+            if clusters {
+                let problem = Problem::new(format!("the clusters of {context} are not known"));
+                return Some(problem.because(why).try_this(hint.unwrap_or(LOOK)));
             }
         }
-        worst
+        None
     }
 }
 

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use super::args::{Global, KeysArgs};
 use crate::command::{Command, Scope};
+use crate::document::mistake::did_you_mean;
 use crate::problem::{Exit, Problem};
 use crate::settings::{Loaded, Places};
 use crate::ui::chord::show_keys;
 use crate::ui::keymap::{Keymap, Keymaps};
-use crate::ui::mistake::did_you_mean;
 use crate::ui::text::fit;
 
 /// Prints the keys of the chosen keymap.

@@ -8,9 +8,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use super::args::Global;
+use super::lab_fault::{self, FaultArgs};
 use crate::lab::control::{Request, Switch, ask};
 use crate::lab::{Lab, LabOptions};
-use crate::problem::Problem;
+use crate::problem::{Exit, Problem};
 
 /// How long a lab may take to get ready before that is a failure.
 const READY_WITHIN: Duration = Duration::from_secs(120);
@@ -71,6 +73,8 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         dir: PathBuf,
     },
+    /// Faults on demand: what there is, what stands, start one, stop them
+    Fault(FaultArgs),
 }
 
 /// What can be done with a lab's API.
@@ -86,12 +90,13 @@ pub enum Action {
 ///
 /// # Errors
 /// What the lab can't do.
-pub async fn run(command: &Command) -> Result<(), Problem> {
+pub async fn run(global: &Global, command: &Command) -> Result<Exit, Problem> {
     match command {
-        Command::Serve { world, until_input_ends } => serve(world, *until_input_ends).await,
+        Command::Serve { world, until_input_ends } => serve(world, *until_input_ends).await.map(|()| Exit::Ok),
+        Command::Fault(args) => lab_fault::run(global, args).await,
         Command::Api { action, dir } => {
             let switch = if *action == Action::Stop { Switch::Stop } else { Switch::Start };
-            ask(dir, Request::Api(switch)).await
+            ask(dir, Request::Api(switch)).await.map(|_| Exit::Ok)
         }
     }
 }

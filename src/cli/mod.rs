@@ -13,12 +13,14 @@ mod drill;
 mod human;
 mod keys;
 pub mod lab;
+mod lab_fault;
 mod lag;
 mod man;
 mod output;
 mod reading;
 mod report;
-pub mod runs;
+pub mod runbook;
+mod runs;
 mod status;
 mod table;
 mod themes;
@@ -64,14 +66,16 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
     };
     let global = &cli.global;
     let done = runtime.block_on(async {
+        wishes::names(global)?;
         match &cli.command {
             None => show(global, Screen::Console).await.map(|()| Exit::Ok),
             Some(Command::Lab(lab)) => match &lab.command {
                 None => show(global, Screen::Lab(&lab.world)).await.map(|()| Exit::Ok),
-                Some(command) => lab::run(command).await.map(|()| Exit::Ok),
+                Some(command) => lab::run(global, command).await,
             },
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,
+            Some(Command::Runbook(args)) => runbook::run(global, args).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
             Some(Command::Act(act)) => act::run(global, act).await,
             Some(Command::Runs(runs)) => runs::run(global, runs).await,

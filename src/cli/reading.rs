@@ -10,6 +10,7 @@ use crate::domain::health::{Health, Level, Limits, Verdict, judge};
 use crate::domain::names::ClusterKey;
 use crate::domain::picture::{ArchiverPicture, Follows, InstancePicture, Lag, Picture, SeenRole};
 use crate::domain::source::{SourceId, SourceState};
+use crate::procedure::runbook::Runbooks;
 
 /// Says what is known of `keys`. `all`: they are all there is, so a context that can't be asked makes the whole unknown.
 pub fn report(facts: &Facts, keys: &[ClusterKey], all: bool, limits: &Limits, now: Timestamp) -> Report {
@@ -25,6 +26,18 @@ pub fn report(facts: &Facts, keys: &[ClusterKey], all: bool, limits: &Limits, no
     let least = if all && unseen { Level::Unknown } else { Level::Ok };
     let level = clusters.iter().map(|c| c.level).max().unwrap_or_default().max(least);
     Report { at: now, level, clusters, sources: sources(facts, keys) }
+}
+
+/// Names the runbook of each reason that weighs something.
+pub fn with_runbooks(mut report: Report, runbooks: &Runbooks) -> Report {
+    for cluster in &mut report.clusters {
+        for verdict in [&mut cluster.availability, &mut cluster.recoverability] {
+            for reason in verdict.reasons.iter_mut().filter(|r| r.level > Level::Ok) {
+                reason.runbook = runbooks.for_reason(reason.code).map(|r| r.name.clone());
+            }
+        }
+    }
+    report
 }
 
 fn one(facts: &Facts, c: &Cluster, health: &Health, now: Timestamp) -> ClusterReport {
@@ -208,6 +221,7 @@ fn verdict(v: &Verdict, now: Timestamp) -> VerdictReport {
         witness: r.witness.to_string(),
         seen: r.seen,
         age_s: seconds(r.seen, now),
+        runbook: None,
     });
     VerdictReport { level: v.level, reasons: reasons.collect() }
 }

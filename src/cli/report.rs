@@ -68,6 +68,8 @@ pub struct ReasonReport {
     pub witness: String,
     pub seen: Timestamp,
     pub age_s: i64,
+    /// The runbook that leads out of it.
+    pub runbook: Option<String>,
 }
 
 /// What synchronous commit waits for.

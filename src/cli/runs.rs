@@ -6,12 +6,14 @@ use serde::Serialize;
 
 use super::args::{Global, Output};
 use super::collect::{Live, ahead};
-use super::conduct::{self, Following, result_text, store};
+use super::conduct::{Following, TakenUp, companion_of, result_text, store};
 use super::human::{columns, faint};
 use super::output::{Style, complain, say};
+use super::runbook::meanwhile;
 use crate::adapters::runs::{Store, Summary, kind_name};
 use crate::problem::{Exit, Problem};
-use crate::procedure::{Run, RunId};
+use crate::procedure::runbook::record;
+use crate::procedure::{Kind, Run, RunId};
 
 /// `howdah runs`.
 #[derive(Clone, Debug, Args)]
@@ -58,7 +60,7 @@ const FIRST: SignedDuration = SignedDuration::from_secs(10);
 /// Runs it.
 ///
 /// # Errors
-/// No such run, a damaged journal, a run that another process drives; of resuming as [`conduct::resume`].
+/// No such run, a damaged journal, a run that another process drives; of resuming as [`TakenUp::follow`].
 pub async fn run(global: &Global, args: &RunsArgs) -> Result<Exit, Problem> {
     let store = store(global)?;
     match &args.command {
@@ -151,7 +153,10 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     let written = store.read(run)?;
     let folded = Run::fold(written.entries)?;
     let form = global.output.unwrap_or_default();
-    let text = result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?;
+    let text = match (folded.plan.kind, form) {
+        (Kind::Runbook, Output::Md) => record::markdown(&folded, &meanwhile(&folded, store)?),
+        _ => result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?,
+    };
     let _ = say(&text);
     if let (Output::Table, None) = (form, folded.closed) {
         let hint = match written.holder {
@@ -163,15 +168,22 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     Ok(Exit::Ok)
 }
 
-async fn resume(global: &Global, store: &Store, run: &RunId, following: &Resuming) -> Result<Exit, Problem> {
-    conduct::read_only(global, &format!("resume {run}"))?;
-    let plan = Run::fold(store.read(run)?.entries)?.plan;
+async fn resume(global: &Global, store: &Store, run: &RunId, resuming: &Resuming) -> Result<Exit, Problem> {
+    if Run::fold(store.read(run)?.entries)?.plan.kind == Kind::Runbook {
+        return super::runbook::resume(global, store, run).await;
+    }
+    let taken = TakenUp::new(global, run)?;
+    let companion = companion_of(&taken.run.plan);
+    if taken.run.closed.is_some() {
+        return taken.told(global, companion);
+    }
+    let cluster = taken.run.plan.cluster.clone();
     // The run names its context; another one's cluster of the same name is another cluster.
-    let global = Global { context: vec![plan.cluster.context.to_string()], ..global.clone() };
+    let global = Global { context: vec![cluster.context.to_string()], ..global.clone() };
     let mut live = Live::start(&global, false)?;
     live.settle(ahead(FIRST)).await;
-    live.focus(std::slice::from_ref(&plan.cluster), ahead(FIRST)).await;
+    live.focus(std::slice::from_ref(&cluster), ahead(FIRST)).await;
     let executor = live.executor(store);
-    let flags = Following { plan: false, confirm: following.confirm.clone(), because: following.because.clone() };
-    conduct::resume(&global, &flags, live, executor, run, conduct::companion_of(&plan)).await
+    let flags = Following { plan: false, confirm: resuming.confirm.clone(), because: resuming.because.clone() };
+    taken.follow(&global, &flags, (live, executor), companion).await
 }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 
 use super::human::{coloured, columns, faint, mark, strong};
 use super::output::Style;
-use super::report::{ClusterReport, InstanceReport, Report, VerdictReport};
+use super::report::{
+    ArchivingReport, BackupsReport, ClusterReport, InstanceReport, Report, ServiceReport, SyncReport, VerdictReport,
+};
 use crate::domain::health::Level;
 use crate::domain::quantity::{age_of, bytes, span};
 
@@ -47,8 +49,10 @@ fn one(out: &mut String, c: &ClusterReport, style: Style) {
         let word = coloured(style, verdict.level, verdict.level.word());
         line(out, &format!("  {title:<15}{word}"));
         for reason in &verdict.reasons {
-            let said = faint(style, &format!("({}, {} ago)", reason.witness, ago(reason.age_s)));
-            line(out, &format!("    {} {} {said}", coloured(style, reason.level, mark(reason.level)), reason.text));
+            let runbook = reason.runbook.as_ref().map(|name| format!("; runbook: {name}")).unwrap_or_default();
+            let said = faint(style, &format!("({}, {} ago{runbook})", reason.witness, ago(reason.age_s)));
+            let sign = coloured(style, reason.level, mark(reason.level));
+            line(out, &format!("    {sign} {} {said}", reason.text));
         }
     }
     let mut rows = vec![HEADS.iter().map(ToString::to_string).collect()];
@@ -120,63 +124,70 @@ fn foot(c: &ClusterReport) -> Vec<(&'static str, String)> {
     if let Some(target) = c.target.as_ref().filter(|t| c.primary.as_ref() != Some(*t)) {
         out.push(("primary", format!("{} ▶ {target}", c.primary.as_deref().unwrap_or("–"))));
     }
-    let sync = match (&c.sync.promised, &c.sync.live) {
-        (None, Some(live)) if live.is_empty() => "asynchronous".to_owned(),
+    out.push(("sync", sync(&c.sync)));
+    out.push(("archiving", archiving(&c.archiving)));
+    out.push(("backups", backups(&c.backups)));
+    let leads: Vec<_> = c.services.iter().filter_map(|s| leads(c, s)).collect();
+    if !leads.is_empty() {
+        out.push(("services", leads.join("   ")));
+    }
+    out
+}
+
+fn sync(sync: &SyncReport) -> String {
+    match (&sync.promised, sync.live.as_deref()) {
+        (None, Some("")) => "asynchronous".to_owned(),
         (promised, live) => {
-            let promised = promised.clone().unwrap_or_else(|| "nothing".into());
-            let live = match live.as_deref() {
+            let promised = promised.as_deref().unwrap_or("nothing");
+            let live = match live {
                 Some("") => "; live: none".to_owned(),
                 Some(live) => format!("; live: {live}"),
                 None => String::new(),
             };
             format!("promised {promised}{live}")
         }
-    };
-    out.push(("sync", sync));
-    let a = &c.archiving;
-    let mut archiving = match (&a.by, a.working) {
+    }
+}
+
+fn archiving(a: &ArchivingReport) -> String {
+    let mut out = match (&a.by, a.working) {
         (None, _) => "not set up".to_owned(),
         (Some(_), Some(true)) => "ok".to_owned(),
         (Some(_), Some(false)) => "failing".to_owned(),
         (Some(_), None) => "unknown".to_owned(),
     };
     if let (Some(wal), Some(age)) = (&a.last_wal, a.last_age_s) {
-        let _ = write!(archiving, "; last {wal} {} ago", ago(age));
+        let _ = write!(out, "; last {wal} {} ago", ago(age));
     }
     if let Some(waiting) = a.ready_wal_files {
-        let _ = write!(archiving, "; {waiting} waiting");
+        let _ = write!(out, "; {waiting} waiting");
     }
     if let Some(to) = &a.destination {
-        let _ = write!(archiving, "; to {to}");
+        let _ = write!(out, "; to {to}");
     }
-    out.push(("archiving", archiving));
-    let b = &c.backups;
-    let backups = match (b.listed, b.last_successful_age_s) {
+    out
+}
+
+fn backups(b: &BackupsReport) -> String {
+    match (b.listed, b.last_successful_age_s) {
         (_, Some(age)) => {
             let since = b.first_recoverability_point.map(|t| format!("; recoverable since {t}")).unwrap_or_default();
             format!("last good one {} ago{since}", ago(age))
         }
         (true, None) => "none".to_owned(),
         (false, None) => "unknown".to_owned(),
-    };
-    out.push(("backups", backups));
-    let leads: Vec<_> = c
-        .services
-        .iter()
-        .filter_map(|s| {
-            let to = match s.leads_to.as_deref() {
-                None => "?".to_owned(),
-                Some([]) => "nowhere".to_owned(),
-                Some(names) => names.join(", "),
-            };
-            let short = s.name.strip_prefix(c.name.as_str()).filter(|s| s.starts_with('-'))?;
-            Some(format!("{short} ▶ {to}"))
-        })
-        .collect();
-    if !leads.is_empty() {
-        out.push(("services", leads.join("   ")));
     }
-    out
+}
+
+/// `-rw ▶ pg-primary-1`; services of other names are left to the other forms.
+fn leads(c: &ClusterReport, service: &ServiceReport) -> Option<String> {
+    let to = match service.leads_to.as_deref() {
+        None => "?".to_owned(),
+        Some([]) => "nowhere".to_owned(),
+        Some(names) => names.join(", "),
+    };
+    let short = service.name.strip_prefix(c.name.as_str()).filter(|s| s.starts_with('-'))?;
+    Some(format!("{short} ▶ {to}"))
 }
 
 fn ago(seconds: i64) -> String {
@@ -218,7 +229,9 @@ fn verdict(out: &mut String, title: &str, v: &VerdictReport) {
     line(out, &format!("- {title}: **{}**", v.level.word()));
     for r in &v.reasons {
         let level = if r.level == Level::Ok { "" } else { r.level.word() };
-        line(out, &format!("  - {level} {} ({}, {} ago)", escaped(&r.text), escaped(&r.witness), ago(r.age_s)));
+        let runbook = r.runbook.as_ref().map(|name| format!("; runbook: `{name}`")).unwrap_or_default();
+        let said = format!("{}, {} ago", escaped(&r.witness), ago(r.age_s));
+        line(out, &format!("  - {level} {} ({said}{runbook})", escaped(&r.text)));
     }
 }
 

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{Global, ThemesArgs};
+use crate::document::mistake::did_you_mean;
 use crate::problem::{Exit, Problem};
 use crate::settings::{Loaded, Places};
 use crate::ui::marks::Marks;
-use crate::ui::mistake::did_you_mean;
 use crate::ui::text::fit;
 use crate::ui::theme::{Depth, Look, Role, Themes};
 

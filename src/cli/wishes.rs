@@ -2,8 +2,12 @@
 
 use super::args::Global;
 use crate::adapters::{Config, Dsn, Namespaces};
+use crate::document::mistake::nearest;
 use crate::problem::Problem;
 use crate::settings::{Loaded, Places, Settings};
+use crate::ui::keymap::Keymaps;
+use crate::ui::resolve::stem;
+use crate::ui::theme::Themes;
 
 /// The settings that the flags name. Their mistakes are told by `howdah check` and the console; a command goes on with
 /// what can be read.
@@ -17,6 +21,40 @@ pub fn settings(global: &Global) -> Result<Settings, Problem> {
         super::output::complain(&problem);
     }
     Ok(loaded.settings)
+}
+
+/// Do `--theme` and `--keymap` name something? One's own file with a mistake does: the mistake is told elsewhere, and
+/// the default is used.
+///
+/// # Errors
+/// A name that means nothing, with the nearest that does.
+pub fn names(global: &Global) -> Result<(), Problem> {
+    if global.theme.is_none() && global.keymap.is_none() {
+        return Ok(());
+    }
+    let places = Places::find(global.config.as_deref(), |name| std::env::var_os(name))?;
+    let loaded = Loaded::read(&places);
+    let (themes, keymaps) = (Themes::shipped(), Keymaps::shipped());
+    named("theme", global.theme.as_deref(), themes.names(), &loaded.themes, "howdah themes")?;
+    named("keymap", global.keymap.as_deref(), keymaps.names(), &loaded.keymaps, "")
+}
+
+fn named<'a>(
+    what: &str,
+    wanted: Option<&str>,
+    shipped: impl Iterator<Item = &'a str>,
+    own: &'a [(String, String)],
+    list: &str,
+) -> Result<(), Problem> {
+    let all: Vec<&str> = shipped.chain(own.iter().map(|(file, _)| stem(file))).collect();
+    let Some(wanted) = wanted.filter(|w| !all.contains(w)) else { return Ok(()) };
+    let because = format!("there are {}", all.join(", "));
+    let hint = match (nearest(wanted, all.iter().copied()), list) {
+        (Some(near), _) => format!("--{what} {near}"),
+        (None, "") => format!("--{what} {}", all.first().copied().unwrap_or("default")),
+        (None, list) => list.to_owned(),
+    };
+    Err(Problem::usage(format!("no such {what}: {wanted}")).because(because).try_this(hint))
 }
 
 /// Which world to look at: the flags', else the settings'.

@@ -137,24 +137,7 @@ impl Facts {
     pub fn absorb(&mut self, fact: Fact) -> bool {
         match fact {
             Fact::Source(id, health) => self.sources.insert(id, health.clone()).as_ref() != Some(&health),
-            Fact::Cluster(c) => {
-                let same_object = self.clusters.get(&c.key).is_none_or(|old| old.uid == c.uid);
-                if !same_object {
-                    // A new cluster under an old name: what the old one's instances said is not about it.
-                    self.samples.remove(&c.key);
-                }
-                if let Some(samples) = self.samples.get_mut(&c.key) {
-                    let pod = |c: &Cluster, name: &InstanceName| {
-                        c.instance(name).and_then(|i| i.pod.as_ref()).map(|p| p.uid.clone())
-                    };
-                    let old = self.clusters.get(&c.key);
-                    // A pod made again under an old name is another one: what the old one said is not about it.
-                    samples.retain(|name, _| {
-                        c.instance(name).is_some() && old.is_none_or(|old| pod(old, name) == pod(&c, name))
-                    });
-                }
-                self.clusters.insert(c.key.clone(), c.clone()).as_ref() != Some(&c)
-            }
+            Fact::Cluster(c) => self.cluster(c),
             Fact::ClusterGone(key) => {
                 self.samples.remove(&key);
                 self.heartbeats.remove(&key);
@@ -166,36 +149,56 @@ impl Facts {
             Fact::Heartbeat(key, pulse) => self.heartbeats.insert(key, pulse.clone()).as_ref() != Some(&pulse),
             Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
             Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),
-            Fact::Status(k, i, probe) => {
-                let Some(slot) = self.slot(k.clone(), i) else { return false };
-                slot.heard(probe.at, probe.answer.is_ok());
-                if probe.answer.is_ok() {
-                    slot.last_status = Some(probe.clone());
-                }
-                slot.status = Some(probe.clone());
-                if let Some(s) = probe.value().filter(|s| s.is_primary == Some(true)) {
-                    self.streaming(&k, probe.at, s.standbys.as_deref().unwrap_or_default());
-                }
-                true
-            }
+            Fact::Status(k, i, probe) => self.status(&k, i, probe),
             Fact::Metrics(k, i, probe) => {
                 let Some(slot) = self.slot(k, i) else { return false };
                 slot.metrics = Some(probe);
                 true
             }
-            Fact::Sql(k, i, probe) => {
-                let Some(slot) = self.slot(k.clone(), i) else { return false };
-                slot.heard(probe.at, probe.answer.is_ok());
-                if probe.answer.is_ok() {
-                    slot.last_sql = Some(probe.clone());
-                }
-                slot.sql = Some(probe.clone());
-                if let Some(s) = probe.value().filter(|s| !s.in_recovery) {
-                    self.streaming(&k, probe.at, &s.standbys);
-                }
-                true
-            }
+            Fact::Sql(k, i, probe) => self.sql(&k, i, probe),
         }
+    }
+
+    fn cluster(&mut self, c: Arc<Cluster>) -> bool {
+        let old = self.clusters.get(&c.key);
+        if old.is_some_and(|old| old.uid != c.uid) {
+            // A new cluster under an old name: what the old one's instances said is not about it.
+            self.samples.remove(&c.key);
+        }
+        if let Some(samples) = self.samples.get_mut(&c.key) {
+            let pod =
+                |c: &Cluster, name: &InstanceName| c.instance(name).and_then(|i| i.pod.as_ref()).map(|p| p.uid.clone());
+            // A pod made again under an old name is another one: what the old one said is not about it.
+            samples
+                .retain(|name, _| c.instance(name).is_some() && old.is_none_or(|old| pod(old, name) == pod(&c, name)));
+        }
+        self.clusters.insert(c.key.clone(), c.clone()).as_ref() != Some(&c)
+    }
+
+    fn status(&mut self, key: &ClusterKey, instance: InstanceName, probe: Arc<Probe<InstanceStatus>>) -> bool {
+        let Some(slot) = self.slot(key.clone(), instance) else { return false };
+        slot.heard(probe.at, probe.answer.is_ok());
+        if probe.answer.is_ok() {
+            slot.last_status = Some(probe.clone());
+        }
+        slot.status = Some(probe.clone());
+        if let Some(s) = probe.value().filter(|s| s.is_primary == Some(true)) {
+            self.streaming(key, probe.at, s.standbys.as_deref().unwrap_or_default());
+        }
+        true
+    }
+
+    fn sql(&mut self, key: &ClusterKey, instance: InstanceName, probe: Arc<Probe<SqlSample>>) -> bool {
+        let Some(slot) = self.slot(key.clone(), instance) else { return false };
+        slot.heard(probe.at, probe.answer.is_ok());
+        if probe.answer.is_ok() {
+            slot.last_sql = Some(probe.clone());
+        }
+        slot.sql = Some(probe.clone());
+        if let Some(s) = probe.value().filter(|s| !s.in_recovery) {
+            self.streaming(key, probe.at, &s.standbys);
+        }
+        true
     }
 
     /// The samples of an instance that exists: an answer that comes after its instance went is dropped.

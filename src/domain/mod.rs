@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod detail;
 pub mod event;
 pub mod facts;
+pub mod fault;
 pub mod happenings;
 pub mod health;
 pub mod heartbeat;

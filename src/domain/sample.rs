@@ -146,7 +146,7 @@ pub struct SqlSample {
     pub segment_size: Option<u64>,
     /// Connections used and allowed.
     pub connections: Option<(u32, u32)>,
-    /// Age of the oldest running transaction.
+    /// Age of the oldest running transaction that can be seen: without `pg_monitor`, one of the user's own.
     pub oldest_transaction: Option<SignedDuration>,
     /// Largest `age(datfrozenxid)`.
     pub frozen_xid_age: Option<u64>,

@@ -50,6 +50,9 @@ pub enum SourceState {
         why: String,
         /// The next attempt.
         again_at: Timestamp,
+        /// What a person could do about it, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        try_this: Option<String>,
     },
     /// Can't be had here: a missing right or API, in words. Tried again seldom, or when asked.
     Absent(String),

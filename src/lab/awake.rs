@@ -14,7 +14,7 @@ use super::instance::credentials;
 use super::kubelet::Kubelet;
 use super::object::{condition_is_true, number, seconds, text};
 use super::operator::words::phase;
-use super::postgres::{Load, LoadCount, Machine};
+use super::postgres::{Ledger, Load, LoadCount, Machine};
 use super::refused;
 use super::world::{CLUSTER, NAMESPACE};
 use crate::problem::Problem;
@@ -65,6 +65,11 @@ impl People {
     pub fn load(&self) -> Option<LoadCount> {
         let load = self.load.lock().unwrap_or_else(PoisonError::into_inner);
         load.as_ref().map(|load| *load.count.borrow())
+    }
+
+    /// Which rows of the load were acknowledged; `None` without a load.
+    pub fn ledger(&self) -> Option<Ledger> {
+        self.load.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Load::ledger)
     }
 
     /// Ends the load.

@@ -1,7 +1,7 @@
 //! The control socket of a lab: one JSON request a line, one JSON answer a line.
 //!
-//! `{"api":"stop"}` and `{"api":"start"}` stop and start the API alone; the world goes on. Faults will be requests of
-//! their own here.
+//! `{"api":"stop"}` and `{"api":"start"}` stop and start the API alone; the world goes on. `"load"` asks which rows of the
+//! load were acknowledged. Faults are objects of that API ([`super::faults`]).
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +12,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::api::server::ServerHandle;
+use super::awake::People;
+use super::postgres::Ledger;
 use crate::problem::Problem;
 
 /// What can be asked.
@@ -20,6 +22,8 @@ use crate::problem::Problem;
 pub enum Request {
     /// The API server.
     Api(Switch),
+    /// The load's account of its rows.
+    Load,
 }
 
 /// Off or on.
@@ -38,15 +42,23 @@ pub enum Switch {
 pub enum Reply {
     /// It is done.
     Done,
+    /// The load's account, as of now.
+    Load(Ledger),
     /// It is not.
     Failed(Problem),
+}
+
+/// What the requests act on.
+pub struct Controlled {
+    pub(super) api: Arc<ServerHandle>,
+    pub(super) people: Arc<People>,
 }
 
 /// Serves the socket until the task is dropped.
 ///
 /// # Errors
 /// When the socket can't be made.
-pub fn listen(socket: &Path, api: Arc<ServerHandle>) -> Result<JoinHandle<()>, Problem> {
+pub fn listen(socket: &Path, lab: Arc<Controlled>) -> Result<JoinHandle<()>, Problem> {
     let trouble = |e: std::io::Error| {
         Problem::new(format!("the lab's control socket {} can't be made", socket.display()))
             .because(e)
@@ -60,7 +72,7 @@ pub fn listen(socket: &Path, api: Arc<ServerHandle>) -> Result<JoinHandle<()>, P
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => drop(clients.spawn(serve(stream, Arc::clone(&api)))),
+                    Ok((stream, _)) => drop(clients.spawn(serve(stream, Arc::clone(&lab)))),
                     // Out of descriptors: the next may fare better.
                     Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
                 },
@@ -70,12 +82,12 @@ pub fn listen(socket: &Path, api: Arc<ServerHandle>) -> Result<JoinHandle<()>, P
     }))
 }
 
-async fn serve(stream: UnixStream, api: Arc<ServerHandle>) {
+async fn serve(stream: UnixStream, lab: Arc<Controlled>) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         let reply = match serde_json::from_str(&line) {
-            Ok(request) => perform(request, &api).await,
+            Ok(request) => perform(request, &lab).await,
             Err(why) => Reply::Failed(Problem::usage("the request can't be read").because(why)),
         };
         let Ok(text) = serde_json::to_string(&reply) else { return };
@@ -85,13 +97,18 @@ async fn serve(stream: UnixStream, api: Arc<ServerHandle>) {
     }
 }
 
-async fn perform(request: Request, api: &ServerHandle) -> Reply {
+async fn perform(request: Request, lab: &Controlled) -> Reply {
     match request {
-        Request::Api(Switch::Stop) => api.stop().await,
+        Request::Api(Switch::Stop) => lab.api.stop().await,
         Request::Api(Switch::Start) => {
-            if let Err(why) = api.start().await {
+            if let Err(why) = lab.api.start().await {
                 return Reply::Failed(Problem::new("the API can't be started again").because(why));
             }
+        }
+        Request::Load => {
+            let none =
+                || Problem::new("this lab has no load").because("it was started without --load, or is not ready");
+            return lab.people.ledger().map_or_else(|| Reply::Failed(none()), Reply::Load);
         }
     }
     Reply::Done
@@ -101,7 +118,7 @@ async fn perform(request: Request, api: &ServerHandle) -> Reply {
 ///
 /// # Errors
 /// When no lab runs there, or it says no.
-pub async fn ask(dir: &Path, request: Request) -> Result<(), Problem> {
+pub async fn ask(dir: &Path, request: Request) -> Result<Reply, Problem> {
     let none = |e: std::io::Error| {
         Problem::new(format!("no lab answers in {}", dir.display())).because(e).try_this("howdah lab serve --dir …")
     };
@@ -112,8 +129,8 @@ pub async fn ask(dir: &Path, request: Request) -> Result<(), Problem> {
     write.write_all(format!("{line}\n").as_bytes()).await.map_err(|e| broken(&e))?;
     let answer = BufReader::new(read).lines().next_line().await.map_err(|e| broken(&e))?.unwrap_or_default();
     match serde_json::from_str(&answer).map_err(|e| broken(&e))? {
-        Reply::Done => Ok(()),
         Reply::Failed(problem) => Err(problem),
+        reply => Ok(reply),
     }
 }
 
@@ -125,6 +142,7 @@ mod tests {
     fn requests_are_short_json() {
         assert_eq!(serde_json::to_string(&Request::Api(Switch::Stop)).unwrap(), r#"{"api":"stop"}"#);
         assert_eq!(serde_json::from_str::<Request>(r#"{"api":"start"}"#).unwrap(), Request::Api(Switch::Start));
+        assert_eq!(serde_json::to_string(&Request::Load).unwrap(), r#""load""#);
         assert_eq!(serde_json::to_string(&Reply::Done).unwrap(), r#""done""#);
     }
 }

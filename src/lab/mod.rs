@@ -10,6 +10,7 @@ pub mod control;
 pub mod controllers;
 pub mod described;
 pub mod dir;
+pub mod faults;
 pub mod fleet;
 pub mod instance;
 pub mod kubelet;
@@ -30,12 +31,14 @@ use crate::problem::Problem;
 use api::access::Access;
 use api::certificates::Certificates;
 use api::kubeconfig::{Entry, write_kubeconfig};
-use api::resources::{CLUSTERS, SECRETS, SERVICES};
+use api::resources::{CLUSTERS, FAULTS, SECRETS, SERVICES};
 use api::server::{Server, ServerHandle, ServerOptions, Token};
 use api::{ApiError, PodRuntime, Resource, Store};
 use awake::People;
+use control::Controlled;
 use controllers::{Controllers, ControllersHandle};
 use dir::LabDir;
+use faults::{FaultsHandle, Ground};
 use fleet::{Fleet, FleetHandle};
 use kubelet::Kubelet;
 use operator::{InstanceStatusReader, Operator, OperatorHandle, OperatorOptions};
@@ -75,6 +78,7 @@ pub struct Lab {
     options: LabOptions,
     controllers: Option<ControllersHandle>,
     operator: Option<OperatorHandle>,
+    faults: Option<FaultsHandle>,
     tasks: Vec<JoinHandle<()>>,
     fleet: Option<FleetHandle>,
     roads: Vec<Arc<Relay>>,
@@ -111,10 +115,17 @@ impl Lab {
         let runtime: Arc<dyn PodRuntime> = Arc::clone(&kubelet) as Arc<dyn PodRuntime>;
         let api = serve(&store, runtime, &dir.join("kubeconfig")).await?;
         let reader: Arc<dyn InstanceStatusReader> = Arc::clone(&kubelet) as Arc<dyn InstanceStatusReader>;
+        let ground = Ground {
+            store: store.clone(),
+            kubelet: Arc::clone(&kubelet),
+            machine: Arc::clone(&machine),
+            api: Arc::clone(&api),
+        };
         let mut lab = Lab {
             tasks: vec![tokio::spawn(Arc::clone(&kubelet).run())],
-            controllers: Some(Controllers::start(&store)),
+            controllers: Some(Controllers::start(&store, kubelet.roads().network())),
             operator: Some(Operator::start(&store, reader, OperatorOptions::default())),
+            faults: Some(faults::start(ground)),
             people: Arc::new(People::new(&store, &kubelet, &machine, options.instances)),
             awake: watch::channel(None).1,
             fleet: (options.fleet > 0).then(|| Fleet::describe(&store, options.fleet, FLEET_SEED).start()),
@@ -129,7 +140,8 @@ impl Lab {
         lab.make_cluster().await?;
         lab.wake();
         let socket = lab.dir.join("control.sock");
-        lab.tasks.push(control::listen(&socket, Arc::clone(&lab.api))?);
+        let controlled = Controlled { api: Arc::clone(&lab.api), people: Arc::clone(&lab.people) };
+        lab.tasks.push(control::listen(&socket, Arc::new(controlled))?);
         Ok(lab)
     }
 
@@ -204,6 +216,9 @@ impl Lab {
     /// Ends it: the API first, then everything that acts, then the servers. Its folder goes last.
     pub async fn stop(mut self) {
         self.people.rest();
+        if let Some(faults) = self.faults.take() {
+            faults.stop().await;
+        }
         self.api.stop().await;
         if let Some(fleet) = self.fleet.take() {
             fleet.stop().await;
@@ -226,8 +241,11 @@ impl Lab {
     }
 }
 
-/// CloudNativePG's webhook, as far as this store asks for one.
-fn admit(kind: &'static Resource, before: Option<&Value>, after: &mut Value) -> Result<(), ApiError> {
+/// CloudNativePG's webhook and the lab's own.
+fn admit(store: &Store, kind: &'static Resource, before: Option<&Value>, after: &mut Value) -> Result<(), ApiError> {
+    if kind == &FAULTS {
+        return faults::admit(store, before, after);
+    }
     if kind == &CLUSTERS {
         *after = operator::admission::admit(std::mem::take(after), before)?.object;
     }

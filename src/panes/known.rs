@@ -153,7 +153,6 @@ impl Known {
 
     /// Takes in something that happened.
     pub fn happened(&mut self, happening: Happening) {
-        self.history.mark(&happening);
         self.happenings.add(happening);
     }
 

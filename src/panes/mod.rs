@@ -11,6 +11,8 @@ pub mod field;
 pub mod fleet;
 pub mod fuzzy;
 pub mod known;
+pub mod list;
+pub mod name;
 pub mod replication;
 pub mod times;
 pub mod topology;
@@ -250,15 +252,17 @@ pub fn object_of(cluster: &Cluster) -> ObjectRef {
     }
 }
 
-/// What is said where nothing is shown: that it is being learned, that it can't be, or `empty`.
+/// What is said where nothing is shown: that it is being learned, that it can't be (and on a second line what to try),
+/// or `empty`.
 pub fn loading(scene: &Scene<'_>, empty: &str) -> String {
     let watches = scene.known.facts.sources.iter().filter(|(id, _)| matches!(id, SourceId::Kubernetes(_)));
     let states: Vec<_> = watches.map(|(_, health)| &health.state).collect();
     let connecting = states.is_empty() || states.iter().any(|s| matches!(s, SourceState::Connecting));
     let failing = states.iter().find_map(|s| match s {
-        SourceState::Failing { why, again_at } => {
+        SourceState::Failing { why, again_at, try_this } => {
             let wait = again_at.duration_since(scene.now).as_secs().max(0);
-            Some(format!("Can't ask Kubernetes: {why}. Trying again in {wait}s."))
+            let hint = try_this.as_ref().map(|h| format!("\nTry: {h}")).unwrap_or_default();
+            Some(format!("Can't ask Kubernetes: {why}. Trying again in {wait}s.{hint}"))
         }
         SourceState::Absent(why) => Some(format!("Can't ask Kubernetes: {why}.")),
         _ => None,

@@ -19,8 +19,10 @@ pub mod entry;
 pub mod heartbeat;
 pub mod order;
 pub mod plan;
+pub mod question;
 pub mod refresh;
 pub mod run;
+pub mod runbook;
 mod words;
 
 pub use change::Change;

@@ -92,7 +92,7 @@ pub struct Step {
     pub title: String,
     /// What and why, in two sentences.
     pub why: String,
-    /// Steps that must have ended well before it begins. They stand before it in the plan.
+    /// Steps that must have ended well before it begins.
     pub needs: Vec<StepId>,
     /// What a person must say before it acts.
     pub gate: Gate,
@@ -294,19 +294,29 @@ impl Plan {
         self.steps.iter().find(|s| &s.id == id)
     }
 
-    /// What is wrong with the plan itself: two steps of one name, or a need of a step that doesn't stand before it. Needs
-    /// that only point backwards can't go in a circle.
+    /// What is wrong with the plan itself: two steps of one name, a need of a step that it doesn't have, or needs that go in
+    /// a circle.
     pub fn mistake(&self) -> Option<String> {
-        let mut known = std::collections::BTreeSet::new();
+        let ids: std::collections::BTreeSet<_> = self.steps.iter().map(|s| &s.id).collect();
+        if ids.len() < self.steps.len() {
+            return Some("two steps have one name".into());
+        }
         for step in &self.steps {
-            if let Some(need) = step.needs.iter().find(|need| !known.contains(need)) {
-                return Some(format!("step {} needs {need}, which doesn't stand before it", step.id));
-            }
-            if !known.insert(&step.id) {
-                return Some(format!("two steps are called {}", step.id));
+            if let Some(need) = step.needs.iter().find(|need| !ids.contains(need)) {
+                return Some(format!("step {} needs {need}, which it doesn't have", step.id));
             }
         }
-        None
+        // Whatever can run in its turn is taken out; what is left waits for itself.
+        let mut left: Vec<&Step> = self.steps.iter().collect();
+        loop {
+            let waits = |s: &&Step| s.needs.iter().any(|need| left.iter().any(|other| other.id == *need));
+            let still: Vec<&Step> = left.iter().copied().filter(|s| waits(s)).collect();
+            match still.len() {
+                0 => return None,
+                n if n == left.len() => return Some(format!("step {} waits for itself", still[0].id)),
+                _ => left = still,
+            }
+        }
     }
 
     /// The heaviest finding.

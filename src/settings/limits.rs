@@ -4,9 +4,9 @@ use jiff::SignedDuration;
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
+use crate::document::{Document, Entry, entries};
 use crate::domain::health::Limits;
 use crate::domain::quantity;
-use crate::ui::document::{Document, Entry, entries};
 
 /// Reads the limits; each wrong line is a mistake and leaves its default. Sizes may be written `64Mi`, times `90s`.
 pub(super) fn read(doc: &mut Document<'_>, table: &DeTable<'_>) -> Limits {

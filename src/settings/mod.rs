@@ -1,7 +1,7 @@
-//! A person's settings: `config.toml`, with own themes and keymaps beside it.
+//! A person's settings: `config.toml`, with own themes, keymaps and runbooks beside it.
 //!
-//! A wrong line never stops the console: it is reported with its place and the default is used. A wrong theme or keymap
-//! is refused as a whole. `howdah check` reports everything at once. This file knows where files are and what may stand
+//! A wrong line never stops the console: it is reported with its place and the default is used. A wrong theme, keymap
+//! or runbook is refused as a whole. `howdah check` reports everything at once. This file knows where files are and what may stand
 //! in them; it does not know what is done with it.
 
 mod limits;
@@ -12,11 +12,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::document::mistake::Mistake;
 use crate::domain::health::Limits;
 use crate::problem::Problem;
 use crate::procedure::drill::Objectives;
+use crate::procedure::runbook::Runbooks;
 use crate::ui::keymap::Keymaps;
-use crate::ui::mistake::Mistake;
 use crate::ui::theme::{Depth, Themes};
 
 pub use places::Places;
@@ -125,7 +126,7 @@ impl Default for Settings {
     }
 }
 
-/// Settings, themes and keymaps as they were found, with everything that is wrong with them.
+/// Settings, themes, keymaps and runbooks as they were found, with everything that is wrong with them.
 #[derive(Clone, Debug, Default)]
 pub struct Loaded {
     /// What the settings file says.
@@ -134,6 +135,8 @@ pub struct Loaded {
     pub themes: Vec<(String, String)>,
     /// Own keymaps as `(path, text)`.
     pub keymaps: Vec<(String, String)>,
+    /// Own runbooks as `(path, text)`.
+    pub runbooks: Vec<(String, String)>,
     /// Mistakes in the settings file itself, and files that can't be read.
     pub mistakes: Vec<Mistake>,
     /// The files that were read.
@@ -146,6 +149,7 @@ impl Loaded {
         let mut loaded = Loaded::default();
         loaded.themes = loaded.folder(&places.themes);
         loaded.keymaps = loaded.folder(&places.keymaps);
+        loaded.runbooks = loaded.folder(&places.runbooks);
         if let Some(text) = loaded.file(&places.settings, places.named) {
             let file = places.settings.display().to_string();
             let (settings, mistakes) = read::settings(&file, &text, &loaded.themes, &loaded.keymaps);
@@ -155,11 +159,12 @@ impl Loaded {
         loaded
     }
 
-    /// Everything that is wrong: settings, themes, keymaps, by file and line.
+    /// Everything that is wrong: settings, themes, keymaps, runbooks, by file and line.
     pub fn all_mistakes(&self) -> Vec<Mistake> {
         let mut all = self.mistakes.clone();
         all.extend(Themes::with(self.themes.iter().cloned()).1);
         all.extend(Keymaps::with(self.keymaps.iter().cloned()).1);
+        all.extend(Runbooks::with(self.runbooks.iter().cloned()).1);
         all.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
         all
     }

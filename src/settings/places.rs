@@ -1,4 +1,4 @@
-//! Where files are: settings, themes, keymaps, journals and logs.
+//! Where files are: settings, themes, keymaps, runbooks, journals and logs.
 
 use etcetera::BaseStrategy;
 use etcetera::base_strategy::Xdg;
@@ -19,6 +19,8 @@ pub struct Places {
     pub themes: PathBuf,
     /// Own keymaps: beside the settings.
     pub keymaps: PathBuf,
+    /// Own runbooks: beside the settings.
+    pub runbooks: PathBuf,
     /// What howdah itself writes.
     pub state: PathBuf,
 }
@@ -56,6 +58,7 @@ impl Places {
             named: named.is_some(),
             themes: beside.join("themes"),
             keymaps: beside.join("keymaps"),
+            runbooks: beside.join("runbooks"),
             state: state.join("howdah"),
             settings,
         })
@@ -77,6 +80,7 @@ mod tests {
         let p = find(None, &xdg[..2]);
         assert_eq!((p.settings.as_path(), p.named), (Path::new("/c/howdah/config.toml"), false));
         assert_eq!(p.themes, Path::new("/c/howdah/themes"));
+        assert_eq!(p.runbooks, Path::new("/c/howdah/runbooks"));
         assert_eq!(p.state, Path::new("/s/howdah"));
         assert_eq!(find(None, &xdg).keymaps, Path::new("/v/keymaps"));
         let p = find(Some("mine.toml"), &xdg);

@@ -6,10 +6,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Hidden, Login, Settings, limits};
+use crate::document::mistake::{Mistake, did_you_mean};
+use crate::document::{Document, Entry, entries};
 use crate::procedure::drill::Objectives;
-use crate::ui::document::{Document, Entry, entries};
 use crate::ui::keymap::Keymaps;
-use crate::ui::mistake::{Mistake, did_you_mean};
 use crate::ui::theme::{Depth, Themes};
 
 const KEYS: [&str; 15] = [

@@ -229,7 +229,7 @@ fn parse_key(text: &str) -> Result<Key, String> {
         return Ok(Key::F(n));
     }
     let names = NAMES.iter().map(|(name, _)| *name);
-    Err(match super::mistake::nearest(text, names) {
+    Err(match crate::document::mistake::nearest(text, names) {
         Some(near) => format!("no such key: `{text}`; did you mean `{near}`?"),
         None => format!("no such key: `{text}`"),
     })

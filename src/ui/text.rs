@@ -38,6 +38,32 @@ pub fn cut(text: &str, max: usize, more: &str) -> String {
     out
 }
 
+/// The text cut in its middle to at most `max` cells: of names numbered at their end the end is what tells them apart.
+/// The last part behind a `-` stays whole where it is not most of the room.
+pub fn cut_middle(text: &str, max: usize, more: &str) -> String {
+    let room = max.saturating_sub(more.width());
+    if text.width() <= max || room < 4 {
+        return cut(text, max, more);
+    }
+    let most = room * 2 / 3;
+    let tail = text.rfind('-').map(|n| &text[n..]).filter(|tail| tail.width() <= most);
+    let tail = tail.map_or_else(|| last_cells(text, room / 2), str::to_owned);
+    format!("{}{more}{tail}", cut(text, room - tail.width(), ""))
+}
+
+fn last_cells(text: &str, cells: usize) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    let mut used = 0;
+    for g in text.graphemes(true).rev() {
+        used += g.width();
+        if used > cells {
+            break;
+        }
+        out.push(g);
+    }
+    out.into_iter().rev().collect()
+}
+
 /// The text cut or filled with spaces to exactly `cells`.
 pub fn fit(text: &str, cells: usize, more: &str) -> String {
     let mut out = cut(text, cells, more);

@@ -121,8 +121,12 @@ impl Scene {
         assert!(edited.status.success(), "{edited:?}");
         assert_eq!(self.spec("logLevel"), "debug");
         let standby = self.instances().into_iter().find(|i| *i != self.primary()).unwrap();
-        self.kubectl.ok(&["-n", NS, "patch", "pod", &standby, "-p", r#"{"metadata":{"labels":{"x":"y"}}}"#]);
-        assert_eq!(self.k("get pods -l x=y -o name"), format!("pod/{standby}\n"));
+        // The new log level replaces pods one after the other meanwhile.
+        let label = ["-n", NS, "patch", "pod", &standby, "-p", r#"{"metadata":{"labels":{"x":"y"}}}"#];
+        self.until("a pod with a label of ours", || {
+            let patched = self.kubectl.run(&label).status.success();
+            (patched && self.k("get pods -l x=y -o name") == format!("pod/{standby}\n")).then_some(())
+        });
         self.until_healthy();
     }
 

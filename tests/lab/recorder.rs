@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -31,10 +32,15 @@ impl Change {
     }
 }
 
+/// A change, and when it arrived: milliseconds since the watches began; 0 what was there already.
+pub type Timed = (i64, Change);
+/// What the watches have brought so far, by resource version.
+type Seen = Arc<Mutex<BTreeMap<u64, (i64, Value)>>>;
+
 /// Running watches.
 pub struct Recorder {
     children: Vec<Child>,
-    seen: Arc<Mutex<BTreeMap<u64, Value>>>,
+    seen: Seen,
     /// Watches that have not told yet what was there when they began.
     behind: Arc<AtomicUsize>,
 }
@@ -42,7 +48,7 @@ pub struct Recorder {
 impl Recorder {
     /// Watches everything a story is told by.
     pub fn start(kubectl: &Kubectl) -> Recorder {
-        let seen: Arc<Mutex<BTreeMap<u64, Value>>> = Arc::default();
+        let seen = Seen::default();
         let paths = [
             format!("/apis/postgresql.cnpg.io/v1/namespaces/{NS}/clusters"),
             format!("/api/v1/namespaces/{NS}/pods"),
@@ -68,7 +74,7 @@ impl Recorder {
     }
 
     /// Ends the watches and tells the changes after `since`, with the objects' names replaced.
-    pub fn changes(mut self, since: u64, names: &[(&str, &str)]) -> Vec<Change> {
+    pub fn changes(mut self, since: u64, names: &[(&str, &str)]) -> Vec<Timed> {
         for child in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
@@ -77,9 +83,10 @@ impl Recorder {
         let mut story =
             Story { names: names.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(), known: HashMap::new() };
         seen.into_iter()
-            .flat_map(|(version, event)| {
+            .flat_map(|(version, (at, event))| {
                 let changes = story.take(&event);
-                if version > since { changes } else { Vec::new() }
+                let told = if version > since { changes } else { Vec::new() };
+                told.into_iter().map(move |change| (at, change))
             })
             .collect()
     }
@@ -94,12 +101,13 @@ impl Drop for Recorder {
     }
 }
 
-fn watch(kubectl: &Kubectl, path: &str, seen: &Arc<Mutex<BTreeMap<u64, Value>>>, behind: &Arc<AtomicUsize>) -> Child {
+fn watch(kubectl: &Kubectl, path: &str, seen: &Seen, behind: &Arc<AtomicUsize>) -> Child {
     let how = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
     let mut command = kubectl.command(&["get", "--raw", &format!("{path}?{how}")]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let (lines, seen) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(seen));
     let behind = Arc::clone(behind);
+    let begin = Instant::now();
     std::thread::spawn(move || {
         let mut initial = true;
         for line in lines.map_while(Result::ok) {
@@ -113,7 +121,8 @@ fn watch(kubectl: &Kubectl, path: &str, seen: &Arc<Mutex<BTreeMap<u64, Value>>>,
             }
             let version = event["object"]["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
             if let Some(version) = version {
-                seen.lock().unwrap().insert(version, event);
+                let at = if initial { 0 } else { 1 + i64::try_from(begin.elapsed().as_millis()).unwrap() };
+                seen.lock().unwrap().insert(version, (at, event));
             }
         }
     });

@@ -1,13 +1,16 @@
 //! A lab on a stage: what the stories do to it and see of it, by kubectl and psql.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
 
 use base64::Engine as _;
 use serde_json::{Value, json};
 
-use crate::recorder::{Change, Recorder};
+use crate::recorded::changes;
+use crate::recorder::{Change, Recorder, Timed};
 use crate::support::until;
 use crate::support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
 
@@ -20,7 +23,7 @@ pub const CLUSTER: &str = "pg-primary";
 pub struct Scene {
     pub kubectl: Kubectl,
     lab: Lab,
-    creation: std::cell::RefCell<Option<Vec<Change>>>,
+    creation: std::cell::RefCell<Option<Vec<Timed>>>,
 }
 
 impl Scene {
@@ -47,7 +50,7 @@ impl Scene {
     }
 
     /// How the cluster came to be.
-    pub fn creation(&self) -> Vec<Change> {
+    pub fn creation(&self) -> Vec<Timed> {
         self.creation.borrow_mut().take().unwrap_or_default()
     }
 
@@ -154,38 +157,54 @@ impl Scene {
         self.until("-rw answers", || self.through_service("select current_setting('cluster_name')"))
     }
 
-    /// The last row the load has had acknowledged, as the lab's own account has it: the highest number on the primary.
-    pub fn last_acknowledged(&self) -> u64 {
-        let sql = "select coalesce(max(n), 0) from howdah_load";
-        self.through_service(sql).and_then(|n| n.parse().ok()).unwrap_or_default()
+    /// How many rows of the load were acknowledged so far.
+    pub fn acknowledged(&self) -> u64 {
+        numbers(&self.ledger()["acknowledged"]).len() as u64
     }
 
-    /// What the primary has shown us once is on all instances, in the end.
+    /// Held against the load's own account: each acknowledged row is there, on every instance in the end, and each row that
+    /// is there was acknowledged, or is one of those whose answer the load never got.
     pub fn nothing_acknowledged_is_lost(&self) {
-        let missing = "select max(n) - min(n) + 1 - count(*) from howdah_load";
-        let gaps = self.until("the gaps can be counted", || self.through_service(missing));
-        // A row whose commit nobody answered may be missing; with one writer that is one row for each change of primary.
-        assert!(gaps.parse::<u64>().unwrap() <= 5, "{gaps} rows are missing");
-        let last = self.last_acknowledged();
+        let before = self.ledger();
+        let acknowledged = numbers(&before["acknowledged"]);
+        let numbers_there = |pod: &str, what: &str| {
+            self.until(what, || {
+                let sql = "select n from howdah_load";
+                let line = ["exec", pod, "-c", "postgres", "--", "psql", "-XAtd", "app", "-c", sql];
+                let out = self.kubectl.run(&[&["-n", NS], &line[..]].concat());
+                out.status.success().then(|| {
+                    String::from_utf8_lossy(&out.stdout).lines().map(|n| n.parse().unwrap()).collect::<BTreeSet<u64>>()
+                })
+            })
+        };
+        let primary = self.primary();
+        let there = numbers_there(&primary, "the rows can be read");
+        let lost: Vec<&u64> = acknowledged.difference(&there).collect();
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}\n{before}");
+        // The load went on meanwhile: what is there by now is in its account by now.
+        let after = self.ledger();
+        let mut known = numbers(&after["acknowledged"]);
+        known.extend(numbers(&after["unanswered"]));
+        known.extend(after["under_way"].as_u64());
+        let unknown: Vec<&u64> = there.difference(&known).collect();
+        assert!(unknown.is_empty(), "there, and nobody wrote them: {unknown:?}\n{after}");
+        assert_eq!(after["since"], 0, "the account goes back to the first row");
         for pod in self.instances() {
-            self.until(&format!("{pod} has row {last}"), || {
-                let out = self.kubectl.run(&[
-                    "-n",
-                    NS,
-                    "exec",
-                    &pod,
-                    "-c",
-                    "postgres",
-                    "--",
-                    "psql",
-                    "-XAtd",
-                    "app",
-                    "-c",
-                    "select max(n) from howdah_load",
-                ]);
-                String::from_utf8_lossy(&out.stdout).trim().parse::<u64>().ok().filter(|n| *n >= last)
+            self.until(&format!("{pod} has all rows"), || {
+                acknowledged.is_subset(&numbers_there(&pod, "the rows can be read")).then_some(())
             });
         }
+    }
+
+    /// The load's own account, by the lab's control socket.
+    fn ledger(&self) -> Value {
+        let mut socket = UnixStream::connect(self.lab.dir.join("control.sock")).unwrap();
+        socket.write_all(b"\"load\"\n").unwrap();
+        let mut answer = String::new();
+        BufReader::new(socket).read_line(&mut answer).unwrap();
+        let mut answer: Value = serde_json::from_str(&answer).unwrap();
+        assert!(answer["load"].is_object(), "{answer}");
+        answer["load"].take()
     }
 
     pub fn three_ready_in_three_zones(&self) {
@@ -278,7 +297,7 @@ impl Scene {
         self.until("its container is started again", || (restarts(&self.pod(&primary)) == before + 1).then_some(()));
         self.until_healthy();
         self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
-        let story = recorder.changes(start, &[(CLUSTER, "cluster")]);
+        let story = changes(&recorder.changes(start, &[(CLUSTER, "cluster")]));
         let phases: Vec<&Change> = story.iter().filter(|c| c.object == "cluster" && c.field() == "phase").collect();
         assert!(phases.is_empty(), "the phase says nothing of it: {phases:?}");
         assert_eq!(self.primary(), primary);
@@ -326,4 +345,10 @@ impl Scene {
         let left: Vec<&str> = shown.lines().filter(|l| l.contains(&marker)).collect();
         assert!(left.is_empty(), "still running: {left:?}");
     }
+}
+
+/// The numbers of spans `[first, last]`.
+fn numbers(spans: &Value) -> BTreeSet<u64> {
+    let spans: Vec<(u64, u64)> = serde_json::from_value(spans.clone()).unwrap();
+    spans.into_iter().flat_map(|(first, last)| first..=last).collect()
 }

@@ -8,3 +8,6 @@ mod order;
 mod pretend;
 mod scenarios;
 mod stage;
+#[expect(dead_code, reason = "the same for tests that hold up a thread")]
+#[path = "../support/until.rs"]
+mod until;

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 pub const NAMESPACE: &str = "pg";
 const SYSTEM: &str = "7710389708369129491";
-/// How long a started server waits for its startup probe.
-const PROBE: Duration = Duration::from_millis(400);
+/// How long a started server waits for its startup probe: longer than the operator takes from one look to the next.
+const PROBE: Duration = Duration::from_millis(1300);
 
 #[derive(Clone, Debug, Default)]
 struct Instance {
@@ -162,7 +162,7 @@ impl Pretend {
     /// A pod's life, from its start to its end.
     async fn run_instance(&self, me: &str, id: &str) {
         self.pod_begins(me);
-        ms(150).await;
+        tokio::join!(ms(150), self.store.quiet(PROBE));
         self.pod_status(me, "Pending", false);
         ms(50).await;
         self.pod_status(me, "Running", false);
@@ -218,7 +218,8 @@ impl Pretend {
 
     /// Graceful termination, as the kubelet does it.
     async fn end(&self, me: &str) {
-        ms(150).await;
+        // A server shuts down for longer than the operator takes to miss it.
+        ms(450).await;
         self.stop_server(me);
         ms(150).await;
         self.pod_status(me, "Succeeded", false);

@@ -98,11 +98,11 @@ async fn fencing() {
     let film = recorded(include_str!("../fixtures/lab/recorded/4a-fencing.jsonl"));
     let stage = Stage::with_demo().await;
     stage.annotate("demo", "cnpg.io/fencedInstances", Some("[\"demo-2\"]"));
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    stage.until_looked("demo").await;
     stage.annotate("demo", "cnpg.io/fencedInstances", Some("[\"*\"]"));
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    stage.until_looked("demo").await;
     stage.annotate("demo", "cnpg.io/fencedInstances", None);
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    stage.until_looked("demo").await;
     let taken = stage.cut().await;
     // Nothing that these films show changes: the fence is only in the annotation and in /pg/status.
     let named: Vec<Change> =
@@ -123,7 +123,7 @@ async fn hibernation() {
         })
         .await;
     assert_eq!(stage.cluster("demo").phase(), HEALTHY, "the phase tells nothing");
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    stage.until_looked("demo").await;
     stage.annotate("demo", "cnpg.io/hibernation", Some("off"));
     stage.until("a phase", |store| store.get(&CLUSTERS, NAMESPACE, "demo").is_some_and(|c| c.phase() != HEALTHY)).await;
     stage.until_healthy("demo", 3).await;

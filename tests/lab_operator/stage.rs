@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use howdah::lab::api::resources::{CLUSTERS, NAMESPACES, NODES, PODS, STORAGECLASSES};
+use howdah::lab::api::resources::{CLUSTERS, JOBS, NAMESPACES, NODES, PODS, STORAGECLASSES};
 use howdah::lab::api::store::Part;
-use howdah::lab::api::{DeleteOptions, Store};
+use howdah::lab::api::{DeleteOptions, Selector, Store};
 use howdah::lab::controllers::{Controllers, ControllersHandle};
+use howdah::lab::object::label;
 use howdah::lab::operator::world::ClusterObject;
 use howdah::lab::operator::{Operator, OperatorHandle, OperatorOptions, admission};
+use howdah::lab::postgres::Network;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::film::{Change, taken};
 use super::pretend::{NAMESPACE, Pretend};
+use crate::until::eventually;
 
 pub const HEALTHY: &str = "Cluster in healthy state";
 
@@ -40,7 +42,7 @@ impl Stage {
         }
         let class = json!({"metadata": {"name": "manual"}, "provisioner": "p", "volumeBindingMode": "Immediate"});
         store.create(&STORAGECLASSES, "", class).expect("a class");
-        let controllers = Controllers::start(&store);
+        let controllers = Controllers::start(&store, &Network::default());
         let pretend = Pretend::start(&store);
         let reader = Arc::clone(&pretend) as Arc<dyn howdah::lab::operator::InstanceStatusReader>;
         let operator = Operator::start(&store, reader, OperatorOptions::default());
@@ -93,31 +95,34 @@ impl Stage {
 
     /// Waits until something holds.
     pub async fn until(&self, what: &str, mut holds: impl FnMut(&Store) -> bool) {
-        let begin = Instant::now();
-        while !holds(&self.store) {
-            let film: Vec<String> = if begin.elapsed() > Duration::from_secs(15) {
-                taken(&self.store, self.since).iter().map(|c| format!("{c:?}")).collect()
-            } else {
-                Vec::new()
-            };
-            assert!(begin.elapsed() <= Duration::from_secs(15), "waited for {what}:\n{}", film.join("\n"));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let film = || taken(&self.store, self.since).iter().map(|c| format!("{c:?}\n")).collect();
+        eventually(what, Duration::from_secs(15), async || holds(&self.store), film).await;
     }
 
+    /// Waits until the cluster is healthy, and everything that follows from it (jobs cleared away, budgets counted) done.
     pub async fn until_healthy(&self, name: &str, instances: usize) {
         let healthy = |store: &Store| {
-            store.get(&CLUSTERS, NAMESPACE, name).is_some_and(|cluster| {
+            let jobs = store.list(&JOBS, Some(NAMESPACE), &Selector::everything()).items;
+            let pods = store.list(&PODS, Some(NAMESPACE), &Selector::everything()).items;
+            let of_jobs = pods.iter().any(|pod| label(pod, "cnpg.io/jobRole").is_some());
+            let cluster = store.get(&CLUSTERS, NAMESPACE, name);
+            let whole = cluster.is_some_and(|cluster| {
                 cluster.phase() == HEALTHY
                     && cluster.ready_instances() == instances
                     && cluster.instances() == instances
                     && cluster.current_primary() == cluster.target_primary()
                     && cluster.pointer("/status/phaseReason").is_none()
-            })
+            });
+            whole && jobs.is_empty() && !of_jobs
         };
         self.until("a healthy cluster", healthy).await;
-        // What follows from it (jobs cleaned up, budgets counted) is done at once.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.store.settled(Duration::from_secs(15)).await;
+    }
+
+    /// Waits until the operator has looked at everything as it is now.
+    pub async fn until_looked(&self, name: &str) {
+        let now = self.store.resource_version();
+        self.until("a pass of the operator", |_| self.operator.has_looked(NAMESPACE, name, now)).await;
     }
 
     /// Starts the film anew.

@@ -1,6 +1,6 @@
 //! Servers and relays for a test, and eyes that are not the lab's.
 
-use std::{future::Future, net::SocketAddr, process::Command, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
 use howdah::lab::{
     dir::LabDir,
@@ -9,6 +9,8 @@ use howdah::lab::{
         slots,
     },
 };
+
+use crate::until::eventually;
 
 pub const SOON: Duration = Duration::from_secs(20);
 pub const APP_PASSWORD: &str = "an app's secret";
@@ -105,12 +107,8 @@ pub async fn psql_in(database: &str, server: &Server, statement: &str) -> String
 }
 
 /// Waits for a condition, at most half a minute.
-pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
-    let deadline = std::time::Instant::now() + Duration::from_secs(30);
-    while !condition().await {
-        assert!(std::time::Instant::now() < deadline, "{what}: not in time");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+pub async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    eventually(what, Duration::from_secs(30), condition, String::new).await;
 }
 
 /// Waits until exactly these standbys stream from it, in the order of their names.

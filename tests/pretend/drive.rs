@@ -15,6 +15,8 @@ use super::World;
 
 /// How long a run may be followed before it is called stuck, in looks.
 const LOOKS: usize = 3_000;
+/// Seconds after which the pretended world stands still.
+const IDLE: usize = 5;
 
 /// One process: begins the run, or takes up what `lines` tell of it. `None`: it was killed.
 pub fn process(world: &World, plan: &Plan, ledger: Box<dyn Ledger>, lines: &[String], answer: Decision) -> Option<Run> {
@@ -48,6 +50,7 @@ fn follow(
 ) -> Option<Run> {
     let mut busy = BTreeSet::new();
     let mut under_way = FuturesUnordered::new();
+    let mut idle = 0;
     for _ in 0..LOOKS {
         while let Ok(entry) = entries.try_recv() {
             run.absorb(entry);
@@ -89,28 +92,43 @@ fn follow(
             return None;
         }
         if moved {
+            idle = 0;
             continue;
         }
-        let proving = run.plan.steps.iter().any(|s| matches!(run.state(&s.id), State::Proving { .. }));
+        idle += 1;
+        // Whether the run goes on at all is decided last.
+        questions.sort_by_key(|q| natural(world, &run, q).is_none());
         match questions.first() {
             // A person answers once nothing else goes on.
-            Some(question) if !proving || question.gate.is_some() => {
-                conductor.write(question.answer(choice(&run, question, answer), None)).ok()?;
+            Some(question) if run.wake().is_none() || question.gate.is_some() => {
+                conductor.write(question.answer(choice(world, &run, question, answer), None)).ok()?;
             }
+            // Whatever the world does, it has done by now; what is left is a deadline.
+            _ if idle > IDLE => run.wake().into_iter().for_each(|deadline| world.leap(deadline)),
             _ => world.tick(),
         }
     }
     panic!("it goes on and on: {:#?}", run.entries.iter().rev().take(8).collect::<Vec<_>>());
 }
 
-/// Gates are passed; of an interrupted step the most natural answer is given; what failed ends the run as `answer` says.
-fn choice(run: &Run, question: &Question, answer: Decision) -> Choice {
-    let natural = question.choices[0];
-    let interrupted = matches!(run.state(&question.step), State::Looked { .. });
+/// Gates are passed; of an interrupted step the most natural answer is given; a person who sees that it was never done has
+/// it done; what failed ends the run as `answer` says.
+fn choice(world: &World, run: &Run, question: &Question, answer: Decision) -> Choice {
     let wished = Choice::Decide(answer);
-    match question.gate.is_some() || interrupted {
-        true => natural,
-        false if question.choices.contains(&wished) => wished,
-        false => Choice::Decide(Decision::Leave),
+    match natural(world, run, question) {
+        Some(choice) => choice,
+        None if question.choices.contains(&wished) => wished,
+        None => Choice::Decide(Decision::Leave),
+    }
+}
+
+/// Whoever looks knows what to say, whether or not the run shall go on.
+fn natural(world: &World, run: &Run, question: &Question) -> Option<Choice> {
+    let done = run.plan.step(&question.step).is_none_or(|step| world.was_done(step));
+    match run.state(&question.step) {
+        _ if question.gate.is_some() => Some(question.choices[0]),
+        State::Looked { .. } => Some(question.choices[0]),
+        State::Failed { .. } if !done => Some(Choice::Decide(Decision::Retry)),
+        _ => None,
     }
 }

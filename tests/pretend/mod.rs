@@ -57,12 +57,13 @@ pub enum Trouble {
 }
 
 impl World {
-    pub fn new(plan: &Plan, trouble: Trouble) -> World {
+    pub fn new(plan: &Plan, seed: &[(&str, Value)], trouble: Trouble) -> World {
         let ClusterKey { namespace, name, .. } = &plan.cluster;
         let cluster = format!("/apis/postgresql.cnpg.io/v1/namespaces/{namespace}/clusters/{name}");
         let mut object = json!({"metadata": {"uid": plan.premise.uid}});
-        for (pointer, value) in &plan.premise.values {
-            put(&mut object, pointer, value.clone());
+        let premise = plan.premise.values.iter().map(|(pointer, value)| (pointer.as_str(), value.clone()));
+        for (pointer, value) in premise.chain(seed.iter().cloned()) {
+            put(&mut object, pointer, value);
         }
         World(Arc::new(Mutex::new(Inner {
             now: plan.made,
@@ -107,6 +108,11 @@ impl World {
         });
     }
 
+    /// Nothing will happen before then.
+    pub fn leap(&self, to: Timestamp) {
+        self.with(|w| w.now = w.now.max(to));
+    }
+
     /// A process starts, and may do this many things.
     pub fn start(&self, fuse: Option<usize>) {
         self.with(|w| (w.fuse, w.dead, w.born) = (fuse, false, w.now));
@@ -130,8 +136,13 @@ impl World {
         self.with(|w| {
             let mut acts = w.acts.clone();
             acts.sort();
-            (acts, w.objects.clone(), w.gone.clone())
+            (acts, w.looks(), w.gone.clone())
         })
+    }
+
+    /// A person looks: the step's order was done.
+    pub fn was_done(&self, step: &Step) -> bool {
+        step.order.as_ref().is_none_or(|order| self.with(|w| w.done.contains_key(&key(order))))
     }
 
     /// A point at which the process may be killed. `true`: it is dead.
@@ -184,9 +195,10 @@ impl World {
                     return refused(moved.join("; "));
                 }
             }
+            let before = (w.looks(), w.gone.clone());
             let answer = w.apply(deed.order);
             w.done.insert(key(deed.order), w.now);
-            if deed.order.changes_cluster() {
+            if before != (w.looks(), w.gone.clone()) {
                 w.acts.push(key(deed.order));
             }
             Ok(answer)
@@ -196,13 +208,20 @@ impl World {
     fn find(&self, deed: Deed<'_>) -> Found {
         self.with(|w| {
             let shows = match deed.order {
+                Order::Patch(patch) if patch.mark.is_empty() => return Found::CantTell("it leaves no mark".into()),
                 Order::Patch(patch) => w.marked(patch),
                 Order::Create(create) => w.objects.contains_key(&create.target.path()),
                 Order::Delete(Delete { uid, .. }) | Order::Evict(Delete { uid, .. }) => w.gone.contains(uid),
                 order => w.done.contains_key(&key(order)),
             };
-            let done = w.done.contains_key(&key(deed.order));
-            assert_eq!(shows, done, "the marks of this order tell something else than the truth: {:?}", deed.order);
+            if shows && !w.done.contains_key(&key(deed.order)) {
+                // It was so before: then doing it must change nothing.
+                let before = w.looks();
+                w.apply(deed.order);
+                assert!(w.looks() == before, "the marks tell that it was done, and it was not: {:?}", deed.order);
+                w.done.insert(key(deed.order), w.now);
+            }
+            assert!(shows || !w.done.contains_key(&key(deed.order)), "the marks don't tell: {:?}", deed.order);
             if shows { Found::Done("it shows".into()) } else { Found::NotDone }
         })
     }
@@ -210,23 +229,32 @@ impl World {
 
 impl Inner {
     fn apply(&mut self, order: &Order) -> Answer {
-        let now = self.now;
         match order {
             Order::Patch(patch) => {
                 let object = self.objects.entry(object_path(&patch.target)).or_insert_with(|| json!({"metadata": {}}));
-                let body = patch.filled(object, now);
+                // Written times are no part of how it ends.
+                let body = patch.filled(object, Timestamp::UNIX_EPOCH);
                 match patch.form {
-                    Form::Json => json_patch::patch(object, &serde_json::from_value(body).unwrap()).unwrap(),
+                    Form::Json => {
+                        let operations: json_patch::Patch = serde_json::from_value(body).unwrap();
+                        json_patch::patch(object, &operations).unwrap();
+                    }
                     Form::Merge | Form::Strategic => json_patch::merge(object, &body),
                 }
                 Answer::Taken { version: "1".into(), uid: String::new() }
             }
             Order::Create(create) => {
+                if create.body["kind"] == "Fault" {
+                    self.strike();
+                }
                 self.objects.insert(create.target.path(), create.body.clone());
                 Answer::Taken { version: "1".into(), uid: String::new() }
             }
             Order::Delete(delete) | Order::Evict(delete) => {
                 self.gone.insert(delete.uid.clone());
+                if self.primary().is_some_and(|primary| primary == delete.target.object.name) {
+                    self.strike();
+                }
                 Answer::Taken { version: String::new(), uid: delete.uid.clone() }
             }
             Order::Heartbeat(_) => Answer::Begun,
@@ -235,10 +263,40 @@ impl Inner {
         }
     }
 
+    /// Every object; what is empty is not there.
+    fn looks(&self) -> BTreeMap<String, Value> {
+        let mut objects = self.objects.clone();
+        objects.values_mut().for_each(thin);
+        objects.retain(|_, object| *object != json!({}));
+        objects
+    }
+
+    fn primary(&self) -> Option<String> {
+        self.objects[&self.cluster].pointer("/status/currentPrimary")?.as_str().map(str::to_owned)
+    }
+
+    /// The primary is gone: the operator has another one lead.
+    fn strike(&mut self) {
+        let Some(old) = self.primary() else { return };
+        let stem = old.trim_end_matches(|c: char| c.is_ascii_digit());
+        let new = if old.ends_with('2') { format!("{stem}3") } else { format!("{stem}2") };
+        let cluster = self.cluster.clone();
+        let object = self.objects.get_mut(&cluster).unwrap();
+        put(object, "/status/targetPrimary", new.clone().into());
+        put(object, "/status/currentPrimary", new.into());
+    }
+
     fn marked(&self, patch: &Patch) -> bool {
         let null = Value::Null;
         let object = self.objects.get(&object_path(&patch.target)).unwrap_or(&null);
         !patch.mark.is_empty() && patch.mark.iter().all(|(p, v)| object.pointer(p).unwrap_or(&null) == v)
+    }
+}
+
+fn thin(value: &mut Value) {
+    if let Value::Object(fields) = value {
+        fields.values_mut().for_each(thin);
+        fields.retain(|_, field| !field.is_null() && *field != json!({}));
     }
 }
 

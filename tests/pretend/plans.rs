@@ -1,19 +1,122 @@
 //! The plans that must survive. A new one is one line in [`all`].
 
+use howdah::domain::cluster::{Cluster, Fenced, Hibernation};
 use howdah::domain::detail::ObjectRef;
+use howdah::domain::facts::Facts;
+use howdah::domain::health::Limits;
 use howdah::domain::names::ClusterKey;
+use howdah::problem::Problem;
+use howdah::procedure::catalog::drills::{Beat, Blow, DrillWish};
+use howdah::procedure::catalog::{self, Act, Chosen, View, Wish};
+use howdah::procedure::drill::Objectives;
 use howdah::procedure::heartbeat::Heartbeat;
 use howdah::procedure::order::{Create, Delete, Form, Patch, Target};
 use howdah::procedure::{Check, Gate, Kind, Order, Plan, Premise, Step};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// Every plan, by name.
-pub fn all() -> Vec<(String, Plan)> {
-    [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())]
-        .map(|(name, plan)| (name.to_owned(), plan))
-        .into()
+use crate::scenario;
+
+/// A plan, and what its cluster object holds beside the plan's premise.
+pub struct Case {
+    pub name: String,
+    pub plan: Plan,
+    pub seed: Vec<(&'static str, Value)>,
+}
+
+/// Every plan, by name: three of its own, then the catalog's.
+pub fn all() -> Vec<Case> {
+    let own = [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())];
+    let own = own.map(|(name, plan)| (name.to_owned(), plan));
+    own.into_iter().chain(acts()).chain(drills()).map(|(name, plan)| Case { seed: seed(&name), name, plan }).collect()
+}
+
+fn seed(name: &str) -> Vec<(&'static str, Value)> {
+    match name {
+        "unfence" => vec![("/metadata/annotations/cnpg.io~1fencedInstances", json!(r#"["pg-primary-2"]"#))],
+        "end of maintenance" => vec![("/spec/nodeMaintenanceWindow/inProgress", true.into())],
+        _ => Vec::new(),
+    }
+}
+
+fn pg() -> ClusterKey {
+    scenario::key("cnpg-database", "pg-primary")
+}
+
+/// What is done to the calm cluster before it is planned for.
+type Change = fn(&mut Cluster);
+
+/// The calm cluster of the scenario, but for what `change` makes of it.
+fn facts(change: Change) -> Facts {
+    let mut facts = Facts::default();
+    for fact in scenario::fresh() {
+        facts.absorb(fact);
+    }
+    let mut cluster = (*facts.clusters[&pg()]).clone();
+    change(&mut cluster);
+    facts.clusters.insert(pg(), Arc::new(cluster));
+    facts
+}
+
+fn planned<T>(change: Change, plan: impl FnOnce(View<'_>) -> Result<T, Problem>) -> T {
+    let (facts, limits) = (facts(change), Limits::default());
+    let view = View { facts: &facts, history: None, limits: &limits, now: scenario::now() };
+    plan(view).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// What is otherwise in the cluster.
+type Change = fn(&mut Cluster);
+
+fn acts() -> Vec<(String, Plan)> {
+    let calm: Change = |_| {};
+    let second = || Chosen::These(vec!["pg-primary-2".into()]);
+    let all: Vec<(&str, Change, Act)> = vec![
+        ("switchover", calm, Act::Switchover { to: None }),
+        ("restart a standby", calm, Act::Restart { instance: Some("pg-primary-2".into()) }),
+        ("restart the primary", calm, Act::Restart { instance: Some("pg-primary-1".into()) }),
+        ("restart all", calm, Act::Restart { instance: None }),
+        ("reload", calm, Act::Reload),
+        ("fence", calm, Act::Fence { instances: second() }),
+        ("fence all", calm, Act::Fence { instances: Chosen::All }),
+        ("unfence", |c| c.fenced = Fenced::Some(["pg-primary-2".into()].into()), Act::Unfence { instances: second() }),
+        ("hibernate", calm, Act::Hibernate),
+        ("wake", |c| c.hibernation = Some(Hibernation::Hibernated), Act::Wake),
+        ("rebuild", calm, Act::Rebuild { instance: "pg-primary-3".into() }),
+        ("scale up", calm, Act::Scale { instances: 5 }),
+        ("scale down", calm, Act::Scale { instances: 2 }),
+        ("maintenance", calm, Act::Maintenance { open: true, reuse_volumes: None }),
+        ("end of maintenance", |c| c.maintenance = true, Act::Maintenance { open: false, reuse_volumes: None }),
+    ];
+    let plan = |(name, change, act): (&str, Change, Act)| {
+        let wish = Wish { cluster: pg(), act, because: Some("a test".into()) };
+        (name.to_owned(), planned(change, |view| catalog::plan(&wish, view)))
+    };
+    all.into_iter().map(plan).collect()
+}
+
+fn drills() -> Vec<(String, Plan)> {
+    let blows = [
+        ("failover drill", Blow::Failover),
+        ("switchover drill", Blow::Switchover(None)),
+        ("zone loss drill", Blow::ZoneLoss { zone: None, lab: false }),
+        ("zone loss drill in the lab", Blow::ZoneLoss { zone: None, lab: true }),
+        ("standby loss drill", Blow::StandbyLoss(None)),
+    ];
+    let plan = |(name, blow): (&str, Blow), back: bool| {
+        let wish = DrillWish {
+            cluster: pg(),
+            blow,
+            back,
+            objectives: Objectives::default(),
+            beat: Beat::default(),
+            because: Some("a test".into()),
+        };
+        let name = if back { format!("{name}, and back") } else { name.to_owned() };
+        (name, planned(|_| {}, |view| catalog::drills::plan(&wish, view)))
+    };
+    blows.into_iter().flat_map(|blow| [plan(blow.clone(), false), plan(blow, true)]).collect()
 }
 
 fn target(kind: &str, plural: &str, name: &str) -> Target {
@@ -61,6 +164,7 @@ fn plan(title: &str, steps: Vec<Step>) -> Plan {
         parameters: BTreeMap::new(),
         findings: Vec::new(),
         candidates: Vec::new(),
+        objectives: None,
         premise: Premise {
             uid: "uid-orders".into(),
             values: BTreeMap::from([("/status/currentPrimary".to_owned(), json!("orders-1"))]),
@@ -120,7 +224,7 @@ fn drill() -> Plan {
         keep: false,
     };
     let step = |id: &str| Step::new(id, id, "");
-    let promote = patch(target("Cluster", "clusters", "orders"), "/status/targetPrimary", json!("orders-2"));
+    let promote = patch(target("Cluster", "clusters", "orders"), "/status/targetPrimary", json!("orders-3"));
     plan(
         "fail over",
         vec![
@@ -136,7 +240,7 @@ fn drill() -> Plan {
             step("promote")
                 .after(&["elect"])
                 .does(promote)
-                .proven_by(Check::Leads { instance: "orders-2".into() }, minute()),
+                .proven_by(Check::Leads { instance: "orders-3".into() }, minute()),
             step("looked").after(&["promote"]).gated(Gate::ByHand("look at the application".into())),
             step("count").after(&["beat", "looked"]).does(Order::Count(beat.clone())).cleans_up(),
             step("sweep").after(&["beat", "count"]).does(Order::Sweep(beat)).cleans_up(),

@@ -88,7 +88,7 @@ pub fn instance(name: &str, zone: u8, role: Role, container: &str) -> Instance {
             container: container.into(),
             status_tls: true,
             metrics_tls: false,
-            limits: [("memory".to_owned(), "8Gi".to_owned())].into(),
+            limits: None,
         })),
         zone: Some(format!("westus3-{zone}").into()),
     }
@@ -119,7 +119,7 @@ pub fn services(_cluster: &str, names: [impl Into<String>; 3], primary: &str, al
         .collect()
 }
 
-fn volumes(instances: &[Instance]) -> Vec<Volume> {
+fn volumes(instances: &[Instance]) -> Vec<Arc<Volume>> {
     let volume = |i: &Instance, suffix: &str, purpose| Volume {
         uid: String::new(),
         name: format!("{}{suffix}", i.name),
@@ -132,7 +132,8 @@ fn volumes(instances: &[Instance]) -> Vec<Volume> {
         dangling: false,
         zone: i.zone.clone(),
     };
-    instances.iter().flat_map(|i| [volume(i, "", VolumePurpose::Data), volume(i, "-wal", VolumePurpose::Wal)]).collect()
+    let both = |i| [volume(i, "", VolumePurpose::Data), volume(i, "-wal", VolumePurpose::Wal)];
+    instances.iter().flat_map(both).map(Arc::new).collect()
 }
 
 pub fn any(number: u32, names: &[&str]) -> SyncRule {

@@ -65,7 +65,7 @@ pub fn late() -> Vec<Fact> {
 pub fn failing() -> Vec<Fact> {
     let again_at = now() + SignedDuration::from_secs(8);
     let fail = |id: SourceId, why: &str, seen: i64| {
-        let state = SourceState::Failing { why: why.into(), again_at };
+        let state = SourceState::Failing { why: why.into(), again_at, try_this: None };
         Fact::Source(id, SourceHealth { state, proven: Some(ago(seen)) })
     };
     let mut out = vec![fail(SourceId::Kubernetes(CONTEXT.into()), "connection refused (127.0.0.1:6443)", 42)];

@@ -2,9 +2,12 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// The binary under test.
 pub const HOWDAH: &str = env!("CARGO_BIN_EXE_howdah");
@@ -28,20 +31,20 @@ impl Lab {
     }
 
     /// As [`Lab::start`], and calls `early` with the kubeconfig as soon as the API answers, before the cluster is there.
-    pub fn start_with(extra: &[&str], mut early: impl FnMut(&Path)) -> Option<Lab> {
+    pub fn start_with(extra: &[&str], early: impl FnMut(&Path)) -> Option<Lab> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         // Made by the lab itself, with the rights it needs: PostgreSQL runs under another account where we are root.
         let dir = PathBuf::from(format!("/tmp/howdah-test-{}-{number}", std::process::id()));
-        let mut child = Command::new(HOWDAH)
-            .args(["lab", "serve", "--until-input-ends", "--dir"])
-            .arg(&dir)
-            .args(extra)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(HOWDAH);
+        command.args(["lab", "serve", "--until-input-ends", "--dir"]).arg(&dir).args(extra);
+        Lab::serve(command, &dir, early)
+    }
+
+    /// As [`Lab::start_with`], by a command of one's own that serves it in `dir`.
+    pub fn serve(mut command: Command, dir: &Path, mut early: impl FnMut(&Path)) -> Option<Lab> {
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = piped.spawn().unwrap();
         let errors = child.stderr.take().unwrap();
         let errors = std::thread::spawn(move || {
             BufReader::new(errors).lines().map_while(Result::ok).collect::<Vec<_>>().join("\n")
@@ -62,7 +65,7 @@ impl Lab {
             panic!("the lab did not get ready:\n{errors}");
         }
         let input = child.stdin.take().unwrap();
-        Some(Lab { dir, child, _input: input })
+        Some(Lab { dir: dir.to_path_buf(), child, _input: input })
     }
 
     /// The kubeconfig it wrote.
@@ -77,9 +80,24 @@ impl Lab {
 
     /// Asks it to end, and waits until it has.
     pub fn stop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.child.id() as i32);
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        self.signal(Signal::SIGTERM);
         let _ = self.child.wait();
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill(Pid::from_raw(self.child.id() as i32), signal);
+    }
+
+    /// Kills it: it can't clear away anything.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        let _ = self.child.wait();
+    }
+
+    /// Waits until it has ended.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     /// The process that serves it.

@@ -127,17 +127,29 @@ impl Maker {
     }
 }
 
+/// A client just made, and the proxy its way leads through (host and port, no credentials).
+pub struct Made {
+    /// The client.
+    pub client: Client,
+    /// `proxy.example:3128`
+    pub proxy: Option<String>,
+}
+
 /// Makes a client for `target`, reading its kubeconfig anew.
 ///
 /// # Errors
 /// The kubeconfig, the proxy or the credential plugin.
-pub async fn connect(target: &Target) -> Result<Client, Problem> {
+pub async fn connect(target: &Target) -> Result<Made, Problem> {
     let what = format!("can't connect to {}", target.context);
     let config = config(target).await?;
+    let proxy = config.proxy_url.as_ref().and_then(|uri| {
+        let port = uri.port_u16().map(|p| format!(":{p}")).unwrap_or_default();
+        Some(format!("{}{port}", uri.host()?))
+    });
     // Building a client may run a credential plugin and wait for it.
     let built = tokio::task::spawn_blocking(move || Client::try_from(config));
     match timeout(PLUGIN, built).await {
-        Ok(Ok(Ok(client))) => Ok(client),
+        Ok(Ok(Ok(client))) => Ok(Made { client, proxy }),
         Ok(Ok(Err(e))) => Err(Trouble::from(e).problem(&what)),
         Ok(Err(e)) => Err(Problem::new(what).because(e)),
         Err(_) => Err(Trouble::new(

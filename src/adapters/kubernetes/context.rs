@@ -11,7 +11,7 @@ use super::super::inbox::Outbox;
 use super::super::live::Namespaces;
 use super::super::postgres::sampler::{Logins, Sampler};
 use super::super::supervisor::{Ended, Pulse, Source, Wakers, supervise};
-use super::client::{Clients, Maker, clients, connect, get};
+use super::client::{Clients, Made, Maker, clients, connect, get};
 use super::gather::{Gather, Pictures};
 use super::kinds::Kind;
 use super::kubeconfig::Target;
@@ -95,6 +95,7 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
         outbox: outbox.clone(),
         again: probe_again.clone(),
         once,
+        volumes: Arc::default(),
     };
     tasks.spawn(probes.run());
     let (sql_again, again) = watch::channel(0);
@@ -129,8 +130,8 @@ impl Source for Link {
     async fn tell(&mut self, pulse: &Pulse) -> Ended {
         let what = format!("can't reach {}", self.target.context);
         loop {
-            let client = match connect(&self.target).await {
-                Ok(client) => client,
+            let Made { client, proxy } = match connect(&self.target).await {
+                Ok(made) => made,
                 Err(problem) => return Ended::Failed(problem),
             };
             let made = Instant::now();
@@ -141,9 +142,12 @@ impl Source for Link {
                     Ok(Err(e)) => match Trouble::from(e) {
                         // It answers, if only that it may not or can't say which version it is.
                         t if matches!(t.kind, TroubleKind::Forbidden | TroubleKind::Missing) => pulse.proven(),
-                        t => return Ended::Failed(t.problem(&what)),
+                        t => return Ended::Failed(t.problem_through(&what, proxy.as_deref())),
                     },
-                    Err(_) => return Ended::Failed(Trouble::timed_out(ANSWER.as_secs_f64()).problem(&what)),
+                    Err(_) => {
+                        let late = Trouble::timed_out(ANSWER.as_secs_f64());
+                        return Ended::Failed(late.problem_through(&what, proxy.as_deref()));
+                    }
                 }
                 if client.valid_until().is_some_and(|end| end <= Timestamp::now() + BEFORE) {
                     // A certificate of a credential plugin: it gets a new one.

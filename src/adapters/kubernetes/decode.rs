@@ -7,9 +7,9 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use super::kinds::Kind;
-use super::objects::Id;
 use super::pods::{self, PodPart};
 use super::read::{annotation, count, fields, flag, label, list, message, name, owner, raw, text, time};
+use super::shelves::Id;
 use super::{cnpg, workloads};
 use crate::domain::cluster::*;
 use crate::domain::names::InstanceName;
@@ -26,7 +26,7 @@ pub(super) struct Part {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
     Cluster(Box<cnpg::spec::Own>),
-    Backup(Box<BackupObject>),
+    Backup(Arc<BackupObject>),
     Schedule(Box<Schedule>),
     Pooler(Box<Pooler>),
     Quorum(Box<FailoverQuorum>),
@@ -35,7 +35,7 @@ pub(super) enum Said {
     Service(Box<Service>),
     /// Which service, and the pods that get its traffic.
     Endpoints(Arc<str>, Vec<InstanceName>),
-    Volume(Box<Volume>),
+    Volume(Arc<Volume>),
     Node(Box<Node>),
     Lease(Box<Lease>),
     Job(Box<Job>),
@@ -81,7 +81,7 @@ pub(super) fn part(kind: Kind, v: &Value) -> Option<(Id, Part)> {
     let id = id(v)?;
     let said = match kind {
         Kind::Cluster => Said::Cluster(Box::new(cnpg::spec::own(v)?)),
-        Kind::Backup => Said::Backup(Box::new(cnpg::store::backup(v)?)),
+        Kind::Backup => Said::Backup(Arc::new(cnpg::store::backup(v)?)),
         Kind::ScheduledBackup => Said::Schedule(Box::new(cnpg::store::schedule(v)?)),
         Kind::Pooler => Said::Pooler(Box::new(pooler(v)?)),
         Kind::FailoverQuorum => Said::Quorum(Box::new(quorum(v))),
@@ -92,7 +92,7 @@ pub(super) fn part(kind: Kind, v: &Value) -> Option<(Id, Part)> {
         Kind::EndpointSlice => {
             Said::Endpoints(name(v, &["metadata", "labels", "kubernetes.io/service-name"])?, endpoints(v))
         }
-        Kind::Pvc => Said::Volume(Box::new(workloads::volume(v)?)),
+        Kind::Pvc => Said::Volume(Arc::new(workloads::volume(v)?)),
         Kind::Node => Said::Node(Box::new(workloads::node(v)?)),
         Kind::Lease => Said::Lease(Box::new(lease(v))),
         Kind::Job => Said::Job(Box::new(workloads::job(v)?)),

@@ -1,7 +1,8 @@
 //! What the watches of one context say, gathered into pictures of its clusters.
 //!
 //! Every event is folded into the [`World`]; the transitions it makes are posted before the picture is published, so that
-//! two changes in one frame are still two entries of the timeline. Pictures are published at most ten times a second.
+//! two changes in one frame are still two entries of the timeline. Pictures are published at most ten times a second, and
+//! what waits is taken many at once, so that a storm costs the console few wake-ups.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub type Pictures = Arc<BTreeMap<ClusterKey, Arc<Cluster>>>;
 
 /// Pictures are published no more often than this.
 const FRAME: Duration = Duration::from_millis(100);
+/// As much as is taken at once of what the watches say.
+const AT_ONCE: usize = 256;
 /// How long a kind that does not answer is waited for before the others are shown without it.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Kubernetes events of this many objects are remembered so that a list read again does not tell them twice.
@@ -54,6 +57,8 @@ pub struct Gather {
     told: HashMap<String, u32>,
     /// Events of a list that is being read, told when it is whole.
     events: Vec<Value>,
+    /// What is to be posted next.
+    news: Vec<News>,
     deadline: Option<Instant>,
 }
 
@@ -94,6 +99,7 @@ impl Gather {
             published: None,
             told: HashMap::new(),
             events: Vec::new(),
+            news: Vec::new(),
             deadline: None,
         }
     }
@@ -105,62 +111,65 @@ impl Gather {
             tokio::select! {
                 biased;
                 () = until(publish_at) => self.publish(),
-                next = said.recv() => match next {
-                    Some(next) => self.take(next).await,
-                    None => return,
-                },
-                () = until(self.deadline) => self.go_without().await,
+                next = said.recv() => {
+                    let Some(next) = next else { return };
+                    self.take(next);
+                    let more = std::iter::from_fn(|| said.try_recv().ok()).take(AT_ONCE);
+                    more.for_each(|said| self.take(said));
+                }
+                () = until(self.deadline) => self.go_without(),
             }
+            self.outbox.post_all(std::mem::take(&mut self.news)).await;
         }
     }
 
-    async fn take(&mut self, said: Said) {
+    fn take(&mut self, said: Said) {
         match said {
-            Said::Scoped(kind, scopes) => self.scoped(kind, scopes).await,
+            Said::Scoped(kind, scopes) => self.scoped(kind, scopes),
             Said::Narrowed(kind, scopes) => {
-                self.notice(kind, &scopes).await;
-                self.scoped(kind, scopes).await;
+                self.notice(kind, &scopes);
+                self.scoped(kind, scopes);
             }
             Said::Absent(kind, scope) => {
                 self.unread.remove(&(kind, scope.clone()));
                 match &mut self.world {
                     None => self.early.push((kind, scope)),
-                    Some(_) => self.apply(ObjectEvent::Absent(kind, scope.as_deref())).await,
+                    Some(_) => self.apply(ObjectEvent::Absent(kind, scope.as_deref())),
                 }
             }
-            Said::Begun(kind, scope) => self.apply(ObjectEvent::ListBegun(kind, scope.as_deref())).await,
-            Said::Page(kind, scope, page) => self.page(kind, scope.as_deref(), page).await,
+            Said::Begun(kind, scope) => self.apply(ObjectEvent::ListBegun(kind, scope.as_deref())),
+            Said::Page(kind, scope, page) => self.page(kind, scope.as_deref(), page),
             Said::Whole(kind, scope) => {
-                self.apply(ObjectEvent::ListDone(kind, scope.as_deref())).await;
+                self.apply(ObjectEvent::ListDone(kind, scope.as_deref()));
                 self.unread.remove(&(kind, scope));
-                self.tell_events().await;
+                self.tell_events();
             }
             Said::Applied(kind, object) => {
-                self.apply(ObjectEvent::Applied(kind, &object)).await;
+                self.apply(ObjectEvent::Applied(kind, &object));
                 if kind == Kind::Event {
-                    self.tell_event(&object).await;
+                    self.tell_event(&object);
                 }
             }
-            Said::Deleted(kind, object) => self.apply(ObjectEvent::Deleted(kind, &object)).await,
+            Said::Deleted(kind, object) => self.apply(ObjectEvent::Deleted(kind, &object)),
         }
         if self.unread.is_empty() && self.world.is_some() {
             self.deadline = None;
         }
     }
 
-    async fn scoped(&mut self, kind: Kind, scopes: Vec<Scope>) {
+    fn scoped(&mut self, kind: Kind, scopes: Vec<Scope>) {
         self.unscoped.remove(&kind);
         if self.world.is_none() {
             self.scopes.insert(kind, scopes);
             self.deadline.get_or_insert_with(|| Instant::now() + PATIENCE);
             if self.unscoped.is_empty() {
-                self.begin().await;
+                self.begin();
             }
         }
     }
 
     /// Makes the world, now that it is known what to wait for, and lets the lists in.
-    async fn begin(&mut self) {
+    fn begin(&mut self) {
         let lists: BTreeSet<(Kind, Scope)> =
             self.scopes.iter().flat_map(|(kind, scopes)| scopes.iter().map(|s| (*kind, s.clone()))).collect();
         let named = lists.iter().map(|(kind, scope)| (*kind, scope.as_deref().map(str::to_owned)));
@@ -168,53 +177,52 @@ impl Gather {
         self.unread = lists;
         for (kind, scope) in std::mem::take(&mut self.early) {
             self.unread.remove(&(kind, scope.clone()));
-            self.apply(ObjectEvent::Absent(kind, scope.as_deref())).await;
+            self.apply(ObjectEvent::Absent(kind, scope.as_deref()));
         }
         self.gate.send_replace(true);
         self.deadline = Some(Instant::now() + PATIENCE);
     }
 
     /// Some kinds have not answered in time: the others are shown without them. They are taken in when they come.
-    async fn go_without(&mut self) {
+    fn go_without(&mut self) {
         self.deadline = None;
         if self.world.is_none() {
             for kind in std::mem::take(&mut self.unscoped) {
                 self.scopes.insert(kind, vec![None]);
                 self.early.push((kind, None));
             }
-            self.begin().await;
+            self.begin();
             return;
         }
         for (kind, scope) in std::mem::take(&mut self.unread) {
-            self.apply(ObjectEvent::Absent(kind, scope.as_deref())).await;
+            self.apply(ObjectEvent::Absent(kind, scope.as_deref()));
         }
     }
 
-    async fn page(&mut self, kind: Kind, scope: Option<&str>, page: Vec<Cut>) {
+    fn page(&mut self, kind: Kind, scope: Option<&str>, page: Vec<Cut>) {
         for Cut(object) in page {
-            self.apply(ObjectEvent::Listed(kind, scope, &object)).await;
+            self.apply(ObjectEvent::Listed(kind, scope, &object));
             if kind == Kind::Event {
                 self.events.push(object);
             }
         }
     }
 
-    async fn apply(&mut self, event: ObjectEvent<'_>) {
+    fn apply(&mut self, event: ObjectEvent<'_>) {
         let Some(world) = &mut self.world else { return };
         let was_settled = world.settled();
         let changed = world.apply(event);
-        self.changed(changed, was_settled).await;
+        self.changed(changed, was_settled);
         if !was_settled && self.world.as_ref().is_some_and(World::settled) {
-            self.tell_events().await;
+            self.tell_events();
         }
     }
 
-    async fn changed(&mut self, changed: Changed, was_settled: bool) {
+    fn changed(&mut self, changed: Changed, was_settled: bool) {
         let Some(world) = &self.world else { return };
         self.dirty.nodes |= changed.nodes;
         self.dirty.operators |= changed.operators;
         let now = Timestamp::now();
-        let mut news = Vec::new();
         for key in changed.clusters {
             let new = cnpg::picture(world, &key).map(Arc::new);
             let old = match &new {
@@ -236,11 +244,8 @@ impl Gather {
                 cluster: Some(key.clone()),
                 what: What::Transition(t),
             };
-            news.extend(transitions.into_iter().map(happening));
+            self.news.extend(transitions.into_iter().map(happening).map(News::Happening));
             self.dirty.clusters.insert(key);
-        }
-        for happening in news {
-            self.outbox.post(News::Happening(happening)).await;
         }
     }
 
@@ -277,18 +282,18 @@ impl Gather {
     }
 
     /// Tells the listed events, oldest first, once the clusters they are about are known.
-    async fn tell_events(&mut self) {
+    fn tell_events(&mut self) {
         if !self.world.as_ref().is_some_and(World::settled) || self.events.is_empty() {
             return;
         }
         let mut events = std::mem::take(&mut self.events);
         events.sort_by_cached_key(super::decode::event_time);
         for event in events {
-            self.tell_event(&event).await;
+            self.tell_event(&event);
         }
     }
 
-    async fn tell_event(&mut self, event: &Value) {
+    fn tell_event(&mut self, event: &Value) {
         let Some(world) = self.world.as_ref().filter(|w| w.settled()) else { return };
         let Some(happening) = cnpg::event_happening(world, event, Timestamp::now()) else { return };
         if let What::Kubernetes { uid, count, .. } = &happening.what {
@@ -299,10 +304,10 @@ impl Gather {
                 return;
             }
         }
-        self.outbox.post(News::Happening(happening)).await;
+        self.news.push(News::Happening(happening));
     }
 
-    async fn notice(&self, kind: Kind, scopes: &[Scope]) {
+    fn notice(&mut self, kind: Kind, scopes: &[Scope]) {
         // Told once for all kinds, by the one that matters most.
         if kind != Kind::Cluster {
             return;
@@ -316,7 +321,7 @@ impl Gather {
             cluster: None,
             what: What::Notice { text, warning: true },
         };
-        self.outbox.post(News::Happening(happening)).await;
+        self.news.push(News::Happening(happening));
     }
 }
 
@@ -325,5 +330,52 @@ async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::inbox::{Incoming, inbox_with_room};
+    use super::*;
+    use serde_json::json;
+
+    fn pod(restarts: u32) -> Value {
+        json!({"metadata": {"name": "demo-1", "namespace": "db", "uid": "u",
+            "labels": {"cnpg.io/cluster": "demo", "cnpg.io/podRole": "instance"}},
+            "status": {"phase": "Running", "containerStatuses": [{"name": "postgres", "restartCount": restarts}]}})
+    }
+
+    #[tokio::test]
+    async fn changes_that_come_at_once_are_all_told_in_order() {
+        let cluster = json!({"metadata": {"name": "demo", "namespace": "db"}});
+        let (said, heard) = mpsc::channel(AT_ONCE);
+        let (open, _gate) = watch::channel(false);
+        let (pictures, _seen) = watch::channel(Pictures::default());
+        // Room for less than what comes at once.
+        let (outbox, mut inbox) = inbox_with_room(2);
+        for kind in [Kind::Cluster, Kind::Pod] {
+            said.send(Said::Scoped(kind, vec![None])).await.unwrap();
+        }
+        for (kind, object) in [(Kind::Cluster, cluster), (Kind::Pod, pod(0))] {
+            said.send(Said::Page(kind, None, vec![Cut(object)])).await.unwrap();
+            said.send(Said::Whole(kind, None)).await.unwrap();
+        }
+        let gone = json!({"metadata": {"name": "demo-1", "namespace": "db"}});
+        for said_of_it in (1..=3).map(|n| Said::Applied(Kind::Pod, pod(n))).chain([
+            Said::Deleted(Kind::Pod, gone),
+            Said::Applied(Kind::Pod, pod(4)),
+            Said::Applied(Kind::Pod, pod(5)),
+        ]) {
+            said.send(said_of_it).await.unwrap();
+        }
+        drop(said);
+        tokio::spawn(Gather::new("aks".into(), outbox, [Kind::Cluster, Kind::Pod], open, pictures).run(heard));
+        let mut told = Vec::new();
+        while let Some(incoming) = inbox.recv().await {
+            if let Incoming::News(News::Happening(Happening { what: What::Transition(t), .. })) = incoming {
+                told.extend(if let Transition::Pod { change, .. } = t { Some(change) } else { None });
+            }
+        }
+        assert_eq!(told, ["restarted", "restarted", "restarted", "gone", "created", "restarted"]);
     }
 }

@@ -102,6 +102,13 @@ fn current(config: &Kubeconfig, files: &[PathBuf]) -> Result<String, Problem> {
         return Ok(only.name.clone());
     }
     let shown: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
+    if config.contexts.is_empty() {
+        return Err(Problem::usage("no context is chosen")
+            .because(format!("{} has no contexts at all", shown.join(", ")))
+            .try_this(
+                "write one with az aks get-credentials or aws eks update-kubeconfig, or choose another --kubeconfig",
+            ));
+    }
     Err(Problem::usage("no context is chosen")
         .because(format!("{} names no current-context", shown.join(", ")))
         .try_this(format!("--context with one of: {}", list(config.contexts.iter().map(|c| c.name.as_str())))))

@@ -4,6 +4,7 @@
 //! queries. A line that can't be read is passed over.
 
 use jiff::SignedDuration;
+use std::collections::BTreeMap;
 
 use crate::domain::sample::MetricsSample;
 
@@ -36,6 +37,12 @@ pub fn read(text: &str) -> MetricsSample {
     }
     m.sync_replicas = sync.0.zip(sync.1);
     m
+}
+
+/// One sample by its name and labels: the first that has them all. `None`: there is none, or it is no number.
+pub fn sample(text: &str, name: &str, labels: &BTreeMap<String, String>) -> Option<f64> {
+    let has = |s: &Sample<'_>| s.name == name && labels.iter().all(|(l, v)| s.label(l) == Some(v));
+    text.lines().filter_map(line).find(has).map(|s| s.value).filter(|v| v.is_finite())
 }
 
 struct Sample<'a> {
@@ -105,6 +112,15 @@ mod tests {
         assert_eq!((m.up, m.ready_wal_files, m.sync_replicas), (Some(true), Some(2), Some((1, 2))));
         assert_eq!(m.replay_age, Some(SignedDuration::from_millis(250)));
         assert_eq!((m.since_last_archival, m.streaming_replicas, m.fenced), (None, None, None));
+    }
+
+    #[test]
+    fn one_sample_by_its_labels() {
+        let text = "# a comment\nup 1\nwal{value=\"done\"} 4\nwal{value=\"ready\",x=\"y\"} 2\nodd NaN\n";
+        let labels = |v: &str| BTreeMap::from([("value".to_owned(), v.to_owned())]);
+        assert_eq!(sample(text, "wal", &labels("ready")), Some(2.0));
+        assert_eq!(sample(text, "wal", &labels("never")), None);
+        assert_eq!((sample(text, "up", &BTreeMap::new()), sample(text, "odd", &BTreeMap::new())), (Some(1.0), None));
     }
 
     proptest! {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::decode::{self, Part, Said};
+use super::shelves::{Id, Shelves};
 use crate::domain::cluster::{Complaint, Node, Operator, OperatorState};
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 
@@ -60,17 +61,13 @@ impl Changed {
 /// The service of CNPG's webhook, in the operator's namespace (cloudnative-pg `config/webhook/service.yaml`).
 const WEBHOOK: &str = "cnpg-webhook-service";
 
-/// Namespace and name.
-pub(super) type Id = (Arc<str>, Arc<str>);
 type ListKey = (Kind, Option<String>);
 
 /// All watched objects of one context.
 #[derive(Debug)]
 pub struct World {
     context: Context,
-    shelves: BTreeMap<Kind, BTreeMap<Id, Part>>,
-    /// Names of the objects of each cluster, by kind.
-    members: BTreeMap<Id, BTreeSet<(Kind, Arc<str>)>>,
+    shelves: Shelves,
     /// All lists there are to be.
     lists: BTreeSet<ListKey>,
     /// Lists that have not been read yet.
@@ -86,8 +83,7 @@ impl World {
         let lists: BTreeSet<ListKey> = lists.into_iter().collect();
         World {
             context,
-            shelves: BTreeMap::new(),
-            members: BTreeMap::new(),
+            shelves: Shelves::default(),
             waiting: lists.clone(),
             lists,
             absent: BTreeSet::new(),
@@ -108,7 +104,7 @@ impl World {
 
     /// This kind could not be read anywhere it was looked for.
     pub fn is_absent(&self, kind: Kind, namespace: &str) -> bool {
-        self.absent.contains(&(kind, None)) || self.absent.contains(&(kind, Some(namespace.to_owned())))
+        self.absent.iter().any(|(k, scope)| *k == kind && scope.as_deref().is_none_or(|s| s == namespace))
     }
 
     /// Takes an event in and says what must be looked at again. Nothing, until the world has settled; then everything.
@@ -165,11 +161,11 @@ impl World {
 
     /// The keys of all clusters.
     pub fn keys(&self) -> impl Iterator<Item = ClusterKey> {
-        self.shelf(Kind::Cluster).map(|(id, _)| self.key(id))
+        self.shelves.all(Kind::Cluster).map(|(namespace, name, _)| self.key(namespace, name))
     }
 
-    fn key(&self, id: &Id) -> ClusterKey {
-        ClusterKey { context: self.context.clone(), namespace: id.0.clone(), name: id.1.clone() }
+    fn key(&self, namespace: &Arc<str>, name: &Arc<str>) -> ClusterKey {
+        ClusterKey { context: self.context.clone(), namespace: namespace.clone(), name: name.clone() }
     }
 
     fn replace(&mut self, kind: Kind, scope: Option<&str>, list: BTreeMap<Id, Part>, changed: &mut Changed) {
@@ -177,10 +173,11 @@ impl World {
         self.waiting.remove(&key);
         self.absent.remove(&key);
         let gone: Vec<Id> = self
-            .shelf(kind)
-            .map(|(id, _)| id)
-            .filter(|id| scope.is_none_or(|s| *id.0 == *s) && !list.contains_key(*id))
-            .cloned()
+            .shelves
+            .all(kind)
+            .filter(|(namespace, ..)| scope.is_none_or(|s| ***namespace == *s))
+            .map(|(namespace, name, _)| (namespace.clone(), name.clone()))
+            .filter(|id| !list.contains_key(id))
             .collect();
         for id in gone {
             self.remove(kind, &id, changed);
@@ -194,33 +191,19 @@ impl World {
     }
 
     fn put(&mut self, kind: Kind, id: Id, part: Part, changed: &mut Changed) {
-        let old = self.shelves.get(&kind).and_then(|s| s.get(&id));
-        if old == Some(&part) {
-            return;
-        }
-        if let Some(old) = old
-            && old.cluster() != part.cluster()
-        {
-            self.remove(kind, &id, changed);
+        match self.shelves.get(kind, &id.0, &id.1) {
+            Some(old) if *old == part => return,
+            // The cluster it leaves looks different, too.
+            Some(old) if old.cluster() != part.cluster() => self.remove(kind, &id, changed),
+            _ => {}
         }
         self.touch(kind, &id, &part, changed);
-        if let Some(cluster) = part.cluster() {
-            self.members.entry((id.0.clone(), cluster)).or_default().insert((kind, id.1.clone()));
-        }
-        self.shelves.entry(kind).or_default().insert(id, part);
+        self.shelves.put(kind, id, part);
     }
 
     fn remove(&mut self, kind: Kind, id: &Id, changed: &mut Changed) {
-        let Some(part) = self.shelves.get_mut(&kind).and_then(|s| s.remove(id)) else { return };
-        self.touch(kind, id, &part, changed);
-        if let Some(cluster) = part.cluster() {
-            let owner = (id.0.clone(), cluster);
-            if let Some(names) = self.members.get_mut(&owner) {
-                names.remove(&(kind, id.1.clone()));
-                if names.is_empty() {
-                    self.members.remove(&owner);
-                }
-            }
+        if let Some(part) = self.shelves.remove(kind, id) {
+            self.touch(kind, id, &part, changed);
         }
     }
 
@@ -228,12 +211,12 @@ impl World {
     fn touch(&self, kind: Kind, id: &Id, part: &Part, changed: &mut Changed) {
         match kind {
             Kind::Cluster => {
-                changed.clusters.insert(self.key(id));
+                changed.clusters.insert(self.key(&id.0, &id.1));
             }
             Kind::Node => {
                 changed.nodes = true;
                 let zone = |p: Option<&Part>| p.and_then(Part::node).and_then(|n| n.zone.clone());
-                let known = self.shelves.get(&Kind::Node).and_then(|s| s.get(id));
+                let known = self.shelves.get(Kind::Node, &id.0, &id.1);
                 if known.is_none() || zone(known) != zone(Some(part)) {
                     changed.clusters.extend(self.on_node(&id.1));
                 }
@@ -243,9 +226,10 @@ impl World {
                 changed.operators = true;
             }
             Kind::ObjectStore => changed.clusters.extend(self.keys().filter(|k| k.namespace == id.0)),
-            _ => changed.clusters.extend(
-                self.owner(id, part).map(|c| (id.0.clone(), c)).filter(|c| self.has_cluster(c)).map(|c| self.key(&c)),
-            ),
+            _ => {
+                let owner = self.owner(id, part).filter(|c| self.shelves.get(Kind::Cluster, &id.0, c).is_some());
+                changed.clusters.extend(owner.map(|c| self.key(&id.0, &c)));
+            }
         }
     }
 
@@ -253,38 +237,24 @@ impl World {
     fn owner(&self, id: &Id, part: &Part) -> Option<Arc<str>> {
         part.cluster().or_else(|| {
             let (kind, name) = part.about()?;
-            let other = self.shelves.get(&kind)?.get(&(id.0.clone(), name))?;
-            other.cluster()
+            self.shelves.get(kind, &id.0, &name)?.cluster()
         })
-    }
-
-    fn has_cluster(&self, id: &Id) -> bool {
-        self.shelves.get(&Kind::Cluster).is_some_and(|s| s.contains_key(id))
     }
 
     fn on_node(&self, node: &str) -> impl Iterator<Item = ClusterKey> {
-        self.shelf(Kind::Pod).filter_map(move |(id, part)| {
+        self.shelves.all(Kind::Pod).filter_map(move |(namespace, _, part)| {
             let on_it = part.pod()?.pod.node.as_ref()? == node;
-            on_it.then(|| part.cluster().map(|c| self.key(&(id.0.clone(), c))))?
+            on_it.then(|| part.cluster().map(|c| self.key(namespace, &c)))?
         })
     }
 
-    pub(super) fn shelf(&self, kind: Kind) -> impl Iterator<Item = (&Id, &Part)> {
-        self.shelves.get(&kind).into_iter().flatten()
-    }
-
     pub(super) fn part(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Part> {
-        self.shelves.get(&kind)?.get(&(namespace.into(), name.into()))
+        self.shelves.get(kind, namespace, name)
     }
 
     /// The objects of this kind that belong to a cluster, by name.
     pub(super) fn of(&self, key: &ClusterKey, kind: Kind) -> impl Iterator<Item = (&str, &Part)> {
-        let from = (kind, Arc::from(""));
-        self.members
-            .get(&(key.namespace.clone(), key.name.clone()))
-            .into_iter()
-            .flat_map(move |names| names.range(from.clone()..).take_while(move |(k, _)| *k == kind))
-            .filter_map(move |(k, name)| Some((&**name, self.part(*k, &key.namespace, name)?)))
+        self.shelves.of(&key.namespace, &key.name, kind)
     }
 
     /// The pods behind each endpoints object of a service.
@@ -294,25 +264,20 @@ impl World {
         kind: Kind,
         service: &str,
     ) -> impl Iterator<Item = &Vec<InstanceName>> {
-        self.shelf_in(kind, namespace).filter_map(move |(_, p)| match &p.said {
-            Said::Endpoints(of, pods) if **of == *service => Some(pods),
-            _ => None,
-        })
+        let about = self.shelves.about(namespace, service).filter(move |(k, ..)| *k == kind);
+        about.filter_map(|(_, _, p)| if let Said::Endpoints(_, pods) = &p.said { Some(pods) } else { None })
     }
 
-    /// The complaints in a namespace, with the kind and name of the object each is about.
-    pub(super) fn complaints(&self, namespace: &str) -> impl Iterator<Item = (Kind, &str, &Complaint)> {
-        self.shelf_in(Kind::Event, namespace).filter_map(|(_, p)| match &p.said {
-            Said::Complaint(kind, name, complaint) => Some((*kind, &**name, &**complaint)),
-            _ => None,
+    /// The complaints about a cluster and its objects, each with the name of the event.
+    pub(super) fn complaints<'w>(&'w self, key: &'w ClusterKey) -> impl Iterator<Item = (&'w str, &'w Complaint)> {
+        let members = self.shelves.members_of(&key.namespace, &key.name);
+        let objects = members.iter().map(|(kind, name)| (*kind, &**name)).chain([(Kind::Cluster, &*key.name)]);
+        objects.flat_map(move |(kind, name)| {
+            self.shelves.about(&key.namespace, name).filter_map(move |(_, event, p)| match &p.said {
+                Said::Complaint(of, _, complaint) if *of == kind => Some((&**event, &**complaint)),
+                _ => None,
+            })
         })
-    }
-
-    fn shelf_in(&self, kind: Kind, namespace: &str) -> impl Iterator<Item = (&Id, &Part)> {
-        let namespace: Arc<str> = namespace.into();
-        let from: Id = (namespace.clone(), "".into());
-        let shelf = self.shelves.get(&kind).into_iter();
-        shelf.flat_map(move |s| s.range(from.clone()..)).take_while(move |((ns, _), _)| *ns == namespace)
     }
 
     /// The cluster of an object, as `Kind` and name: for events.
@@ -341,14 +306,15 @@ impl World {
 
     /// All nodes, by name.
     pub fn nodes(&self) -> Vec<Node> {
-        self.shelf(Kind::Node).filter_map(|(_, p)| p.node().cloned()).collect()
+        self.shelves.all(Kind::Node).filter_map(|(_, _, p)| p.node().cloned()).collect()
     }
 
     /// The operators' deployments; `None` where they can't be read.
     pub fn operators(&self) -> Option<Vec<OperatorState>> {
         let found: Vec<_> = self
-            .shelf(Kind::Deployment)
-            .filter_map(|(_, p)| p.operator())
+            .shelves
+            .all(Kind::Deployment)
+            .filter_map(|(_, _, p)| p.operator())
             .map(|o| OperatorState {
                 context: self.context.clone(),
                 webhook_trouble: self.webhook_trouble(o),

@@ -1,10 +1,8 @@
 //! What is kept of a pod.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::decode::texts;
 use super::read::{annotation, at, condition, count, flag, label, list, message, name, owner, raw, text, time, truth};
 use crate::domain::cluster::{Pod, Role};
 use crate::domain::names::InstanceName;
@@ -84,13 +82,16 @@ fn body(v: &Value, pod_name: String) -> Pod {
         deleting: time(v, &["metadata", "deletionTimestamp"]),
         status_tls: has("--status-port-tls"),
         metrics_tls: spec.is_some_and(|c| list(c, &["command"]).iter().any(|a| a == "--metrics-port-tls")),
-        limits: spec.map(limits).unwrap_or_default(),
+        limits: spec.and_then(limits),
         container,
     }
 }
 
-fn limits(container: &Value) -> BTreeMap<String, String> {
-    texts(container, &["resources", "limits"]).map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+fn limits(container: &Value) -> Option<Box<str>> {
+    let all = at(container, &["resources", "limits"])?.as_object()?;
+    let texts = all.iter().filter_map(|(what, limit)| Some(format!("{} {}", clean(what), clean(limit.as_str()?))));
+    let text = texts.collect::<Vec<_>>().join(", ");
+    (!text.is_empty()).then(|| text.into())
 }
 
 /// Why a pod does not come up or went down, in words.

@@ -22,8 +22,9 @@ use super::client::{Clients, get};
 use super::gather::Pictures;
 use super::pulses::Pulses;
 use super::trouble::{Trouble, TroubleKind};
+use super::volumes::Volumes;
 use super::{metrics, status};
-use crate::domain::cluster::Pod;
+use crate::domain::cluster::{Pod, Volume, VolumePurpose};
 use crate::domain::detail::News;
 use crate::domain::facts::Fact;
 use crate::domain::names::{ClusterKey, InstanceName};
@@ -57,6 +58,8 @@ pub struct Probes {
     pub again: Arc<Notify>,
     /// For a command that asks once and ends.
     pub once: bool,
+    /// What kubelets told of disks.
+    pub volumes: Arc<Volumes>,
 }
 
 /// What is asked.
@@ -64,6 +67,26 @@ pub struct Probes {
 enum Ask {
     Status,
     Metrics,
+}
+
+impl Ask {
+    /// How long an answer may take.
+    fn patience(self) -> Duration {
+        match self {
+            Ask::Status => Duration::from_secs(2),
+            Ask::Metrics => Duration::from_secs(4),
+        }
+    }
+
+    /// Through the API server's pod proxy.
+    fn path(self, key: &ClusterKey, pod: &Pod) -> String {
+        let (scheme, port, path) = match self {
+            Ask::Status => (pod.status_tls, 8000, "pg/status"),
+            Ask::Metrics => (pod.metrics_tls, 9187, "metrics"),
+        };
+        let prefix = if scheme { "https:" } else { "" };
+        format!("/api/v1/namespaces/{}/pods/{prefix}{}:{port}/proxy/{path}", key.namespace, pod.name)
+    }
 }
 
 type Item = (ClusterKey, InstanceName, Ask);
@@ -243,16 +266,18 @@ impl Probes {
 
     fn ask(&self, agenda: &mut Agenda, asked: &mut JoinSet<Answer>) {
         let Some(item) = agenda.pop(Instant::now()) else { return };
-        let pod = {
+        let (pod, claims) = {
             let pictures = self.pictures.borrow();
-            let instance = pictures.get(&item.0).and_then(|c| c.instance(&item.1));
-            instance.and_then(|i| i.pod.clone())
+            let cluster = pictures.get(&item.0);
+            let of = |v: &&Arc<Volume>| v.instance.as_ref() == Some(&item.1);
+            let claims = cluster.iter().flat_map(|c| &c.volumes).filter(of).map(|v| (v.name.clone(), v.purpose));
+            (cluster.and_then(|c| c.instance(&item.1)).and_then(|i| i.pod.clone()), claims.collect::<Vec<_>>())
         };
         let Some(pod) = pod else {
             agenda.forget(&item);
             return;
         };
-        asked.spawn(one(self.clients.clone(), item, pod));
+        asked.spawn(one(self.clients.clone(), item, pod, claims, Arc::clone(&self.volumes)));
     }
 
     fn answered(&self, answer: Answer, agenda: &mut Agenda, pulses: &mut Pulses) {
@@ -279,15 +304,16 @@ impl Probes {
     }
 }
 
-async fn one(clients: Clients, item: Item, pod: Arc<Pod>) -> Answer {
+async fn one(
+    clients: Clients,
+    item: Item,
+    pod: Arc<Pod>,
+    claims: Vec<(String, VolumePurpose)>,
+    volumes: Arc<Volumes>,
+) -> Answer {
     let connected = clients.get().await;
     let (at, asked) = (Timestamp::now(), Instant::now());
-    let (scheme, port, path, patience) = match item.2 {
-        Ask::Status => (pod.status_tls, 8000, "pg/status", Duration::from_secs(2)),
-        Ask::Metrics => (pod.metrics_tls, 9187, "metrics", Duration::from_secs(4)),
-    };
-    let prefix = if scheme { "https:" } else { "" };
-    let path = format!("/api/v1/namespaces/{}/pods/{prefix}{}:{port}/proxy/{path}", item.0.namespace, pod.name);
+    let (path, patience) = (item.2.path(&item.0, &pod), item.2.patience());
     let answer = match timeout(patience, fetch(&connected.client, &path)).await {
         Ok(answer) => answer,
         Err(_) => Err(Trouble::timed_out(patience.as_secs_f64())),
@@ -307,10 +333,13 @@ async fn one(clients: Clients, item: Item, pod: Arc<Pod>) -> Answer {
             (Fact::Status(key, instance, Arc::new(Probe { at, took, answer })), silence)
         }
         Ask::Metrics => {
-            let answer = answer.map_err(silence).and_then(|(http, body)| match http {
+            let mut answer = answer.map_err(silence).and_then(|(http, body)| match http {
                 200 => Ok(metrics::read(&String::from_utf8_lossy(&body))),
                 _ => Err(of_http(http, &body)),
             });
+            if let Ok(metrics) = &mut answer {
+                metrics.disks = volumes.of(&connected.client, (&item.0, &item.1), &pod, &claims).await;
+            }
             let silence = answer.as_ref().err().cloned();
             (Fact::Metrics(key, instance, Arc::new(Probe { at, took, answer })), silence)
         }
@@ -318,7 +347,22 @@ async fn one(clients: Clients, item: Item, pod: Arc<Pod>) -> Answer {
     Answer { item, asked, fact: (!cut).then_some(fact), silence, unauthorized }
 }
 
-async fn fetch(client: &kube::Client, path: &str) -> Result<(u16, Vec<u8>), Trouble> {
+/// The whole of `/metrics`, as text.
+///
+/// # Errors
+/// Why there is none, in words.
+pub async fn metrics_text(clients: &Clients, key: &ClusterKey, pod: &Pod) -> Result<String, String> {
+    let client = clients.get().await.client;
+    let answer = timeout(Ask::Metrics.patience(), fetch(&client, &Ask::Metrics.path(key, pod))).await;
+    match answer {
+        Ok(Ok((200, body))) => Ok(String::from_utf8_lossy(&body).into_owned()),
+        Ok(Ok((http, body))) => Err(of_http(http, &body).why),
+        Ok(Err(trouble)) => Err(trouble.why),
+        Err(_) => Err(Trouble::timed_out(Ask::Metrics.patience().as_secs_f64()).why),
+    }
+}
+
+pub(super) async fn fetch(client: &kube::Client, path: &str) -> Result<(u16, Vec<u8>), Trouble> {
     let response = client.send(get(path).map(Body::from)).await?;
     let http = response.status().as_u16();
     let body = response.into_body().collect().await?.to_bytes();

@@ -57,9 +57,11 @@ impl Pulses {
         let state = match (live, silence) {
             (true, _) | (_, None) => SourceState::Live,
             (_, Some(Silence { kind: SilenceKind::Forbidden, why })) => SourceState::Absent(why.clone()),
-            (_, Some(Silence { why, .. })) => {
-                SourceState::Failing { why: why.clone(), again_at: now.checked_add(pause).unwrap_or(Timestamp::MAX) }
-            }
+            (_, Some(Silence { why, .. })) => SourceState::Failing {
+                why: why.clone(),
+                again_at: now.checked_add(pause).unwrap_or(Timestamp::MAX),
+                try_this: None,
+            },
         };
         let health = SourceHealth { state, proven: known.proven };
         if known.told.as_ref() != Some(&health) {

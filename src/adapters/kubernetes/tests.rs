@@ -9,7 +9,7 @@ use crate::domain::cluster::*;
 use crate::domain::event::{Transition, What};
 use crate::domain::names::{ClusterKey, InstanceName};
 
-fn world(lists: &[(Kind, &[Value])]) -> World {
+pub(super) fn world(lists: &[(Kind, &[Value])]) -> World {
     let mut world = World::new("aks".into(), lists.iter().map(|(k, _)| (*k, None)));
     for kind in Kind::ALL.into_iter().filter(|k| lists.iter().all(|(l, _)| l != k)) {
         world.apply(ObjectEvent::Absent(kind, None));

@@ -29,7 +29,11 @@ pub enum TroubleKind {
     Plugin,
     /// The server's certificate is not signed by whom the kubeconfig trusts.
     Certificate,
-    /// Nothing listens, no route, no such name, reset.
+    /// Nothing listens at that address.
+    Refused,
+    /// The server's name is not known.
+    NoSuchName,
+    /// No route, reset, a server that can't answer for another.
     Unreachable,
     /// No answer in time.
     TimedOut,
@@ -61,10 +65,34 @@ impl Trouble {
             TroubleKind::Certificate => problem.try_this(
                 "get the kubeconfig anew: certificate-authority-data is not of this server, or a proxy stands in between",
             ),
-            TroubleKind::Unreachable | TroubleKind::TimedOut => {
-                problem.try_this("is the server running, the address right, a VPN or a proxy needed? kubectl cluster-info tells")
+            TroubleKind::Refused => problem.try_this(
+                "nothing listens there: is the server stopped, or its port another one now? kubectl config view --minify shows the address",
+            ),
+            TroubleKind::NoSuchName => problem.try_this(
+                "is the server's name right (kubectl config view --minify), does it still exist, is the VPN up that knows it?",
+            ),
+            TroubleKind::TimedOut => {
+                problem.try_this("is a VPN, a proxy (HTTPS_PROXY) or an allowed address range needed to get there?")
             }
+            TroubleKind::Unreachable => problem.try_this("is the network up, and a VPN or a proxy needed to get there?"),
             TroubleKind::Missing | TroubleKind::Expired | TroubleKind::Other => problem,
+        }
+    }
+
+    /// The way there leads nowhere, whatever is at its end: trying again may help.
+    pub fn is_way(&self) -> bool {
+        use TroubleKind::{NoSuchName, Refused, TimedOut, Unreachable};
+        matches!(self.kind, Refused | NoSuchName | Unreachable | TimedOut)
+    }
+
+    /// The same, told of a way that leads through `proxy`: what fails there is the proxy as likely as the server.
+    pub fn problem_through(&self, what: &str, proxy: Option<&str>) -> Problem {
+        let problem = self.problem(what);
+        match proxy.filter(|_| self.is_way()) {
+            Some(proxy) => Problem { what: format!("{what} through the proxy {}", clean(proxy)), ..problem }.try_this(
+                "does the proxy run and let this through? HTTPS_PROXY or the kubeconfig's proxy-url name it, NO_PROXY goes around it",
+            ),
+            None => problem,
         }
     }
 }
@@ -137,9 +165,9 @@ fn of_text(text: &str, io: Option<&std::io::Error>) -> TroubleKind {
     }
     match io.map(std::io::Error::kind) {
         Some(K::TimedOut) => return TroubleKind::TimedOut,
+        Some(K::ConnectionRefused) => return TroubleKind::Refused,
         Some(
-            K::ConnectionRefused
-            | K::ConnectionReset
+            K::ConnectionReset
             | K::ConnectionAborted
             | K::HostUnreachable
             | K::NetworkUnreachable
@@ -150,10 +178,12 @@ fn of_text(text: &str, io: Option<&std::io::Error>) -> TroubleKind {
         _ => {}
     }
     let text = text.to_ascii_lowercase();
-    if ["dns error", "failed to lookup", "connection refused", "connection reset", "connection closed", "tunnel error"]
-        .iter()
-        .any(|t| text.contains(t))
-    {
+    let says = |words: &[&str]| words.iter().any(|w| text.contains(w));
+    if says(&["dns error", "failed to lookup"]) {
+        TroubleKind::NoSuchName
+    } else if says(&["connection refused"]) {
+        TroubleKind::Refused
+    } else if says(&["connection reset", "connection closed", "tunnel error"]) {
         TroubleKind::Unreachable
     } else if text.contains("timed out") || text.contains("deadline has elapsed") {
         TroubleKind::TimedOut
@@ -201,11 +231,30 @@ mod tests {
     fn the_last_cause_speaks() {
         let io = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "Connection refused (os error 111)");
         let t = Trouble::from(&kube::Error::Service(Box::new(io)));
-        assert_eq!(t.kind, TroubleKind::Unreachable);
+        assert_eq!(t.kind, TroubleKind::Refused);
         assert!(t.why.contains("Connection refused"), "{t:?}");
         let tls = std::io::Error::other(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
         let t = Trouble::from(&kube::Error::Service(Box::new(tls)));
         assert_eq!(t.kind, TroubleKind::Certificate);
+    }
+
+    #[test]
+    fn each_cause_has_its_own_hint() {
+        use TroubleKind::*;
+        let kinds = [Unauthorized, Forbidden, Plugin, Certificate, Refused, NoSuchName, TimedOut, Unreachable];
+        let hint = |kind| Trouble::new(kind, "why").problem("what").try_this.unwrap();
+        let all: std::collections::BTreeSet<_> = kinds.into_iter().map(hint).collect();
+        assert_eq!(all.len(), kinds.len(), "{all:#?}");
+    }
+
+    #[test]
+    fn a_proxy_is_named_where_the_way_fails() {
+        let refused =
+            Trouble::new(TroubleKind::Refused, "Connection refused").problem_through("no way", Some("p:3128"));
+        assert_eq!(refused.what, "no way through the proxy p:3128");
+        assert!(refused.try_this.unwrap().contains("HTTPS_PROXY"));
+        let denied = Trouble::new(TroubleKind::Unauthorized, "Unauthorized").problem_through("no way", Some("p:3128"));
+        assert_eq!(denied.what, "no way");
     }
 
     #[test]

@@ -87,7 +87,9 @@ pub async fn by_dsn(text: &str, session: Session<'_>) -> Result<Line, Refusal> {
     })?;
     let tls = match root {
         Some(file) => {
-            let pem = std::fs::read(&file).map_err(|e| Refusal::closed(format!("sslrootcert {file}: {e}")))?;
+            // A file may lie on a network that hangs.
+            let read = timeout(CONNECT, tokio::fs::read(&file)).await.map_err(|_| late())?;
+            let pem = read.map_err(|e| Refusal::closed(format!("sslrootcert {file}: {e}")))?;
             tls::trusting(&pem)
         }
         None => tls::unverified(),

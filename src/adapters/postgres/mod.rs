@@ -4,6 +4,7 @@
 //! ways to a server (connection string, tunnel, `psql` in the pod); [`sampler`] asks. Nothing here changes anything: every
 //! session is read-only by default. It must not know which pane wants to know, or what the figures mean for a verdict.
 
+pub mod ask;
 pub mod heartbeat;
 mod line;
 pub mod login;

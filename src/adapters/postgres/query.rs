@@ -118,7 +118,8 @@ pub fn read(answer: &str, via: Route) -> Result<SqlSample, String> {
         wal_bytes: v["wal_bytes"].as_str().and_then(|s| s.parse().ok()),
         segment_size: v["segment_size"].as_u64(),
         connections: number(&v["connections"]).zip(number(&v["max_connections"])),
-        oldest_transaction: sees_all.then(|| seconds(&v["oldest_transaction"])).flatten(),
+        // Without pg_monitor, that of the user's own sessions: the oldest is at least as old.
+        oldest_transaction: seconds(&v["oldest_transaction"]),
         frozen_xid_age: v["frozen_xid_age"].as_u64(),
     })
 }

@@ -115,7 +115,7 @@ impl Sampler {
 }
 
 /// A way to a server, and what is kept of it.
-enum Way {
+pub(super) enum Way {
     /// A connection string, and whether it may lead to any instance.
     Dsn {
         text: String,
@@ -123,6 +123,20 @@ enum Way {
     },
     Tunnel(String),
     Exec,
+}
+
+/// The ways to an instance, the best first.
+pub(super) fn ways(cluster: &Cluster, instance: &InstanceName, logins: &Logins) -> Vec<Way> {
+    let own = cluster.key.to_string();
+    let full = format!("{}:{own}", cluster.key.context);
+    let strings = logins
+        .dsn
+        .iter()
+        .filter(|d| d.cluster == own || d.cluster == full)
+        .filter(|d| d.instance.as_ref().is_none_or(|i| i == instance))
+        .map(|d| Way::Dsn { text: d.text.clone(), any: d.instance.is_none() });
+    let secrets = login::secrets(cluster, &logins.secrets).into_iter();
+    strings.chain(secrets.map(Way::Tunnel)).chain([Way::Exec]).collect()
 }
 
 struct One {
@@ -187,17 +201,7 @@ impl One {
     }
 
     fn ways(&self, cluster: &Cluster) -> Vec<Way> {
-        let logins = &self.sampler.logins;
-        let own = cluster.key.to_string();
-        let full = format!("{}:{own}", cluster.key.context);
-        let strings = logins
-            .dsn
-            .iter()
-            .filter(|d| d.cluster == own || d.cluster == full)
-            .filter(|d| d.instance.as_ref().is_none_or(|i| *i == self.subject.1))
-            .map(|d| Way::Dsn { text: d.text.clone(), any: d.instance.is_none() });
-        let secrets = login::secrets(cluster, &logins.secrets).into_iter();
-        strings.chain(secrets.map(Way::Tunnel)).chain([Way::Exec]).collect()
+        ways(cluster, &self.subject.1, &self.sampler.logins)
     }
 
     /// Asks by the first way that is open. Closed ones are dropped from `ways`; when none is left, the reasons of all are
@@ -209,7 +213,7 @@ impl One {
         session: &mut Option<Session>,
         ways: &mut Vec<Way>,
     ) -> Result<SqlSample, Silence> {
-        if let Some(open) = session.take() {
+        if let Some(mut open) = session.take() {
             let answer = open.ask(PATIENCE).await;
             if answer.is_ok() {
                 *session = Some(open);
@@ -252,7 +256,7 @@ impl One {
                 wire::through_tunnel(&client, cluster, pod, &access.0, &access.1).await
             }
         };
-        let open = opened?;
+        let mut open = opened?;
         let answer = open.ask(PATIENCE).await;
         if answer.is_ok() {
             *session = Some(open);

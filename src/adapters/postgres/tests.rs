@@ -111,7 +111,7 @@ async fn real_servers_are_read_by_who_sees_all_and_by_who_does_not() {
     let made = place.program("initdb").arg("-D").arg(&first).args(["-U", "postgres", "-A", "trust", "-N"]).status();
     assert!(made.unwrap().success(), "initdb");
     let primary = place.serve(&first);
-    let all = open(primary.port, "postgres").await;
+    let mut all = open(primary.port, "postgres").await;
     sql(primary.port, "CREATE ROLE plain LOGIN; SELECT pg_create_physical_replication_slot('second', true)").await;
     let copied = place
         .program("pg_basebackup")
@@ -134,7 +134,7 @@ async fn real_servers_are_read_by_who_sees_all_and_by_who_does_not() {
         .status();
     assert!(copied.unwrap().success(), "pg_basebackup");
     let standby = place.serve(&second);
-    let on_standby = open(standby.port, "postgres").await;
+    let mut on_standby = open(standby.port, "postgres").await;
     sql(primary.port, "ALTER SYSTEM SET synchronous_standby_names = 'ANY 1 (\"second\", third)'").await;
     sql(primary.port, "SELECT pg_reload_conf(); CREATE TABLE t AS SELECT generate_series(1, 1000) n").await;
 

@@ -54,9 +54,17 @@ impl From<Trouble> for Refusal {
 /// An open session.
 pub struct Session {
     line: Line,
-    statement: tokio_postgres::Statement,
+    question: Question,
     known: Known,
     via: Route,
+}
+
+/// The statement. The first time it is asked at once, in one round trip, because a command asks only once; from the
+/// second time on prepared, which spares the server from reading it each second.
+struct Question {
+    text: String,
+    asked: bool,
+    prepared: Option<tokio_postgres::Statement>,
 }
 
 /// Opens a session through a tunnel.
@@ -81,15 +89,17 @@ pub async fn by_dsn(text: &str) -> Result<Session, Refusal> {
     ready(line::by_dsn(text, SAMPLING).await?, Route::Dsn).await
 }
 
-/// Finds out what may be asked, and prepares it.
+/// Finds out what may be asked.
 async fn ready(line: Line, via: Route) -> Result<Session, Refusal> {
-    let prepare = async {
-        let row = line.client.query_one(query::WHO, &[]).await?;
-        let known = query::who(row.try_get(0)?).unwrap_or_default();
-        Ok::<_, tokio_postgres::Error>((line.client.prepare(&query::text(&known)).await?, known))
+    let who = async {
+        let row = line.client.query_typed_one(query::WHO, &[]).await?;
+        Ok::<_, tokio_postgres::Error>(query::who(row.try_get(0)?).unwrap_or_default())
     };
-    match timeout(CONNECT, prepare).await {
-        Ok(Ok((statement, known))) => Ok(Session { line, statement, known, via }),
+    match timeout(CONNECT, who).await {
+        Ok(Ok(known)) => {
+            let question = Question { text: query::text(&known), asked: false, prepared: None };
+            Ok(Session { line, question, known, via })
+        }
         Ok(Err(e)) => Err(refusal(&e)),
         Err(_) => Err(late()),
     }
@@ -113,17 +123,38 @@ impl Session {
         }
     }
 
+    /// Its login is in `pg_monitor`: nothing is hidden from it.
+    pub(super) fn sees_all(&self) -> bool {
+        self.known.sees_all
+    }
+
+    /// The connection itself.
+    pub(super) fn client(&self) -> &tokio_postgres::Client {
+        &self.line.client
+    }
+
     /// Asks once.
     ///
     /// # Errors
     /// The silence that is told; after it the session is of no more use.
-    pub async fn ask(&self, patience: Duration) -> Result<SqlSample, Silence> {
-        let row = match timeout(patience, self.line.client.query_one(&self.statement, &[])).await {
+    pub async fn ask(&mut self, patience: Duration) -> Result<SqlSample, Silence> {
+        let row = match timeout(patience, self.row()).await {
             Ok(row) => row.map_err(|e| refusal(&e).silence)?,
             Err(_) => return Err(Silence { kind: SilenceKind::TimedOut, why: timed_out(patience) }),
         };
         let text: &str = row.try_get(0).map_err(|e| refusal(&e).silence)?;
         query::read(text, self.via).map_err(|why| Silence { kind: SilenceKind::Garbled, why: clean(&why) })
+    }
+
+    async fn row(&mut self) -> Result<tokio_postgres::Row, tokio_postgres::Error> {
+        let question = &mut self.question;
+        if std::mem::replace(&mut question.asked, true) && question.prepared.is_none() {
+            question.prepared = Some(self.line.client.prepare(&question.text).await?);
+        }
+        match &question.prepared {
+            Some(statement) => self.line.client.query_one(statement, &[]).await,
+            None => self.line.client.query_typed_one(&question.text, &[]).await,
+        }
     }
 }
 

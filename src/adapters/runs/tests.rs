@@ -20,6 +20,7 @@ fn opened(run: &RunId) -> Entry {
         parameters: Default::default(),
         findings: Vec::new(),
         candidates: Vec::new(),
+        objectives: None,
         premise: Default::default(),
         steps: Vec::new(),
     };

@@ -27,6 +27,9 @@ fn printed(line: &str, form: Output, change: impl FnOnce(&mut Scene)) -> String 
     plan_text(&catalog::plan(&wish, view).unwrap(), &[], form, PLAIN).unwrap()
 }
 
+/// What is otherwise in the scene.
+type Change<'a> = &'a dyn Fn(&mut Scene);
+
 #[test]
 fn plans_as_they_are_printed() {
     let fenced = |s: &mut Scene| s.cluster.fenced = Fenced::Some([name(2)].into());
@@ -36,7 +39,7 @@ fn plans_as_they_are_printed() {
     };
     let new = |s: &mut Scene| s.cluster.operator_version = Some("1.30.0".into());
     let far = |s: &mut Scene| s.leads().standbys[0].replay = "0/100".parse().ok();
-    let all: [(&str, &str, &dyn Fn(&mut Scene)); 14] = [
+    let all: [(&str, &str, Change<'_>); 14] = [
         ("switchover", "switchover pg", &|_| {}),
         ("switchover-lagging", "switchover pg --to pg-2", &far),
         ("restart-standby", "restart pg --instance pg-2", &|_| {}),

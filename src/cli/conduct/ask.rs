@@ -143,7 +143,7 @@ impl Asker {
 }
 
 /// Lines as they are typed. A thread of its own: a terminal can't be read and left again otherwise.
-fn typed() -> UnboundedReceiver<String> {
+pub fn typed() -> UnboundedReceiver<String> {
     let (sender, lines) = unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

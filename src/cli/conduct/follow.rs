@@ -17,7 +17,7 @@ use super::told::{news, tell};
 use crate::adapters::runs::Conductor;
 use crate::cli::collect::Live;
 use crate::problem::Problem;
-use crate::procedure::{Choice, Decision, Entry, Question, Run, State, StepId, Todo, What};
+use crate::procedure::{Choice, Decision, Entry, Question, Run, StepId, Todo, What};
 
 /// How often the time is looked at while nothing else happens.
 const TICK: Duration = Duration::from_millis(250);
@@ -157,7 +157,6 @@ impl Loop {
 
     /// Puts a question to the person; where nobody is there, leaves as soon as nothing else is under way.
     fn ask(&mut self, run: &Run, asker: &Asker, question: Question) -> Result<bool, Problem> {
-        let proving = |id: &StepId| matches!(run.state(id), State::Proving { .. });
         if asker.terminal {
             let same = match &self.asked {
                 None => false,
@@ -170,7 +169,7 @@ impl Loop {
             }
             return Ok(false);
         }
-        if !self.busy.is_empty() || run.plan.steps.iter().any(|s| proving(&s.id)) {
+        if !self.busy.is_empty() || run.wake().is_some() {
             return Ok(false);
         }
         let leave = question.answer(Choice::Decide(Decision::Leave), Some("nobody was there to be asked".into()));

@@ -10,6 +10,7 @@ mod follow;
 mod show;
 mod told;
 
+pub use ask::typed;
 pub use companion::{Companion, Plain, companion_of};
 pub use follow::Conduct;
 pub use show::plan_text;
@@ -24,7 +25,7 @@ use super::args::{Global, Output};
 use super::collect::Live;
 use super::output::{Style, say};
 use crate::adapters::executor::Executor;
-use crate::adapters::runs::{Conductor, Store, by, preflight};
+use crate::adapters::runs::{Conductor, Journal, Store, by, preflight};
 use crate::domain::facts::Facts;
 use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
@@ -108,38 +109,60 @@ pub async fn conduct(
     finish(conduct.follow().await?, form, &store)
 }
 
-/// Takes a run up again and follows it to its end.
-///
-/// # Errors
-/// As [`conduct`]; another process drives it (exit 3), or its journal is damaged.
-pub async fn resume(
-    global: &Global,
-    flags: &Following,
-    live: Live,
-    executor: Arc<dyn Executor>,
-    run: &RunId,
-    companion: Box<dyn Companion>,
-) -> Result<Exit, Problem> {
-    read_only(global, &format!("resume {run}"))?;
-    let (store, form) = (store(global)?, global.output.unwrap_or_default());
-    let me = by("command line", BTreeMap::new());
-    let (journal, entries, torn) = store.go_on(run, &me, Timestamp::now())?;
-    let folded = Run::fold(entries)?;
-    if folded.closed.is_some() {
-        return finish((folded, companion), form, &store);
+/// A run that this process has taken up: nobody else can.
+pub struct TakenUp {
+    /// How far it has come.
+    pub run: Run,
+    journal: Journal,
+    me: By,
+    store: Store,
+}
+
+impl TakenUp {
+    /// Takes a run up.
+    ///
+    /// # Errors
+    /// Read-only, or another process drives it (exit 3); its journal is damaged.
+    pub fn new(global: &Global, run: &RunId) -> Result<TakenUp, Problem> {
+        read_only(global, &format!("resume {run}"))?;
+        let (store, me) = (store(global)?, by("command line", BTreeMap::new()));
+        let (journal, entries, torn) = store.go_on(run, &me, Timestamp::now())?;
+        if torn {
+            told::tell("the journal's last line was not whole and was cut off: what it announced was never done\n");
+        }
+        Ok(TakenUp { run: Run::fold(entries)?, journal, me, store })
     }
-    if torn {
-        told::tell("the journal's last line was not whole and was cut off: what it began with was never done\n");
+
+    /// Follows it to its end. One that was closed already only tells its result.
+    ///
+    /// # Errors
+    /// As [`conduct`].
+    pub async fn follow(
+        self,
+        global: &Global,
+        flags: &Following,
+        (live, executor): (Live, Arc<dyn Executor>),
+        companion: Box<dyn Companion>,
+    ) -> Result<Exit, Problem> {
+        let TakenUp { run, journal, me, store } = self;
+        let me = By { versions: versions(&live.facts, &run.plan.cluster), ..me };
+        let (told, entries) = tokio::sync::mpsc::unbounded_channel();
+        let kept = Box::new((journal, store.audit()));
+        let whose = (run.id.clone(), run.plan.clone(), &me);
+        let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
+        conductor.write(What::Resumed { by: me })?;
+        let asker = ask::Asker::new(global, flags);
+        let conduct = Conduct { run, conductor, entries, live, asker, companion };
+        finish(conduct.follow().await?, global.output.unwrap_or_default(), &store)
     }
-    let me = By { versions: versions(&live.facts, &folded.plan.cluster), ..me };
-    let (told, entries) = tokio::sync::mpsc::unbounded_channel();
-    let kept = Box::new((journal, store.audit()));
-    let whose = (run.clone(), folded.plan.clone(), &me);
-    let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
-    conductor.write(What::Resumed { by: me })?;
-    let asker = ask::Asker::new(global, flags);
-    let conduct = Conduct { run: folded, conductor, entries, live, asker, companion };
-    finish(conduct.follow().await?, form, &store)
+
+    /// The result of one that was closed already.
+    ///
+    /// # Errors
+    /// It can't be written in the form that was asked for.
+    pub fn told(self, global: &Global, companion: Box<dyn Companion>) -> Result<Exit, Problem> {
+        finish((self.run, companion), global.output.unwrap_or_default(), &self.store)
+    }
 }
 
 /// # Errors

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// How WAL leaves the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +39,7 @@ pub struct Backups {
     /// When the last failed one ended.
     pub last_failed: Option<Timestamp>,
     /// Backup objects, newest first, at most the 50 newest.
-    pub objects: Vec<BackupObject>,
+    pub objects: Vec<Arc<BackupObject>>,
     /// Schedules.
     pub schedules: Vec<Schedule>,
     /// The objects above could be listed. `false`: forbidden or missing, so "no backup" is not known.

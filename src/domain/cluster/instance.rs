@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::names::{InstanceName, NodeName, ZoneName};
@@ -36,7 +35,7 @@ pub struct Instance {
 }
 
 /// What is shown and judged of a pod.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// Its name.
     pub name: String,
@@ -70,6 +69,7 @@ pub struct Pod {
     pub status_tls: bool,
     /// `/metrics` speaks TLS.
     pub metrics_tls: bool,
-    /// Memory and CPU limit of the PostgreSQL container, as written.
-    pub limits: BTreeMap<String, String>,
+    /// Limits of the PostgreSQL container as written: `cpu 2, memory 8Gi`.
+    #[serde(default)]
+    pub limits: Option<Box<str>>,
 }

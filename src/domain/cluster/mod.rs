@@ -19,6 +19,7 @@ pub use promise::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::names::{ClusterKey, InstanceName, ZoneName};
 use super::wal::Timeline;
@@ -87,8 +88,8 @@ pub struct Cluster {
     pub slot_prefix: Option<String>,
     /// Services that lead to it, with the pods they lead to now.
     pub services: Vec<Service>,
-    /// Persistent volume claims of its instances.
-    pub volumes: Vec<Volume>,
+    /// Persistent volume claims of its instances. Shared, as pods are.
+    pub volumes: Vec<Arc<Volume>>,
     /// The leader lease (CNPG 1.30) or the Patroni leader record.
     pub lease: Option<Lease>,
     /// Certificates the operator watches, with their end.

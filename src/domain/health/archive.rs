@@ -4,7 +4,7 @@
 //! operator's condition alone proves nothing good: it stays True on an archiver that merely stalls, and came 80 s late in
 //! a recorded outage of the store. When it is False it is believed.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::evidence::Evidence;
 use super::{Level, Reason, ReasonCode};
@@ -108,6 +108,13 @@ pub(super) fn reading(e: &Evidence) -> Option<Reading> {
     by_sql.or(by_status)
 }
 
+/// Files waiting by the primary's metrics, which need no right of their own and are asked for once a minute.
+fn counted(e: &Evidence) -> Option<u64> {
+    const LATELY: SignedDuration = SignedDuration::from_secs(90);
+    let metrics = e.samples(e.primary()?.name)?.metrics.as_ref()?;
+    metrics.value().filter(|_| e.age(metrics.at) <= LATELY)?.ready_wal_files
+}
+
 fn archiver(e: &Evidence, r: &Reading, told: bool, out: &mut Vec<Reason>) {
     let say = |code, level, text: String| e.by(r.witness.clone(), r.at, code, level, text);
     let archived_at = r.last.as_ref().and_then(|(_, t)| *t);
@@ -120,6 +127,10 @@ fn archiver(e: &Evidence, r: &Reading, told: bool, out: &mut Vec<Reason>) {
         return;
     }
     let Some((wal, _)) = &r.last else {
+        // A server that crashed has forgotten what it archived (PostgreSQL 15 and newer); its files know: none waits.
+        if r.ready.or_else(|| counted(e)) == Some(0) {
+            return;
+        }
         let text = "nothing has been archived yet".to_owned();
         let late = e.cluster.created.is_some_and(|t| e.age(t) > e.limits.setup_time);
         out.push(say(ReasonCode::ArchiveStalled, if late { Level::Bad } else { Level::Warn }, text));
@@ -140,4 +151,28 @@ fn archiver(e: &Evidence, r: &Reading, told: bool, out: &mut Vec<Reason>) {
     let age = archived_at.map(|t| format!(", the last one {} ago", quantity::age(t, e.now))).unwrap_or_default();
     let text = format!("archiving stalls: {waiting} WAL files wait behind {wal}{age}");
     out.push(say(ReasonCode::ArchiveStalled, level, text));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scene::{Scene, name, now};
+    use super::super::{Limits, judge};
+    use super::*;
+    use crate::domain::sample::MetricsSample;
+
+    #[test]
+    fn a_crashed_server_that_forgot_what_it_archived_is_believed_when_no_file_waits() {
+        let told = |waiting: u64| {
+            let mut scene = Scene::healthy();
+            if let Some(archiver) = scene.leads().archiver.as_mut() {
+                (archiver.last_archived, archiver.ready) = (None, None);
+            }
+            let metrics = MetricsSample { ready_wal_files: Some(waiting), ..MetricsSample::default() };
+            scene.metrics.insert(name(1), Ok(metrics));
+            let health = judge(&scene.facts(), &scene.cluster, None, &Limits::default(), now());
+            health.recoverability.reasons.first().map(|r| r.code)
+        };
+        assert_eq!(told(0), None);
+        assert_eq!(told(1), Some(ReasonCode::ArchiveStalled));
+    }
 }

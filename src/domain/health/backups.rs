@@ -15,7 +15,8 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     if !promised {
         return; // told by the rule on archiving: nothing is configured at all
     }
-    let completed: Vec<&BackupObject> = b.objects.iter().filter(|o| o.phase.as_deref() == Some("completed")).collect();
+    let done = |o: &&BackupObject| o.phase.as_deref() == Some("completed");
+    let completed: Vec<&BackupObject> = b.objects.iter().map(|o| &**o).filter(done).collect();
     let by_objects = completed.iter().filter_map(|o| o.stopped.or(o.started)).max();
     match b.last_successful.max(by_objects) {
         Some(last) => age(e, last, out),
@@ -53,7 +54,8 @@ fn failed(e: &Evidence, last_good: Option<Timestamp>, out: &mut Vec<Reason>) {
     let bad = |o: &&BackupObject| {
         matches!(o.phase.as_deref(), Some("failed" | "walArchivingFailing" | "invalid backup definition"))
     };
-    let object = e.cluster.backups.objects.iter().find(bad).filter(|o| o.stopped.or(o.started) > last_good);
+    let object =
+        e.cluster.backups.objects.iter().map(|o| &**o).find(bad).filter(|o| o.stopped.or(o.started) > last_good);
     if let Some(o) = object {
         let why = o.error.as_ref().map(|w| format!(": {}", shorten(w, 120))).unwrap_or_default();
         let ago = o.stopped.or(o.started).map(|t| format!(" {} ago", quantity::age(t, e.now))).unwrap_or_default();

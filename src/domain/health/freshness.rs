@@ -89,7 +89,7 @@ mod tests {
         let failing = |proven: i64| {
             let mut facts = scene.facts();
             let again_at = now() + SignedDuration::from_secs(2);
-            let state = SourceState::Failing { why: "connection refused".into(), again_at };
+            let state = SourceState::Failing { why: "connection refused".into(), again_at, try_this: None };
             let id = SourceId::Kubernetes(scene.cluster.key.context.clone());
             facts.absorb(Fact::Source(id, SourceHealth { state, proven: Some(ago(proven)) }));
             judged(&scene, &facts)

@@ -6,6 +6,7 @@
 
 mod archive;
 mod backups;
+mod codes;
 pub(crate) mod evidence;
 mod freshness;
 mod instances;

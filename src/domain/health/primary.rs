@@ -68,72 +68,67 @@ fn no_answer(e: &Evidence, named: &InstanceName) -> Reason {
     let Some(name) = e.cluster.instance(named).filter(|i| i.pod.is_some()).map(|i| &i.name) else {
         return e.by_cluster(ReasonCode::NoPrimary, Level::Bad, format!("the primary {named} has no pod"));
     };
-    let reason = |code, level, text: String, witness, at| e.by(witness, at, code, level, text);
+    let unknown = |text: String, witness, at| e.by(witness, at, ReasonCode::CantBeAsked, Level::Unknown, text);
     match e.voice(name) {
         Voice::Serves(a) => {
             let (witness, at) = a.source();
             // It serves and does not say what it is, or says it follows.
             match a.is_primary() {
-                Some(_) => reason(
-                    ReasonCode::NoPrimary,
-                    Level::Bad,
-                    format!("{named} is named primary and follows"),
-                    witness,
-                    at,
-                ),
-                None => reason(
-                    ReasonCode::CantBeAsked,
-                    Level::Unknown,
-                    format!("{named} does not say whether it is primary"),
-                    witness,
-                    at,
-                ),
+                Some(_) => {
+                    let text = format!("{named} is named primary and follows");
+                    e.by(witness, at, ReasonCode::NoPrimary, Level::Bad, text)
+                }
+                None => unknown(format!("{named} does not say whether it is primary"), witness, at),
             }
         }
-        Voice::Down { why, witness, at } => reason(
-            ReasonCode::PrimaryNotAnswering,
-            Level::Bad,
-            format!("PostgreSQL on {named} does not serve: {why}"),
-            witness,
-            at,
-        ),
-        Voice::Silent { kind, why, witness, at, spoke } => {
-            let since = e.samples(name).and_then(|s| s.silent_since).unwrap_or(at);
-            let how_long = quantity::age(since, e.now);
-            // One question without an answer may be the way to it. Others that say the same, or a door that is shut where
-            // one was open, leave no such doubt.
-            let level = match (corroborated(e, name), kind, spoke) {
-                (true, ..) | (_, SilenceKind::Unreachable, true) => Level::Bad,
-                (false, _, true) if e.age(since) > e.limits.silence_bad => Level::Bad,
-                (false, _, true) => Level::Warn,
-                (false, _, false) => {
-                    return reason(
-                        ReasonCode::CantBeAsked,
-                        Level::Unknown,
-                        format!("{named} can't be asked: {why}"),
-                        witness,
-                        at,
-                    );
-                }
-            };
-            let text = format!("the primary {named} has not answered for {how_long}: {why}");
-            reason(ReasonCode::PrimaryNotAnswering, level, text, witness, at)
+        Voice::Down { why, witness, at } => {
+            let text = format!("PostgreSQL on {named} does not serve: {why}");
+            e.by(witness, at, ReasonCode::PrimaryNotAnswering, Level::Bad, text)
         }
+        Voice::Silent { kind, why, witness, at, spoke } => match silence(e, name, kind, spoke) {
+            Some(level) => {
+                let text = format!("the primary {named} {}: {why}", for_how_long(e, name, at));
+                e.by(witness, at, ReasonCode::PrimaryNotAnswering, level, text)
+            }
+            None => unknown(format!("{named} can't be asked: {why}"), witness, at),
+        },
         Voice::Closed { why, witness, at } => {
             let who = if all_closed(e) { "no instance can".into() } else { format!("{named} can't") };
-            let text = format!("{who} be asked: {why}");
-            reason(ReasonCode::CantBeAsked, Level::Unknown, text, witness, at)
+            unknown(format!("{who} be asked: {why}"), witness, at)
         }
         Voice::Stale { witness, at } => {
             let text = format!("the last answer of {named} is {} old", quantity::age(at, e.now));
-            reason(ReasonCode::Stale, Level::Unknown, text, witness, at)
+            e.by(witness, at, ReasonCode::Stale, Level::Unknown, text)
         }
         Voice::Unasked => {
             let who = if all_closed(e) { "no instance has".into() } else { format!("{named} has not") };
-            let text = format!("{who} been asked");
-            reason(ReasonCode::CantBeAsked, Level::Unknown, text, Witness::Sources, e.now)
+            unknown(format!("{who} been asked"), Witness::Sources, e.now)
         }
     }
+}
+
+/// How bad it is that the primary is silent; `None`: nothing can be said. One question without an answer may be the way
+/// to it. Others that say the same, or a door that is shut where one was open, leave no such doubt.
+fn silence(e: &Evidence, name: &InstanceName, kind: SilenceKind, spoke: bool) -> Option<Level> {
+    let lasts = || e.age(silent_since(e, name, e.now)) > e.limits.silence_bad;
+    match (corroborated(e, name), kind, spoke) {
+        (true, ..) | (_, SilenceKind::Unreachable, true) => Some(Level::Bad),
+        (false, _, true) => Some(if lasts() { Level::Bad } else { Level::Warn }),
+        (false, _, false) => None,
+    }
+}
+
+fn silent_since(e: &Evidence, name: &InstanceName, at: Timestamp) -> Timestamp {
+    e.samples(name).and_then(|s| s.silent_since).unwrap_or(at)
+}
+
+/// `has not answered for 14s`; the first second has no number worth saying.
+fn for_how_long(e: &Evidence, name: &InstanceName, at: Timestamp) -> String {
+    let since = silent_since(e, name, at);
+    if e.age(since) < SignedDuration::from_secs(1) {
+        return "does not answer".into();
+    }
+    format!("has not answered for {}", quantity::age(since, e.now))
 }
 
 /// Nobody at all can be, or was, asked: one reason says it for all.

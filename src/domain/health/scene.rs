@@ -55,7 +55,7 @@ fn pod(n: u32) -> Pod {
         container: "postgres".into(),
         status_tls: true,
         metrics_tls: false,
-        limits: BTreeMap::new(),
+        limits: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, Voice};
 use super::{Level, Reason, ReasonCode};
-use crate::domain::cluster::VolumePurpose;
+use crate::domain::cluster::{Instance, VolumePurpose};
 use crate::domain::quantity;
 use crate::domain::source::Witness;
 
@@ -10,6 +10,7 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     for i in e.serving() {
         let about = |r: Reason| Reason { instance: Some(i.name.clone()), ..r };
         disks(e, i, &mut |r| out.push(about(r)));
+        full(e, i, &mut |r| out.push(about(r)));
         let Voice::Serves(a) = e.voice(&i.name) else { continue };
         let Some((sql, at)) = a.sql else { continue };
         let by = |view: &str, code, level, text: String| {
@@ -35,7 +36,19 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     }
 }
 
-fn disks(e: &Evidence, i: &crate::domain::cluster::Instance, out: &mut impl FnMut(Reason)) {
+/// A server that has no connection left can't say how many it has: its refusal is the word that counts.
+fn full(e: &Evidence, i: &Instance, out: &mut impl FnMut(Reason)) {
+    const WORDS: [&str; 3] = ["too many clients", "remaining connection slots", "too many connections for"];
+    let Some(probe) = e.samples(&i.name).and_then(|s| s.sql.as_ref()) else { return };
+    let Err(silence) = &probe.answer else { return };
+    if e.age(probe.at) <= e.limits.sample_stale && WORDS.iter().any(|words| silence.why.contains(words)) {
+        let text = format!("{} takes no more connections: {}", i.name, silence.why);
+        let witness = Witness::Sql(i.name.clone(), "connection".into());
+        out(e.by(witness, probe.at, ReasonCode::ConnectionsNearLimit, Level::Bad, text));
+    }
+}
+
+fn disks(e: &Evidence, i: &Instance, out: &mut impl FnMut(Reason)) {
     let Some(probe) = e.samples(&i.name).and_then(|s| s.metrics.as_ref()) else { return };
     if e.age(probe.at) > e.limits.sample_stale {
         return; // a disk nobody has looked at lately is not told at all

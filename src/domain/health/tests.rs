@@ -324,6 +324,10 @@ fn the_operator_and_what_it_watches() {
 #[test]
 fn servers_that_fill_up() {
     assert_eq!(available(|s| s.leads().connections = Some((90, 100))), (Warn, Some(ConnectionsNearLimit)));
+    // One that takes none at all can only say so.
+    let mut scene = Scene::healthy();
+    scene.sql.insert(name(1), Err(Silence { kind: SilenceKind::NotServing, why: "sorry, too many clients".into() }));
+    assert!(judged(&scene).availability.reasons.iter().any(|r| r.code == ConnectionsNearLimit));
     assert_eq!(available(|s| s.leads().frozen_xid_age = Some(1_700_000_000)), (Bad, Some(WraparoundNear)));
     assert_eq!(
         available(|s| s.leads().oldest_transaction = Some(jiff::SignedDuration::from_hours(2))),
@@ -347,6 +351,8 @@ fn the_archive() {
     assert_eq!(recoverable(archiver(for_long)), (Bad, Some(ArchiveFailing)));
     assert_eq!(recoverable(archiver(|a| a.ready = Some(9))), (Warn, Some(ArchiveStalled)));
     assert_eq!(recoverable(archiver(|a| a.ready = Some(90))), (Bad, Some(ArchiveStalled)));
+    // A server that crashed has forgotten what it archived, and nothing waits.
+    assert_eq!(recoverable(archiver(|a| (a.last_archived, a.ready) = (None, Some(0)))), (Fine, None));
     // An idle server archives nothing, and that is well.
     assert_eq!(recoverable(archiver(|a| a.last_archived.as_mut().unwrap().1 = ago(80_000))), (Fine, None));
     assert_eq!(recoverable(|s| s.cluster.archiving.by = None), (Warn, Some(ArchiveNotConfigured)));
@@ -385,7 +391,7 @@ fn base_backups() {
     assert_eq!(recoverable(forbidden), (Unknown, Some(CantBeAsked)));
     let completed = |end: &'static str, stopped: Timestamp| {
         move |s: &mut Scene| {
-            s.cluster.backups.objects = vec![BackupObject {
+            let object = BackupObject {
                 name: "b".into(),
                 phase: Some("completed".into()),
                 method: None,
@@ -394,7 +400,8 @@ fn base_backups() {
                 begin_wal: None,
                 end_wal: Some(end.into()),
                 error: None,
-            }];
+            };
+            s.cluster.backups.objects = vec![object.into()];
         }
     };
     assert_eq!(recoverable(completed("000000020000000000000004", ago(30))), (Fine, None));

@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 
 use super::series::{Resolution, Series};
-use crate::domain::event::{Happening, Transition, What};
 use crate::domain::facts::{Fact, Facts};
 use crate::domain::lsn::Lsn;
 use crate::domain::names::{ClusterKey, InstanceName};
@@ -12,10 +11,10 @@ use crate::domain::replication::{Slot, Standby};
 
 /// Clusters with full resolution at most: those looked at last.
 const FOCUSED: usize = 8;
-/// Marks kept per cluster.
-const MARKS: usize = 500;
 /// Standbys, and slots, of one cluster with a history: table synchronisations and base backups come under ever new names.
 const NAMES: usize = 64;
+/// A rate is measured over at least this many seconds.
+const LEAST_APART: f64 = 0.4;
 /// While SQL answered within this time, `/pg/status` is not mixed into the same series.
 const SQL_SPEAKS: SignedDuration = SignedDuration::from_secs(5);
 
@@ -30,29 +29,49 @@ pub enum Stage {
     Replay,
 }
 
+/// A series for each stage that was measured. Kept to size: of a thousand clusters only the trend of one is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stages(Vec<(Stage, Series)>);
+
+impl Stages {
+    /// The series of a stage, where it was measured.
+    pub fn get(&self, stage: &Stage) -> Option<&Series> {
+        self.all().find(|(s, _)| s == stage).map(|(_, series)| series)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Stage, &Series)> {
+        self.0.iter().map(|(stage, series)| (*stage, series))
+    }
+
+    fn push(&mut self, stage: Stage, resolution: Resolution, at: Timestamp, value: f64) {
+        let place = self.0.iter().position(|(s, _)| *s == stage).unwrap_or_else(|| {
+            self.0.reserve_exact(1);
+            self.0.push((stage, Series::new(resolution)));
+            self.0.len() - 1
+        });
+        self.0[place].1.push(at, value);
+    }
+
+    fn kept_in(&self, resolution: Resolution) -> Stages {
+        Stages(self.all().map(|(stage, series)| (stage, series.kept_in(resolution))).collect())
+    }
+}
+
 /// Lag of one standby.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LagSeries {
     /// In bytes behind the primary's current position.
-    pub bytes: BTreeMap<Stage, Series>,
+    pub bytes: Stages,
     /// In seconds, as PostgreSQL measures it.
-    pub time: BTreeMap<Stage, Series>,
+    pub time: Stages,
 }
 
 impl LagSeries {
     /// When the newest of its values was.
     fn heard(&self) -> Option<Timestamp> {
-        self.bytes.values().chain(self.time.values()).filter_map(Series::last).map(|(at, _)| at).max()
+        let all = self.bytes.all().chain(self.time.all());
+        all.filter_map(|(_, series)| series.last()).map(|(at, _)| at).max()
     }
-}
-
-/// A mark on the time axis.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mark {
-    /// When.
-    pub at: Timestamp,
-    /// What happened, short.
-    pub text: String,
 }
 
 /// What is kept of one cluster.
@@ -66,8 +85,6 @@ pub struct History {
     pub wal_rate: Series,
     /// WAL kept back, bytes, by slot.
     pub slots: BTreeMap<String, Series>,
-    /// What happened, oldest first.
-    pub marks: VecDeque<Mark>,
     written: Option<(Timestamp, InstanceName, Lsn)>,
     sql_at: Option<Timestamp>,
 }
@@ -79,7 +96,6 @@ impl History {
             standbys: BTreeMap::new(),
             wal_rate: Series::new(resolution),
             slots: BTreeMap::new(),
-            marks: VecDeque::new(),
             written: None,
             sql_at: None,
         }
@@ -88,6 +104,10 @@ impl History {
     fn wal(&mut self, at: Timestamp, primary: &InstanceName, current: Lsn) {
         if let Some((then, who, before)) = &self.written {
             let passed = at.duration_since(*then).as_secs_f64();
+            // Two witnesses of nearly the same moment: what lies between them is no rate.
+            if who == primary && (0.0..LEAST_APART).contains(&passed) {
+                return;
+            }
             if who == primary && passed > 0.0 && current >= *before {
                 self.wal_rate.push(at, current.since(*before) as f64 / passed);
             }
@@ -102,8 +122,7 @@ impl History {
         let resolution = self.resolution;
         let name = InstanceName::from(&row.name);
         make_room(&mut self.standbys, &name, LagSeries::heard);
-        let lag =
-            self.standbys.entry(name).or_insert_with(|| LagSeries { bytes: BTreeMap::new(), time: BTreeMap::new() });
+        let lag = self.standbys.entry(name).or_default();
         let stages = [
             (Stage::Write, row.write, row.write_lag),
             (Stage::Flush, row.flush, row.flush_lag),
@@ -113,16 +132,13 @@ impl History {
             if resolution == Resolution::Trend && stage != Stage::Replay {
                 continue;
             }
-            let series = |m: &mut BTreeMap<Stage, Series>, value: f64| {
-                m.entry(stage).or_insert_with(|| Series::new(resolution)).push(at, value);
-            };
             if let Some(position) = position {
-                series(&mut lag.bytes, current.since(position) as f64);
+                lag.bytes.push(stage, resolution, at, current.since(position) as f64);
             }
             // PostgreSQL says nothing while there is nothing to do: with no byte missing, the lag is none.
             let idle = position.is_some_and(|p| p >= current).then_some(0.0);
             if let Some(time) = time.map(|t| t.as_secs_f64()).or(idle) {
-                series(&mut lag.time, time);
+                lag.time.push(stage, resolution, at, time);
             }
         }
     }
@@ -218,11 +234,10 @@ impl Histories {
         let resolution = if self.focused.contains(key) { Resolution::Full } else { Resolution::Trend };
         let mut fresh = History::new(resolution);
         let Some(old) = self.all.get(key) else { return fresh };
-        fresh.marks = old.marks.clone();
         fresh.wal_rate = old.wal_rate.kept_in(resolution);
-        let kept = |all: &BTreeMap<Stage, Series>| all.iter().map(|(s, x)| (*s, x.kept_in(resolution))).collect();
         for (name, lag) in &old.standbys {
-            fresh.standbys.insert(name.clone(), LagSeries { bytes: kept(&lag.bytes), time: kept(&lag.time) });
+            let kept = LagSeries { bytes: lag.bytes.kept_in(resolution), time: lag.time.kept_in(resolution) };
+            fresh.standbys.insert(name.clone(), kept);
         }
         fresh.written.clone_from(&old.written);
         fresh
@@ -270,38 +285,4 @@ impl Histories {
         }
         history.observe(at.min(now), name, current, Seen { rows, slots, slot_of });
     }
-
-    /// Puts a mark on the axis for what is worth one: changes of the primary, the phase, fencing, streaming, verdicts.
-    pub fn mark(&mut self, happening: &Happening) {
-        let Some(key) = &happening.cluster else { return };
-        let Some(text) = mark_text(&happening.what) else { return };
-        if !self.all.contains_key(key) {
-            self.all.insert(key.clone(), self.start(key));
-        }
-        let Some(history) = self.all.get_mut(key) else { return };
-        let at = history.marks.partition_point(|m| m.at <= happening.at);
-        history.marks.insert(at, Mark { at: happening.at, text });
-        if history.marks.len() > MARKS {
-            history.marks.pop_front();
-        }
-    }
-}
-
-fn mark_text(what: &What) -> Option<String> {
-    let What::Transition(t) = what else { return None };
-    let name = |n: &Option<InstanceName>| n.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
-    Some(match t {
-        Transition::Primary { from, to } => format!("primary {} → {}", name(from), name(to)),
-        Transition::Phase { to, .. } => format!("phase: {}", to.as_deref().unwrap_or("none")),
-        Transition::Fencing { now } if now.is_empty() => "fencing off".into(),
-        Transition::Fencing { now } => format!("fenced: {}", now.join(", ")),
-        Transition::Hibernation { now } => format!("hibernation {now}"),
-        Transition::Streaming { instance, streaming: true } => format!("{instance} streams"),
-        Transition::Streaming { instance, streaming: false } => format!("{instance} does not stream"),
-        Transition::Pod { instance, change } if matches!(change.as_str(), "deleting" | "gone" | "restarted") => {
-            format!("pod {instance} {change}")
-        }
-        Transition::Verdict { about, to, .. } => format!("{about} {to}"),
-        _ => return None,
-    })
 }

@@ -8,5 +8,5 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-pub use lag::{Histories, History, LagSeries, Mark, Stage};
+pub use lag::{Histories, History, LagSeries, Stage, Stages};
 pub use series::{Bucket, Resolution, Series};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::facts::{Fact, Facts};
-use crate::domain::health::scene::{Scene, ago, name, now};
+use crate::domain::health::scene::{Scene, ago, name};
 use crate::domain::lsn::Lsn;
 use crate::domain::replication::{Slot, Standby};
 use crate::domain::sample::Probe;
@@ -137,8 +137,12 @@ fn facts_become_lag_rate_and_slots() {
     (0..60).for_each(|second| learn(&mut histories, &facts, &mut scene, second));
     let h = histories.of(&key).unwrap();
     let last = |s: &Series| s.last().map(|(_, v)| v);
-    assert_eq!(last(&h.standbys[&name(2)].bytes[&Stage::Replay]), Some(400.0));
-    assert_eq!(last(&h.standbys[&name(3)].bytes[&Stage::Replay]), Some(59_000.0), "its slot gives a lower bound");
+    assert_eq!(last(h.standbys[&name(2)].bytes.get(&Stage::Replay).unwrap()), Some(400.0));
+    assert_eq!(
+        last(h.standbys[&name(3)].bytes.get(&Stage::Replay).unwrap()),
+        Some(59_000.0),
+        "its slot gives a lower bound"
+    );
     assert_eq!(last(&h.slots["_cnpg_pg_3"]), Some(59_000.0));
     assert_eq!(last(&h.wal_rate), Some(1000.0));
 }
@@ -165,23 +169,22 @@ fn only_what_is_looked_at_is_kept_in_full() {
 }
 
 #[test]
-fn marks_are_in_order_and_bounded() {
-    use crate::domain::event::{Happening, Transition, What};
-    let key = Scene::healthy().cluster.key;
+fn two_witnesses_of_one_moment_make_no_rate() {
+    let mut scene = Scene::healthy();
+    let key = scene.cluster.key.clone();
     let mut histories = Histories::default();
-    for n in [3i64, 1, 2] {
-        let transition = Transition::Primary { from: None, to: Some(name(n as u32)) };
-        histories.mark(&Happening {
-            at: ago(-n),
-            context: key.context.clone(),
-            cluster: Some(key.clone()),
-            what: What::Transition(transition),
-        });
+    histories.focus(&key);
+    let start = scene.leads().current.unwrap();
+    for (milliseconds, written) in [(0, 0), (2, 16_000_000), (1000, 17_000_000), (1003, 17_400_000), (2000, 18_000_000)]
+    {
+        let when = at(0) + SignedDuration::from_millis(milliseconds);
+        scene.leads().current = Some(Lsn(start.0 + written));
+        let probe = Probe { at: when, took: SignedDuration::ZERO, answer: Ok(scene.leads().clone()) };
+        histories.observe(&scene.facts(), &Fact::Sql(key.clone(), name(1), Arc::new(probe)), when);
     }
-    let texts: Vec<&str> = histories.of(&key).unwrap().marks.iter().map(|m| m.text.as_str()).collect();
-    assert_eq!(texts, ["primary none → pg-1", "primary none → pg-2", "primary none → pg-3"]);
-    histories.observe(&Facts::default(), &Fact::ClusterGone(key.clone()), now());
-    assert!(histories.of(&key).is_none());
+    let rates = histories.of(&key).unwrap().wal_rate.window(at(-1), at(3), 4);
+    let highest = rates.iter().flatten().map(|b| b.max).fold(0.0, f32::max);
+    assert!((1e6..2e7).contains(&highest), "{highest}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub use error::ApiError;
 pub use kubeconfig::write_kubeconfig;
 pub use resources::Resource;
 pub use runtime::PodRuntime;
+pub use schema::fault_spec;
 pub use selector::Selector;
 pub use server::{Server, ServerHandle, ServerOptions, Token};
 pub use store::{

@@ -1,5 +1,7 @@
 //! The kinds this API serves, as one table. A kind that is not in it does not exist.
 
+use crate::domain::fault;
+
 /// One row of the table: a kind, the names it goes by and what it can do.
 #[derive(Debug)]
 pub struct Resource {
@@ -210,6 +212,10 @@ pub static PUBLICATIONS: Resource = cnpg("Publication", "publications", "publica
 pub static SUBSCRIPTIONS: Resource = cnpg("Subscription", "subscriptions", "subscription");
 pub static FAILOVERQUORUMS: Resource = cnpg("FailoverQuorum", "failoverquorums", "failoverquorum");
 
+/// The lab's own kind: faults that are being done to it.
+pub static FAULTS: Resource =
+    Resource { status: true, custom: true, ..of(fault::GROUP, fault::KIND, fault::PLURAL, "fault") };
+
 /// Every kind, in the order of discovery: core first, then the groups.
 pub static ALL: &[&Resource] = &[
     &CONFIGMAPS,
@@ -248,6 +254,7 @@ pub static ALL: &[&Resource] = &[
     &PUBLICATIONS,
     &SCHEDULEDBACKUPS,
     &SUBSCRIPTIONS,
+    &FAULTS,
 ];
 
 /// Finds a kind by its plural (`pods`), kind (`Pod`) or qualified plural (`clusters.postgresql.cnpg.io`).

@@ -95,6 +95,12 @@ pub trait PodRuntime: Send + Sync + 'static {
     /// Starts a command.
     fn exec(&self, pod: Arc<Value>, request: ExecRequest) -> BoxFuture<'_, Result<ExecSession, ApiError>>;
 
+    /// What the kubelet of a node tells at `stats/summary`.
+    fn summary(&self, node: Arc<Value>) -> BoxFuture<'_, Result<Value, ApiError>> {
+        let why = format!("the kubelet of {} tells nothing", node["metadata"]["name"]);
+        Box::pin(async move { Err(ApiError::unavailable(why)) })
+    }
+
     /// Connects to a port as `kubectl port-forward` does: from inside the pod, past its network.
     fn dial(&self, pod: Arc<Value>, port: u16) -> BoxFuture<'_, io::Result<Box<dyn Connection>>>;
 

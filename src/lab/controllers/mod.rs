@@ -10,6 +10,7 @@ mod deployments;
 mod disruption;
 mod endpoints;
 mod jobs;
+mod lifecycle;
 mod nodes;
 pub mod pod_defaults;
 mod protection;
@@ -24,6 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::lab::api::Store;
+use crate::lab::postgres::Network;
 use run::Controller;
 
 /// The running controllers. Dropping it stops them without waiting.
@@ -53,10 +55,10 @@ impl Drop for ControllersHandle {
 pub struct Controllers;
 
 impl Controllers {
-    /// Starts all controllers on an API store. Must be called within a tokio runtime.
-    pub fn start(store: &Store) -> ControllersHandle {
+    /// Starts all controllers on an API store; nodes reach it over that network. Must be called within a tokio runtime.
+    pub fn start(store: &Store, network: &Network) -> ControllersHandle {
         let stop = CancellationToken::new();
-        let all: [Arc<dyn Controller>; 10] = [
+        let all: [Arc<dyn Controller>; 11] = [
             Arc::new(scheduler::Scheduler),
             Arc::new(volumes::Binder),
             Arc::new(protection::ClaimProtection),
@@ -65,7 +67,8 @@ impl Controllers {
             Arc::new(disruption::Disruption),
             Arc::new(deployments::Deployments),
             Arc::new(deployments::ReplicaSets),
-            Arc::new(nodes::NodeLeases),
+            Arc::new(nodes::NodeLeases { network: network.clone() }),
+            Arc::new(lifecycle::NodeLifecycle),
             Arc::new(aging::EventAging),
         ];
         let tasks = all

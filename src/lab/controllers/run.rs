@@ -1,11 +1,13 @@
 //! A controller at work: watches, a queue of names, one look at a time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use futures::stream::{SelectAll, StreamExt as _};
 use serde_json::Value;
+use tokio::task::unconstrained;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -41,12 +43,18 @@ pub async fn run(store: Store, controller: Arc<dyn Controller>, stop: Cancellati
     let mut changes: SelectAll<_> =
         controller.watches().iter().map(|kind| stream(store.watch(kind, None), kind)).collect();
     let mut queue = Queue::default();
+    let follower = store.swift(controller.watches());
     loop {
+        let upto = store.resource_version();
         // Whatever has happened already is taken in before the next look: many changes, one look.
-        while let Some(Some((kind, event))) = futures::FutureExt::now_or_never(changes.next()) {
+        while let Some(Some((kind, event))) = unconstrained(changes.next()).now_or_never() {
             queue.note(&store, &*controller, kind, &event);
         }
-        if let Some(key) = queue.pop() {
+        let next = queue.pop();
+        if next.is_none() {
+            follower.acted(upto);
+        }
+        if let Some(key) = next {
             if let Some(wait) = controller.sync(&store, &key) {
                 queue.later(key, wait);
             }
@@ -84,6 +92,8 @@ struct Queue {
     now: VecDeque<Key>,
     queued: BTreeSet<Key>,
     later: BTreeMap<Instant, BTreeSet<Key>>,
+    /// When each of the latter is due: a name waits for one look at a time.
+    due: HashMap<Key, Instant>,
 }
 
 impl Queue {
@@ -102,14 +112,27 @@ impl Queue {
         }
     }
 
+    /// Looks again then, unless it is to look earlier anyway.
     fn later(&mut self, key: Key, wait: Duration) {
-        self.later.entry(Instant::now() + wait).or_default().insert(key);
+        let at = Instant::now() + wait;
+        match self.due.get(&key).copied() {
+            Some(before) if before <= at => return,
+            Some(before) => {
+                if let Some(keys) = self.later.get_mut(&before) {
+                    keys.remove(&key);
+                }
+            }
+            None => {}
+        }
+        self.due.insert(key.clone(), at);
+        self.later.entry(at).or_default().insert(key);
     }
 
     fn pop(&mut self) -> Option<Key> {
         let now = Instant::now();
         while let Some(due) = self.later.first_entry().filter(|due| *due.key() <= now) {
             for key in due.remove() {
+                self.due.remove(&key);
                 self.push(key);
             }
         }
@@ -121,5 +144,23 @@ impl Queue {
     fn until_next(&self) -> Duration {
         let next = self.later.keys().next();
         next.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(Instant::now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_waits_for_one_look_the_earliest() {
+        let (mut queue, key) = (Queue::default(), (String::new(), "n".to_owned()));
+        for wait in [5, 3, 4] {
+            queue.later(key.clone(), Duration::from_secs(wait));
+        }
+        assert_eq!(queue.later.values().map(BTreeSet::len).sum::<usize>(), 1);
+        assert!(queue.until_next() <= Duration::from_secs(3));
+        queue.later(key.clone(), Duration::ZERO);
+        assert_eq!((queue.pop(), queue.pop()), (Some(key), None));
+        assert!(queue.due.is_empty());
     }
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::api::resources::{CLUSTERS, NAMESPACES, NODES, PODS, PVCS};
 use super::api::store::Part;
 use super::api::{DeleteOptions, Resource, Selector, Store};
-use super::object::{label, list, name, namespace};
+use super::object::{is_pod_ready, label, list, name, namespace};
 use moods::Mood;
 use plan::Plan;
 
@@ -195,6 +195,7 @@ pub fn serve(store: &Store, pod: &Arc<Value>, tls: bool, port: u16, path: &str) 
             Ok(body) => (200, "application/json", body.to_string()),
             Err(why) => (500, TEXT, format!("{why}\n")),
         },
+        (9187, "/metrics") if is_pod_ready(pod) => (200, TEXT, "cnpg_collector_up 1\n".to_owned()),
         (8000, "/healthz" | "/readyz" | "/startupz") => (200, TEXT, "OK".to_owned()),
         _ => (404, TEXT, "404 page not found\n".to_owned()),
     }

@@ -1,6 +1,6 @@
 //! The objects of a described cluster, in the shapes of its operator's version. Small: what nobody reads is left out.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::moods::Mood;
@@ -144,7 +144,7 @@ pub fn scene(plan: &Plan, mood: &Mood, nodes: &[String], now: Timestamp) -> Scen
         _ => Value::Null,
     };
     let annotations = json!({"cnpg.io/hibernation": hibernation, "cnpg.io/fencedInstances": fenced});
-    Scene { pods, claims, others, status: status(plan, mood), annotations }
+    Scene { pods, claims, others, status: status(plan, mood, now), annotations }
 }
 
 fn pod(plan: &Plan, mood: &Mood, serial: u32, ready: bool, nodes: &[String]) -> Value {
@@ -250,7 +250,7 @@ fn condition(kind: &str, good: bool, reason: &str, message: &str, at: Timestamp)
     json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": seconds(at)})
 }
 
-fn status(plan: &Plan, mood: &Mood) -> Value {
+fn status(plan: &Plan, mood: &Mood, now: Timestamp) -> Value {
     if *mood == Mood::Unknown {
         return json!({"instances": plan.instances});
     }
@@ -285,7 +285,7 @@ fn status(plan: &Plan, mood: &Mood) -> Value {
                 plan.made,
             )
         } else {
-            condition("ContinuousArchiving", false, "ContinuousArchivingFailing", "exit status 2", plan.made)
+            condition("ContinuousArchiving", false, "ContinuousArchivingFailing", "exit status 2", ago(now, FAILS_FOR))
         },
     ];
     if *mood == Mood::Hibernated {
@@ -306,12 +306,19 @@ fn status(plan: &Plan, mood: &Mood) -> Value {
     if !reason.is_empty() {
         status["phaseReason"] = reason.into();
     }
-    by_version(plan, &mut status);
+    by_version(plan, now, &mut status);
     status
 }
 
+/// How long archiving has failed where it fails: as the instance's own answer says it.
+const FAILS_FOR: SignedDuration = SignedDuration::from_mins(14);
+
+fn ago(now: Timestamp, time: SignedDuration) -> Timestamp {
+    now.saturating_sub(time).unwrap_or(now)
+}
+
 /// Fields that came or went with a version of the operator.
-fn by_version(plan: &Plan, status: &mut Value) {
+fn by_version(plan: &Plan, now: Timestamp, status: &mut Value) {
     if plan.since(27) {
         status["systemID"] = plan.system_id.clone().into();
     }
@@ -326,7 +333,10 @@ fn by_version(plan: &Plan, status: &mut Value) {
         status["latestGeneratedNode"] = plan.instances.into();
     }
     if plan.backup == Some("barmanObjectStore") {
-        status["firstRecoverabilityPoint"] = seconds(plan.made).into();
-        status["lastSuccessfulBackup"] = seconds(plan.made).into();
+        // One each night, kept for 30 days.
+        let last = ago(now, SignedDuration::from_hours((plan.salt % 24) as i64));
+        status["firstRecoverabilityPoint"] =
+            seconds(ago(last, SignedDuration::from_hours(30 * 24)).max(plan.made)).into();
+        status["lastSuccessfulBackup"] = seconds(last.max(plan.made)).into();
     }
 }

@@ -122,8 +122,12 @@ impl Plan {
             instances,
             sync,
             wal_storage: random.random_bool(0.5),
-            backup: [None, Some("barmanObjectStore"), Some("plugin")]
-                [random.random_range(0..if operator.0 >= 26 { 3 } else { 2 })],
+            // Most are backed up; the plugin came with 1.26.
+            backup: match random.random_range(0..8) {
+                0 => None,
+                1 if operator.0 >= 26 => Some("plugin"),
+                _ => Some("barmanObjectStore"),
+            },
             made: now.saturating_sub(SignedDuration::from_hours(days * 24)).unwrap_or(now),
             system_id: (7_000_000_000_000_000_000_u64 + salt % 900_000_000_000_000_000).to_string(),
             salt,

@@ -33,7 +33,13 @@ impl Instance {
         self.tell(name, &running, EventType::Normal, "Starting", "Backup started");
         self.backup_condition(false, "BackupStarted", "New Backup starting up");
         let place = Store { root: setup.machine.store_dir(), server };
-        match base_backup(&self.server, &place, text(&running, "/backupName")).await {
+        let taken = if place.unreachable().exists() {
+            // What barman-cloud-backup says of a store that does not answer, as recorded.
+            Err(Problem::new("exit status 2"))
+        } else {
+            base_backup(&self.server, &place, text(&running, "/backupName")).await
+        };
+        match taken {
             Ok(info) => {
                 self.tell(name, &completed(&info), EventType::Normal, "Completed", "Backup completed");
                 self.backup_condition(true, "LastBackupSucceeded", "Backup was successful");

@@ -175,7 +175,7 @@ impl Chores {
 
     /// On the primary: the condition `ContinuousArchiving`.
     async fn archiver(&mut self, instance: &Instance) -> Result<(), Problem> {
-        if !due(self.archiver_at, ARCHIVER_EVERY) {
+        if !due(self.archiver_at, ARCHIVER_EVERY) || !instance.setup.reaches_api() {
             return Ok(());
         }
         self.archiver_at = Some(Instant::now());

@@ -26,7 +26,8 @@ use futures::future::BoxFuture;
 use crate::lab::api::Store;
 use crate::lab::api::resources::CLUSTERS;
 use crate::lab::kubelet::pod::hex_of;
-use crate::lab::kubelet::roads::Roads;
+use crate::lab::kubelet::roads::{Roads, api_server};
+use crate::lab::kubelet::volumes::wal_volume;
 use crate::lab::postgres::slots::Slot;
 use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
 use crate::problem::Problem;
@@ -71,6 +72,24 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Whether the API can be asked from here now.
+    pub fn reaches_api(&self) -> bool {
+        self.roads.network().passes(&self.place, &api_server())
+    }
+
+    /// Whether the volume of WAL has room for another segment, by what its claim says.
+    pub fn has_wal_room(&self) -> bool {
+        let volume = wal_volume(&self.store, &self.machine, &self.namespace, &self.instance);
+        let segment = u64::from(self.machine.options.wal_segment_mib) << 20;
+        volume.is_none_or(|(used, size)| used + segment <= size)
+    }
+
+    /// Whether another instance can be reached from here now. One whose zone nobody knows is taken to be nowhere near.
+    pub fn reaches(&self, instance: &str, zone: Option<&str>) -> bool {
+        let there = Place { name: instance.to_owned(), zone: zone.map(str::to_owned) };
+        instance == self.instance || self.roads.network().passes(&self.place, &there)
+    }
+
     /// The Cluster as it is now, `None` when it is gone.
     pub fn view(&self) -> Option<View> {
         Some(View::of(&*self.store.get(&CLUSTERS, &self.namespace, &self.cluster)?))
@@ -141,6 +160,11 @@ impl Instance {
     /// The PostgreSQL server it runs.
     pub fn server(&self) -> &Arc<Server> {
         &self.server
+    }
+
+    /// Whether its volume of WAL has room for another segment.
+    pub fn has_wal_room(&self) -> bool {
+        self.setup.has_wal_room()
     }
 
     /// Its name.

@@ -43,7 +43,7 @@ impl Instance {
     pub async fn get(self: &Arc<Self>, path: &str) -> Answer {
         match path {
             "/pg/status" => self.pg_status().await,
-            "/healthz" => Answer::plain(200, "OK"),
+            "/healthz" => self.alive(),
             "/readyz" => self.ready().await,
             "/startupz" if self.identity().excused => Answer::plain(200, "Skipped"),
             "/startupz" => self.ready().await,
@@ -74,6 +74,25 @@ impl Instance {
             Err(problem) => {
                 let error = connection_error(self.silence(&problem));
                 if identity.excused { json(&excused(&identity, &error)) } else { Answer::error(500, &error) }
+            }
+        }
+    }
+
+    /// CNPG's isolation check: a primary that can reach neither the API nor every other instance is to be restarted, so
+    /// that it can't lead beside another. (`pkg/management/postgres/webserver/probes/liveness.go`.)
+    fn alive(&self) -> Answer {
+        let leads = self.server.pid().is_some() && !self.server.data().join("standby.signal").exists();
+        if !leads || self.setup.reaches_api() {
+            return Answer::plain(200, "OK");
+        }
+        let view = self.view();
+        let zones = self.setup.roads.zones(&self.setup.namespace);
+        let zone = |name: &String| zones.iter().find(|(pod, _)| pod == name).and_then(|(_, zone)| zone.as_deref());
+        match view.instances.iter().find(|name| !self.setup.reaches(name, zone(name))) {
+            None => Answer::plain(200, "OK"),
+            Some(other) => {
+                let why = format!("liveness check failed: instance connectivity error for instance [{other}]");
+                Answer::error(500, &why)
             }
         }
     }

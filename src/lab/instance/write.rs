@@ -14,6 +14,10 @@ const HEALTHY: &str = "Cluster in healthy state";
 impl Setup {
     /// Changes the Cluster's status. A cluster that is gone needs no status.
     pub(super) fn write(&self, mut edit: impl FnMut(&mut serde_json::Value, Timestamp)) {
+        if !self.reaches_api() {
+            self.log.error("Error while updating the cluster status", "the API server does not answer");
+            return;
+        }
         let now = Timestamp::now();
         let done = self.store.change(&CLUSTERS, &self.namespace, &self.cluster, Part::Status, |cluster| {
             if !cluster["status"].is_object() {
@@ -78,7 +82,7 @@ impl Setup {
         let status = json!({
             "method": method, "standbyNumber": number, "standbyNames": names, "primary": self.instance,
         });
-        if self.store.get(&FAILOVERQUORUMS, &self.namespace, &self.cluster).is_none() {
+        if !self.reaches_api() || self.store.get(&FAILOVERQUORUMS, &self.namespace, &self.cluster).is_none() {
             return;
         }
         let done = self.store.change(&FAILOVERQUORUMS, &self.namespace, &self.cluster, Part::Status, |object| {

@@ -1,13 +1,15 @@
 //! A running pod, as others on the node need it: its log, its instance, its place in the network.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::logbook::LogBook;
 use crate::lab::instance::Instance;
-use crate::lab::object::{name, namespace, uid};
+use crate::lab::object::{name, namespace, text, uid};
 use crate::lab::postgres::Place;
 
 /// The log of a container's present run, and of the one before.
@@ -29,8 +31,13 @@ pub struct Handle {
     pub ip: String,
     /// Where it is.
     pub place: Place,
+    /// Where its node is.
+    pub node: Place,
+    /// Something of it happened that its node could not tell, or not hear of.
+    missed: AtomicBool,
     books: Mutex<HashMap<String, Books>>,
     instance: Mutex<Option<Arc<Instance>>>,
+    kill: Mutex<Option<CancellationToken>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -40,14 +47,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Handle {
     /// A handle for a pod at that place and address.
     pub fn new(pod: &Value, place: Place, ip: String) -> Self {
+        let node = Place { name: text(pod, "/spec/nodeName").to_owned(), zone: place.zone.clone() };
         Handle {
             namespace: namespace(pod).to_owned(),
             name: name(pod).to_owned(),
             uid: uid(pod).to_owned(),
             ip,
             place,
+            node,
+            missed: AtomicBool::new(false),
             books: Mutex::default(),
             instance: Mutex::default(),
+            kill: Mutex::default(),
         }
     }
 
@@ -76,5 +87,25 @@ impl Handle {
     /// Puts an instance manager in, or takes it out.
     pub fn set_instance(&self, instance: Option<Arc<Instance>>) {
         *lock(&self.instance) = instance;
+    }
+
+    /// Notes that its node could not tell or hear something.
+    pub fn miss(&self) {
+        self.missed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether something was missed since this was asked last.
+    pub fn take_missed(&self) -> bool {
+        self.missed.swap(false, Ordering::SeqCst)
+    }
+
+    /// Takes over how its container's processes are killed.
+    pub fn set_kill(&self, kill: CancellationToken) {
+        *lock(&self.kill) = Some(kill);
+    }
+
+    /// SIGKILL to all processes of its container. False when none has been started yet.
+    pub fn kill(&self) -> bool {
+        lock(&self.kill).as_ref().map(CancellationToken::cancel).is_some()
     }
 }

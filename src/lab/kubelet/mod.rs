@@ -15,9 +15,10 @@ pub mod program;
 pub mod roads;
 pub mod runtime;
 mod supervise;
+pub mod volumes;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::api::resources::{NODES, PODS, PVCS};
-use super::api::{Change, Store};
+use super::api::{Change, Resource, Selector, Store};
 use super::described::is_described;
 use super::object::{label, list, name, namespace, text, uid};
 use super::postgres::{Machine, Place};
@@ -41,7 +42,12 @@ pub struct Kubelet {
     roads: Roads,
     pods: Mutex<HashMap<String, Entry>>,
     addresses: AtomicU32,
+    /// Zones without power.
+    dark: watch::Sender<BTreeSet<String>>,
 }
+
+/// What it acts on at once.
+const FOLLOWED: [&Resource; 1] = [&PODS];
 
 /// A pod that is being run.
 struct Entry {
@@ -59,6 +65,7 @@ impl Kubelet {
             roads,
             pods: Mutex::default(),
             addresses: AtomicU32::new(2),
+            dark: watch::Sender::default(),
         })
     }
 
@@ -74,12 +81,20 @@ impl Kubelet {
         let mut claims = self.store.watch(&PVCS, None);
         let roads = self.roads.clone();
         let follow = roads.follow(&self.store);
+        let mut weather = roads.network().changes();
         tokio::pin!(follow);
+        let follower = self.store.swift(&FOLLOWED);
         loop {
+            let upto = self.store.resource_version();
+            while let Some(event) = pods.try_next() {
+                self.news(event.kind, event.object, &mut workers);
+            }
+            follower.acted(upto);
             tokio::select! {
                 () = &mut follow => return,
                 Some(_) = workers.join_next() => {}
                 event = pods.next() => self.news(event.kind, event.object, &mut workers),
+                Ok(()) = weather.changed() => self.catch_up(&mut workers),
                 event = claims.next() => {
                     if event.kind == Change::Deleted {
                         self.reclaim(&event.object);
@@ -109,6 +124,9 @@ impl Kubelet {
         if is_described(&object) {
             return;
         }
+        if !self.hears(&object) {
+            return;
+        }
         let id = uid(&object).to_owned();
         let mut pods = self.pods();
         if kind == Change::Deleted {
@@ -129,14 +147,15 @@ impl Kubelet {
         let (latest, reader) = watch::channel(Some(Arc::clone(&object)));
         pods.insert(id, Entry { handle: Arc::clone(&handle), latest });
         let host = self.host_address(text(&object, "/spec/nodeName"));
-        workers.spawn(worker::Worker::new(Arc::clone(self), handle, object, reader, &host).run());
+        drop(pods);
+        let worker = worker::Worker::new(Arc::clone(self), handle, object, reader, &host);
+        worker.report();
+        workers.spawn(worker.run());
     }
 
     fn new_handle(&self, pod: &Value) -> Handle {
         let number = self.addresses.fetch_add(1, Ordering::Relaxed);
-        let node = text(pod, "/spec/nodeName").to_owned();
-        let zone = self.store.get(&NODES, "", &node);
-        let zone = zone.as_deref().and_then(|n| label(n, "topology.kubernetes.io/zone")).map(str::to_owned);
+        let zone = self.node_place(text(pod, "/spec/nodeName")).zone;
         Handle::new(
             pod,
             Place { name: name(pod).to_owned(), zone },
@@ -149,6 +168,65 @@ impl Kubelet {
         let addresses = node.as_deref().map(|n| list(n, "/status/addresses")).unwrap_or_default();
         let internal = addresses.iter().find(|a| text(a, "/type") == "InternalIP");
         internal.map_or_else(|| "10.224.0.1".to_owned(), |a| text(a, "/address").to_owned())
+    }
+
+    /// Whether a node can talk with the API now: what it can't hear of does not happen on it.
+    pub fn reaches_api(&self, node: &Place) -> bool {
+        self.roads.network().passes(node, &roads::api_server())
+    }
+
+    /// Whether the node of a pod hears of what happens to its object. If not, it will when its way is open again.
+    fn hears(&self, pod: &Value) -> bool {
+        let node = text(pod, "/spec/nodeName");
+        if node.is_empty() || self.reaches_api(&self.node_place(node)) {
+            return true;
+        }
+        if let Some(handle) = self.handle(pod) {
+            handle.miss();
+        }
+        false
+    }
+
+    fn node_place(&self, node: &str) -> Place {
+        let object = self.store.get(&NODES, "", node);
+        let zone = object.as_deref().and_then(|n| label(n, "topology.kubernetes.io/zone")).map(str::to_owned);
+        Place { name: node.to_owned(), zone }
+    }
+
+    /// The network has changed: nodes that hear again take over what they have missed.
+    fn catch_up(self: &Arc<Self>, workers: &mut JoinSet<()>) {
+        let now = self.store.list(&PODS, None, &Selector::everything()).items;
+        let gone: Vec<String> = {
+            let pods = self.pods();
+            let known = |id: &str| now.iter().any(|pod| uid(pod) == id);
+            let heard = |e: &Entry| self.reaches_api(&e.handle.node);
+            pods.iter().filter(|(id, e)| !known(id) && heard(e)).map(|(id, _)| id.clone()).collect()
+        };
+        for id in gone {
+            if let Some(entry) = self.pods().remove(&id) {
+                entry.latest.send_replace(None);
+            }
+        }
+        for pod in now {
+            self.news(Change::Modified, pod, workers);
+        }
+    }
+
+    /// Takes the power from a zone, or gives it back. All that runs there is dead at once.
+    pub fn set_power(&self, zone: &str, on: bool) {
+        self.dark.send_if_modified(|dark| if on { dark.remove(zone) } else { dark.insert(zone.to_owned()) });
+        if !on {
+            for entry in self.pods().values().filter(|e| e.handle.place.zone.as_deref() == Some(zone)) {
+                entry.handle.kill();
+            }
+        }
+    }
+
+    /// Waits until a place has power.
+    pub(super) async fn powered(&self, place: &Place) {
+        let mut dark = self.dark.subscribe();
+        // The sender lives as long as this kubelet.
+        let _ = dark.wait_for(|dark| place.zone.as_ref().is_none_or(|zone| !dark.contains(zone))).await;
     }
 
     /// A volume was given up: its data goes, as `reclaimPolicy: Delete` has it.

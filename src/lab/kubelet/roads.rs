@@ -16,6 +16,16 @@ use crate::lab::object::{list, name, namespace, text};
 use crate::lab::postgres::{Network, Place, Relay, Target};
 use crate::problem::Problem;
 
+/// Where the API server is in the network: outside every zone.
+pub fn api_server() -> Place {
+    Place::outside("kubernetes")
+}
+
+/// Where the operator is in the network.
+pub fn operator() -> Place {
+    Place::outside("operator")
+}
+
 /// Namespace and name.
 type Key = (String, String);
 
@@ -62,6 +72,13 @@ impl Roads {
             Some(end) => drop(map.ends.insert(key, end)),
             None => drop(map.ends.remove(&key)),
         });
+    }
+
+    /// The instances of a namespace whose servers are known, with their zones.
+    pub fn zones(&self, ns: &str) -> Vec<(String, Option<String>)> {
+        let map = self.map.lock().unwrap_or_else(PoisonError::into_inner);
+        let here = map.ends.iter().filter(|(key, _)| key.0 == ns);
+        here.map(|(key, end)| (key.1.clone(), end.place.zone.clone())).collect()
     }
 
     /// A relay from `from` to a service. A standby's road to its primary `keeps` its end; a client's does not.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::Kubelet;
 use super::handle::Handle;
+use super::roads::{api_server, operator};
 use crate::lab::api::ApiError;
 use crate::lab::api::runtime::{Connection, ExecRequest, ExecSession, LogRequest, Logs, PodRuntime, ProxyScheme};
 use crate::lab::described::is_described;
@@ -22,23 +23,10 @@ use crate::lab::operator::InstanceStatusReader;
 use crate::lab::postgres::slots::{self, Slot};
 use crate::lab::postgres::{Place, Policy};
 
-/// Where the kubelet's own probes come from: the node, outside every zone's border.
-pub fn node() -> Place {
-    Place { name: "node".to_owned(), zone: None }
-}
-
 /// How long a connection that nobody answers is waited for.
 const UNANSWERED: Duration = Duration::from_secs(40);
-
-/// Where the API server is in the network.
-pub fn api_server() -> Place {
-    Place { name: "kubernetes".to_owned(), zone: None }
-}
-
-/// Where the operator is in the network.
-pub fn operator() -> Place {
-    Place { name: "operator".to_owned(), zone: None }
-}
+/// The same, of the API server for a node. Shorter than a real one's 30 s: nobody learns from waiting.
+const DIALLING: Duration = Duration::from_secs(10);
 
 fn refused(ip: &str, port: u16) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionRefused, format!("dial tcp {ip}:{port}: connect: connection refused"))
@@ -65,6 +53,19 @@ impl Kubelet {
         }
     }
 
+    /// Whether the API server can talk with a node, and how it fails where it can't.
+    async fn backend(&self, node: &Place) -> Result<(), ApiError> {
+        let why = match self.roads.network().between(&api_server(), node) {
+            Policy::Pass | Policy::Slow { .. } => return Ok(()),
+            Policy::Blackhole => {
+                tokio::time::sleep(DIALLING).await;
+                "i/o timeout"
+            }
+            Policy::Cut => "connect: connection refused",
+        };
+        Err(ApiError::internal(format!("error dialing backend: dial tcp {}:10250: {why}", node.name)))
+    }
+
     fn running(&self, pod: &Value) -> io::Result<Arc<Handle>> {
         self.handle(pod)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, format!("pod {} has no address yet", name(pod))))
@@ -74,6 +75,9 @@ impl Kubelet {
 impl PodRuntime for Kubelet {
     fn logs(&self, pod: Arc<Value>, request: LogRequest) -> BoxFuture<'_, Result<Logs, ApiError>> {
         async move {
+            if let Some(handle) = self.handle(&pod) {
+                self.backend(&handle.node).await?;
+            }
             let book = self.handle(&pod).and_then(|h| h.log(&request.container, request.previous));
             let why = || {
                 let what = if request.previous { "previous terminated container" } else { "container" };
@@ -88,8 +92,17 @@ impl PodRuntime for Kubelet {
         async move {
             let gone = || ApiError::bad_request(format!("container not found (\"{}\")", request.container));
             let handle = self.handle(&pod).ok_or_else(gone)?;
+            self.backend(&handle.node).await?;
             let instance = handle.instance().ok_or_else(gone)?;
             super::exec::start(&instance, &request).await
+        }
+        .boxed()
+    }
+
+    fn summary(&self, node: Arc<Value>) -> BoxFuture<'_, Result<Value, ApiError>> {
+        async move {
+            self.backend(&self.node_place(name(&node))).await?;
+            Ok(Kubelet::summary(self, &node))
         }
         .boxed()
     }

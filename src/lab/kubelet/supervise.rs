@@ -12,10 +12,14 @@ use super::Kubelet;
 use super::handle::Handle;
 use super::probe::{Kind, Probe, Verdict, Watchman};
 use super::program::Program;
+use super::worker::SETTLED;
 use crate::lab::instance::log::Log;
 use crate::lab::instance::{Instance, Neighbours, Setup};
 use crate::lab::object::{claims, label, name};
 use crate::problem::Problem;
+
+/// How often a container that needs the API looks whether it is there.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A container's main process.
 pub struct Process {
@@ -49,6 +53,7 @@ impl Kubelet {
     /// Starts the main process of a pod's container. `run` is a unique id of this run.
     pub(super) fn launch(self: &Arc<Self>, handle: &Arc<Handle>, pod: &Value, container: &Value, run: &str) -> Process {
         let (term, kill) = (CancellationToken::new(), CancellationToken::new());
+        handle.set_kill(kill.clone());
         let book = handle.open_log(name_of(container));
         let log = Log::new(book.clone(), &handle.name);
         let program = Program::of(container);
@@ -80,6 +85,14 @@ impl Kubelet {
         log: Log,
         (term, kill): (CancellationToken, CancellationToken),
     ) -> Result<i32, Problem> {
+        // Nothing can be begun without knowing the cluster.
+        while !self.reaches_api(&handle.place) {
+            tokio::select! {
+                () = term.cancelled() => return Ok(143),
+                () = kill.cancelled() => return Ok(137),
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
         let setup = self.setup(handle, pod, log).await?;
         if program != Program::Instance {
             let job = async { if program == Program::InitDb { setup.init().await } else { setup.join().await } };
@@ -145,6 +158,10 @@ impl Kubelet {
     async fn ask(&self, handle: &Handle, mut watchman: Watchman, news: &mpsc::Sender<News>, once: bool) -> bool {
         loop {
             tokio::time::sleep(watchman.wait()).await;
+            if once {
+                // The operator has seen and labelled an instance before that counts as started.
+                self.store.quiet(SETTLED).await;
+            }
             let probe = watchman.probe().clone();
             let failure = self.asked(handle, &probe).await.err();
             let verdict = watchman.answer(failure.is_none());
@@ -164,8 +181,7 @@ impl Kubelet {
     /// One question. The error is the text of the Event.
     async fn asked(&self, handle: &Handle, probe: &Probe) -> Result<(), String> {
         let url = format!("https://{}:{}{}", handle.ip, probe.port, probe.path);
-        let node = super::runtime::node();
-        let answer = self.reach(&node, handle, probe.port, &probe.path);
+        let answer = self.reach(&handle.node, handle, probe.port, &probe.path);
         match tokio::time::timeout(probe.timeout, answer).await {
             Ok(Ok(answer)) if (200..400).contains(&answer.code) => Ok(()),
             Ok(Ok(answer)) => Err(format!("HTTP probe failed with statuscode: {}", answer.code)),

@@ -23,11 +23,13 @@ use crate::lab::api::{ApiError, DeleteOptions, EventType, Part, Preconditions};
 use crate::lab::object::{is_deleting, list, text, uid};
 
 /// Between the end of a pod's processes and the end of its object, and between a Job's end and its pod's success.
-const TEARDOWN: Duration = Duration::from_millis(200);
+const TEARDOWN: Duration = Duration::from_millis(300);
 /// What a runtime takes for a sandbox, an init container and the start of a container. Shorter than in any real cluster, but
 /// long enough that whoever is waiting for one step sees it before the next.
 const SANDBOX: Duration = Duration::from_millis(400);
 const CONTAINER: Duration = Duration::from_millis(80);
+/// How long controllers and operator may take for their answer to a step before the next one comes anyway.
+pub(super) const SETTLED: Duration = Duration::from_secs(3);
 /// How long a container that fails its liveness probe has to end.
 const LIVENESS_GRACE: Duration = Duration::from_secs(30);
 /// Between two attempts to pull an image that is not there.
@@ -75,9 +77,8 @@ impl Worker {
         }
     }
 
-    /// The whole life.
+    /// The whole life, after its first [`Worker::report`].
     pub async fn run(mut self) {
-        self.report();
         if self.prepare().await {
             self.live().await;
         }
@@ -85,7 +86,11 @@ impl Worker {
     }
 
     /// Writes the pod's status. A pod that is gone or another needs none.
-    fn report(&self) {
+    pub fn report(&self) {
+        if !self.kubelet.reaches_api(&self.handle.node) {
+            self.handle.miss();
+            return;
+        }
         let now = Timestamp::now();
         let done =
             self.kubelet.store.change(&PODS, &self.handle.namespace, &self.handle.name, Part::Status, |object| {
@@ -103,6 +108,9 @@ impl Worker {
     }
 
     fn say(&mut self, field: &str, kind: EventType, reason: &str, message: &str) {
+        if !self.kubelet.reaches_api(&self.handle.node) {
+            return;
+        }
         self.events.say(&self.kubelet.store, &self.object, field, kind, reason, message);
     }
 
@@ -119,7 +127,9 @@ impl Worker {
 
     /// Sandbox and init containers. Whether the containers can be started.
     async fn prepare(&mut self) -> bool {
-        self.sleep(SANDBOX).await;
+        let store = self.kubelet.store.clone();
+        // The operator goes on meanwhile: it has seen the new pod before that has an address.
+        tokio::join!(self.sleep(SANDBOX), store.quiet(SETTLED));
         self.pod.sandbox = true;
         self.report();
         let object = Arc::clone(&self.object);
@@ -203,10 +213,12 @@ impl Worker {
         let Some(spec) = list(&object, "/spec/containers").first().cloned() else { return };
         let field = field_path("containers", &spec);
         loop {
+            self.kubelet.powered(&self.handle.place).await;
             if !self.pull(&spec, &field).await {
                 return;
             }
             let id = self.container_id();
+            self.kubelet.store.settled(SETTLED).await;
             self.begin(&field);
             let process = self.kubelet.launch(&self.handle, &object, &spec, &session(&id));
             let now = Timestamp::now();
@@ -284,6 +296,9 @@ impl Worker {
                         process.kill.cancel();
                     }
                     self.is_going();
+                    if self.handle.take_missed() {
+                        self.report();
+                    }
                 }
                 Some(found) = news.recv(), if !going => {
                     if self.probed(found, field) {
@@ -346,7 +361,12 @@ impl Worker {
                 return;
             }
         }
+        // The operator has drawn its conclusions from the end of the processes by then.
+        self.kubelet.store.quiet(SETTLED).await;
         tokio::time::sleep(TEARDOWN).await;
+        while !self.kubelet.reaches_api(&self.handle.node) {
+            tokio::time::sleep(TEARDOWN).await;
+        }
         let exactly = Preconditions { uid: Some(self.handle.uid.clone()), resource_version: None };
         let options = DeleteOptions { grace: Some(0), preconditions: exactly, ..DeleteOptions::default() };
         if let Err(why) = self.kubelet.store.delete(&PODS, &self.handle.namespace, &self.handle.name, &options)

@@ -11,6 +11,7 @@
 
 pub mod act;
 pub mod admission;
+mod asking;
 pub mod certificates;
 pub mod hibernation;
 pub mod instances;

@@ -15,6 +15,7 @@ use super::words::{OPERATOR_IMAGE, annotation, label, phase, role};
 use super::world::ClusterObject;
 use super::{hibernation, instances, objects, primary, status};
 use crate::lab::api::resources::{CLUSTERS, PODS, PVCS};
+use crate::lab::instance::manager::NO_ROOM;
 use crate::lab::object::{
     self, ConditionText, is_pod_active, is_pod_finished, is_pod_ready, list, merge_diff, name, set_condition, text,
 };
@@ -103,6 +104,9 @@ pub fn conclude(pass: &mut Pass<'_>, reports: &Reports) -> Next {
              plugin setting. Please verify your network configuration.",
         );
         return Next::millis(2000);
+    }
+    if let Some(next) = disk_space(pass, reports) {
+        return next;
     }
     if let Some(next) = readiness(pass, reports) {
         return next;
@@ -204,6 +208,28 @@ fn label_pods(pass: &mut Pass<'_>) {
             label_role(pass, name(pod), role);
         }
     }
+}
+
+/// No failover where an instance has no room for its WAL: the next one would fill up as well.
+fn disk_space(pass: &mut Pass<'_>, reports: &Reports) -> Option<Next> {
+    if reports.iter().all(|report| has_room(&report.pod)) {
+        return None;
+    }
+    pass.register_phase(
+        phase::NO_DISK_SPACE,
+        "Insufficient disk space detected in one or more pods is preventing PostgreSQL from running.Please verify your \
+         storage settings. Further information inside .status.instancesReportedState",
+    );
+    Some(Next::millis(10_000))
+}
+
+/// Whether the instance's container did not end for want of room.
+fn has_room(pod: &Value) -> bool {
+    let Some(container) = list(pod, "/status/containerStatuses").iter().find(|c| text(c, "/name") == "postgres") else {
+        return true;
+    };
+    let ended = |state: &str| container[state]["terminated"]["exitCode"] == NO_ROOM;
+    !(ended("state") || (container["ready"] != true && ended("lastState")))
 }
 
 /// Waits while the kubelet's word and the instances' own don't agree: nobody is promoted that Kubernetes would not

@@ -9,40 +9,35 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::act::{Act, Next, StatusWrite};
 use super::pass::{Pass, apply_status};
-use super::report::{Report, Reports};
-use super::words::phase;
 use super::world::{ClusterObject, World};
 use super::{InstanceStatusReader, reconcile};
 use crate::lab::api::resources::{
     CLUSTERS, CONFIGMAPS, FAILOVERQUORUMS, JOBS, LEASES, NODES, PDBS, PODS, PVCS, ROLEBINDINGS, ROLES, SECRETS,
     SERVICEACCOUNTS, SERVICES,
 };
-use crate::lab::api::store::Part;
+use crate::lab::api::store::{Follower, Part};
 use crate::lab::api::{ApiError, Change, DeleteOptions, EventType, Propagation, Resource, Selector, Store, WatchEvent};
 use crate::lab::described::is_described;
-use crate::lab::object::{controller, is_controlled_by, is_pod_active, name, namespace, text};
+use crate::lab::object::{controller, is_controlled_by, name, namespace, text};
 
 /// Who the operator is, in events and managed fields.
 const COMPONENT: &str = "cloudnative-pg";
 /// How long after a quiet pass it looks again anyway.
 const QUIET: Duration = Duration::from_secs(30);
 
-/// How long a look in the middle of a failover takes to ask, at least and at most. Asking takes its time in life, where
-/// the instances are busy with losing their primary; without it the operator would decide over and over while WAL
-/// receivers are still ending.
-const SECOND_LOOK: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(1200));
-
-/// The waits before an instance that doesn't answer is asked again (the real ones are 10, 50, 250 and 1250 ms).
-const RETRIES: [u64; 4] = [10, 50, 250, 500];
+/// How long Kubernetes' controllers may take for their answer to what was written, before they are not waited for.
+pub(super) const SETTLED: Duration = Duration::from_secs(5);
 /// How long changes are gathered before a pass, and how long each write takes: about what informers and requests take
 /// in life. Others then see one state after the other, as they do there.
 const GATHER: Duration = Duration::from_millis(20);
 const WRITE: Duration = Duration::from_millis(4);
+
+/// A cluster's namespace and name.
+pub(super) type Key = (String, String);
 
 /// How the operator works.
 #[derive(Clone, Debug)]
@@ -59,20 +54,42 @@ impl Default for OperatorOptions {
 
 /// The operator. See [`Operator::start`].
 pub struct Operator {
-    store: Store,
-    reader: Arc<dyn InstanceStatusReader>,
-    options: OperatorOptions,
-    workers: Mutex<HashMap<(String, String), Arc<Notify>>>,
+    pub(super) store: Store,
+    pub(super) reader: Arc<dyn InstanceStatusReader>,
+    pub(super) options: OperatorOptions,
+    workers: Mutex<HashMap<Key, Arc<Worker>>>,
+    /// The resource version that the last pass over each cluster began with.
+    looked: Mutex<HashMap<Key, u64>>,
     stop: CancellationToken,
+}
+
+/// Who looks after one cluster.
+struct Worker {
+    notify: Notify,
+    follower: Follower,
+}
+
+impl Worker {
+    fn wake(&self) {
+        self.follower.wake();
+        self.notify.notify_one();
+    }
 }
 
 /// A running operator. Dropping it stops it without waiting.
 pub struct OperatorHandle {
+    operator: Arc<Operator>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl OperatorHandle {
+    /// Whether a whole pass over that cluster has begun at this resource version or later, and is over.
+    pub fn has_looked(&self, namespace: &str, cluster: &str, at: u64) -> bool {
+        let looked = self.operator.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.get(&(namespace.to_owned(), cluster.to_owned())).is_some_and(|upto| *upto >= at)
+    }
+
     /// Stops after the writes under way.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -96,17 +113,18 @@ impl Operator {
             reader,
             options,
             workers: Mutex::default(),
+            looked: Mutex::default(),
             stop: stop.clone(),
         });
-        let task = tokio::spawn(operator.watch());
-        OperatorHandle { stop, task }
+        let task = tokio::spawn(Arc::clone(&operator).watch());
+        OperatorHandle { operator, stop, task }
     }
 
     /// Follows everything that can concern a cluster.
     async fn watch(self: Arc<Self>) {
-        let kinds: [&'static Resource; 8] = [&CLUSTERS, &PODS, &JOBS, &PVCS, &SERVICES, &PDBS, &SECRETS, &NODES];
-        let followers: Vec<JoinHandle<()>> = kinds
-            .into_iter()
+        static KINDS: [&Resource; 8] = [&CLUSTERS, &PODS, &JOBS, &PVCS, &SERVICES, &PDBS, &SECRETS, &NODES];
+        let followers: Vec<JoinHandle<()>> = KINDS
+            .chunks(1)
             .map(|kind| {
                 let operator = Arc::clone(&self);
                 tokio::spawn(async move { operator.follow(kind).await })
@@ -115,13 +133,23 @@ impl Operator {
         drop(join_all(followers).await);
     }
 
-    async fn follow(self: Arc<Self>, kind: &'static Resource) {
+    async fn follow(self: Arc<Self>, kinds: &'static [&'static Resource]) {
+        let [kind] = kinds else { return };
+        let kind: &'static Resource = kind;
         let mut watch = self.store.watch(kind, None);
+        let follower = self.store.swift(kinds);
         let mut schedulable: HashMap<String, Value> = HashMap::new();
         loop {
-            let event = tokio::select! {
-                event = watch.next() => event,
-                () = self.stop.cancelled() => return,
+            let upto = self.store.resource_version();
+            let event = match watch.try_next() {
+                Some(event) => event,
+                None => {
+                    follower.acted(upto);
+                    tokio::select! {
+                        event = watch.next() => event,
+                        () = self.stop.cancelled() => return,
+                    }
+                }
             };
             if kind == &CLUSTERS {
                 self.cluster_changed(&event);
@@ -137,18 +165,18 @@ impl Operator {
         }
     }
 
-    fn workers(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), Arc<Notify>>> {
+    fn workers(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Worker>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn wake(&self, namespace: &str, cluster: &str) {
         if let Some(worker) = self.workers().get(&(namespace.to_owned(), cluster.to_owned())) {
-            worker.notify_one();
+            worker.wake();
         }
     }
 
     fn wake_all(&self) {
-        self.workers().values().for_each(|worker| worker.notify_one());
+        self.workers().values().for_each(|worker| worker.wake());
     }
 
     fn cluster_changed(self: &Arc<Self>, event: &WatchEvent) {
@@ -162,10 +190,10 @@ impl Operator {
         }
         let mut workers = self.workers();
         if let Some(worker) = workers.get(&key) {
-            worker.notify_one();
+            worker.wake();
         } else if event.kind != Change::Deleted {
-            let woken = Arc::new(Notify::new());
-            woken.notify_one();
+            let woken = Arc::new(Worker { notify: Notify::new(), follower: self.store.slow() });
+            woken.wake();
             workers.insert(key.clone(), Arc::clone(&woken));
             let operator = Arc::clone(self);
             tokio::spawn(async move { operator.work(key, woken).await });
@@ -181,18 +209,22 @@ impl Operator {
         }
     }
 
-    async fn work(self: Arc<Self>, key: (String, String), woken: Arc<Notify>) {
+    async fn work(self: Arc<Self>, key: Key, woken: Arc<Worker>) {
         let mut look_again = Duration::ZERO;
         loop {
             tokio::select! {
-                () = woken.notified() => {}
+                () = woken.notify.notified() => {}
                 () = tokio::time::sleep(look_again) => {}
                 () = self.stop.cancelled() => return,
             }
             let next = tokio::select! {
                 next = async {
-                    tokio::time::sleep(GATHER).await;
-                    self.pass(&key).await
+                    tokio::join!(tokio::time::sleep(GATHER), self.store.settled(SETTLED));
+                    let (begin, wakes) = (self.store.resource_version(), woken.follower.wakes());
+                    let next = self.pass(&key).await;
+                    woken.follower.acted(wakes);
+                    self.looked.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), begin);
+                    next
                 } => next,
                 () = self.stop.cancelled() => return,
             };
@@ -204,6 +236,7 @@ impl Operator {
                     // Made again in the meantime: the name is the same, so is the worker.
                     if self.store.get(&CLUSTERS, &key.0, &key.1).is_none() {
                         workers.remove(&key);
+                        self.looked.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
                         return;
                     }
                     Duration::ZERO
@@ -213,7 +246,7 @@ impl Operator {
     }
 
     /// One pass. `None`: there is no such cluster.
-    async fn pass(&self, key: &(String, String)) -> Option<Next> {
+    async fn pass(&self, key: &Key) -> Option<Next> {
         const AGAIN: Option<Next> = Some(Next::After(Duration::from_millis(20)));
         let mut world = self.read(key)?;
         let mut pass = Pass::new(&world);
@@ -237,12 +270,7 @@ impl Operator {
         if end.is_some() {
             return end;
         }
-        let led_by_nobody = !world.pods.iter().any(|pod| is_pod_active(pod) && name(pod) == cluster.current_primary());
-        let reports = if cluster.phase() == phase::FAILING_OVER && led_by_nobody {
-            self.ask_until_receivers_end(&world.pods, cluster.current_primary()).await
-        } else {
-            self.ask(&world.pods).await
-        };
+        let reports = self.ask_all(key, &world, &cluster).await;
         if self.moved_on(key, &cluster) {
             return AGAIN;
         }
@@ -255,7 +283,7 @@ impl Operator {
     }
 
     /// Whether somebody decided something while the instances were asked: then the answers are to another question.
-    fn moved_on(&self, key: &(String, String), cluster: &Value) -> bool {
+    fn moved_on(&self, key: &Key, cluster: &Value) -> bool {
         let Some(now) = self.store.get(&CLUSTERS, &key.0, &key.1) else { return true };
         let decided = ["/status/currentPrimary", "/status/targetPrimary", "/status/phase", "/metadata/uid"];
         decided.iter().any(|at| text(&now, at) != text(cluster, at))
@@ -263,7 +291,7 @@ impl Operator {
             || now["metadata"].get("annotations") != cluster["metadata"].get("annotations")
     }
 
-    fn read(&self, key: &(String, String)) -> Option<World> {
+    fn read(&self, key: &Key) -> Option<World> {
         let (namespace, name_) = (key.0.as_str(), key.1.as_str());
         let cluster = self.store.get(&CLUSTERS, namespace, name_)?;
         if crate::lab::object::is_deleting(&cluster) {
@@ -301,39 +329,6 @@ impl Operator {
             nodes: nodes.into_iter().map(|node| (name(&node).to_owned(), node)).collect(),
             around,
         })
-    }
-
-    /// Asks all active instances at once, each with its own time-out.
-    async fn ask(&self, pods: &[Arc<Value>]) -> Reports {
-        let active = pods.iter().filter(|pod| is_pod_active(pod));
-        let questions = active.map(|pod| async {
-            let answer = tokio::time::timeout(self.options.status_timeout, self.ask_one(pod)).await;
-            let late = || Err(format!("no answer within {} ms", self.options.status_timeout.as_millis()));
-            Report::new(Arc::clone(pod), answer.unwrap_or_else(|_| late()))
-        });
-        Reports::new(join_all(questions).await)
-    }
-
-    async fn ask_until_receivers_end(&self, pods: &[Arc<Value>], primary: &str) -> Reports {
-        let begin = Instant::now();
-        loop {
-            tokio::time::sleep(SECOND_LOOK.0).await;
-            let reports = self.ask(pods).await;
-            if reports.wal_receivers_are_down(primary) || begin.elapsed() > SECOND_LOOK.1 {
-                return reports;
-            }
-        }
-    }
-
-    async fn ask_one(&self, pod: &Arc<Value>) -> Result<Value, String> {
-        for wait in RETRIES {
-            let answer = self.reader.read(Arc::clone(pod)).await;
-            if answer.is_ok() {
-                return answer;
-            }
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-        }
-        self.reader.read(Arc::clone(pod)).await
     }
 
     /// Does what was decided, in order; ends at the first conflict, with the world to be read again.

@@ -57,6 +57,7 @@ pub mod phase {
     pub const RESTARTING_PRIMARY_POD: &str = "Primary instance is being restarted without a switchover";
     pub const WAITING_FOR_INSTANCES: &str = "Waiting for the instances to become active";
     pub const UNRECOVERABLE: &str = "Cluster is unrecoverable and needs manual intervention";
+    pub const NO_DISK_SPACE: &str = "Not enough disk space";
     pub const STATUS_UNREACHABLE: &str = "Instance Status Extraction Error: HTTP communication issue";
 }
 

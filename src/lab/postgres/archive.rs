@@ -35,6 +35,12 @@ impl Store {
         }
     }
 
+    /// While this file is there, the store can't be reached: [`Store::archive_command`] tries for as many seconds as it
+    /// says, and fails.
+    pub fn unreachable(&self) -> PathBuf {
+        self.root.join(format!("{}.unreachable", self.server))
+    }
+
     /// Where a base backup's files are.
     pub fn backup_folder(&self, id: &str) -> PathBuf {
         self.folder().join("base").join(id)
@@ -80,6 +86,15 @@ if [ ! -d "$root" ]; then
   echo "wal-archive: the object store $root is not reachable" >&2
   exit 1
 fi
+tries=$(cat "$store.unreachable" 2>/dev/null || echo 0)
+while [ -e "$store.unreachable" ]; do
+  if [ "${tries:-0}" -le 0 ]; then
+    echo "wal-archive: the object store does not answer" >&2
+    exit 1
+  fi
+  tries=$((tries - 1))
+  sleep 1
+done
 case $name in
   *.history) folder=$store/wals ;;
   *) folder=$store/wals/$(printf %.16s "$name") ;;
@@ -157,5 +172,10 @@ mod tests {
         assert_eq!(fs::read_dir(there.parent().unwrap()).unwrap().count(), 1, "nothing temporary is left");
         assert!(run(RESTORE, &[&store.folder(), name, &back]));
         assert_eq!(fs::read_to_string(&back).unwrap(), "one");
+        fs::write(store.unreachable(), "0\n").unwrap();
+        let other = Path::new("000000010000000000000004");
+        assert!(!run(ARCHIVE, &[&store.folder(), &wal, other]), "the store is marked as out of reach");
+        fs::remove_file(store.unreachable()).unwrap();
+        assert!(run(ARCHIVE, &[&store.folder(), &wal, other]));
     }
 }

@@ -1,6 +1,10 @@
 //! A steady writer through the `-rw` relay: what applications feel.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -14,7 +18,7 @@ use tokio::{
 use tokio_postgres::{Client, Config, Statement, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::Certificates;
+use super::{Certificates, Ledger};
 use crate::problem::Problem;
 
 /// A write that is not answered by then counts as failed: it may be there or not.
@@ -44,6 +48,7 @@ pub struct LoadCount {
 pub struct Load {
     /// Its count, live.
     pub count: watch::Receiver<LoadCount>,
+    ledger: Arc<Mutex<Ledger>>,
     task: JoinHandle<()>,
 }
 
@@ -93,9 +98,21 @@ impl Load {
             .application_name("howdah-load")
             .ssl_mode(SslMode::Require);
         let (tell, count) = watch::channel(LoadCount::default());
-        let writer = Writer { config, tls, tell, period: Duration::from_secs(1) / per_second.max(1) };
-        Ok(Load { count, task: tokio::spawn(writer.run()) })
+        let ledger: Arc<Mutex<Ledger>> = Arc::default();
+        let period = Duration::from_secs(1) / per_second.max(1);
+        let writer = Writer { config, tls, tell, ledger: Arc::clone(&ledger), period };
+        Ok(Load { count, ledger, task: tokio::spawn(writer.run()) })
     }
+
+    /// Which rows were acknowledged and which were not, as of now.
+    pub fn ledger(&self) -> Ledger {
+        whole(&self.ledger).clone()
+    }
+}
+
+/// The account. Its changes are single calls, which leave it whole.
+fn whole(ledger: &Mutex<Ledger>) -> MutexGuard<'_, Ledger> {
+    ledger.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn trusting(ca: &str) -> Result<ClientConfig, Problem> {
@@ -113,6 +130,7 @@ struct Writer {
     config: Config,
     tls: MakeRustlsConnect,
     tell: watch::Sender<LoadCount>,
+    ledger: Arc<Mutex<Ledger>>,
     period: Duration,
 }
 
@@ -154,7 +172,9 @@ impl Writer {
             due.tick().await;
             // A number is never used twice: a write that failed may have arrived.
             let n = self.tell.borrow().tried + 1;
+            whole(&self.ledger).send(n);
             let done = timeout(PATIENCE, insert(client, &statement, n)).await.is_ok_and(|done| done.is_ok());
+            whole(&self.ledger).answer(done);
             self.tell.send_modify(|count| {
                 count.tried = n;
                 if done {
@@ -165,6 +185,13 @@ impl Writer {
             });
             if !done {
                 return;
+            }
+            if n.is_multiple_of(TIDY) {
+                let old = n.saturating_sub(KEPT);
+                // Before they go: what is accounted for has to be there.
+                whole(&self.ledger).forget(old);
+                // Rows that stay are tidied away the next time.
+                let _ = timeout(PATIENCE, tidy(client, old)).await;
             }
         }
     }
@@ -180,12 +207,15 @@ impl Drop for Driver {
 }
 
 async fn insert(client: &Client, statement: &Statement, n: u64) -> Result<(), tokio_postgres::Error> {
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    client.execute(statement, &[&number(n)]).await?;
-    if n.is_multiple_of(TIDY) {
-        client.execute("delete from howdah_load where n <= $1", &[&number(n.saturating_sub(KEPT))]).await?;
-    }
-    Ok(())
+    client.execute(statement, &[&number(n)]).await.map(drop)
+}
+
+async fn tidy(client: &Client, upto: u64) -> Result<(), tokio_postgres::Error> {
+    client.execute("delete from howdah_load where n <= $1", &[&number(upto)]).await.map(drop)
+}
+
+fn number(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

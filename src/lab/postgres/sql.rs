@@ -130,7 +130,7 @@ fn row(message: SimpleQueryMessage) -> Option<Row> {
     Some(columns.map(|(i, column)| (column.name().to_owned(), row.get(i).map(str::to_owned))).collect())
 }
 
-fn refused(error: &tokio_postgres::Error) -> Problem {
+pub(super) fn refused(error: &tokio_postgres::Error) -> Problem {
     let why = match error.as_db_error() {
         Some(db) => format!("{} ({})", db.message(), db.code().code()),
         None => {

@@ -9,10 +9,12 @@ mod nodes;
 use serde_json::{Value, json};
 
 use super::api::resources::{CRDS, DEPLOYMENTS, NAMESPACES, SERVICEACCOUNTS, SERVICES, STORAGECLASSES};
-use super::api::{ApiError, Resource, Store};
+use super::api::{ApiError, Resource, Store, fault_spec};
 use super::operator::words::{OPERATOR_IMAGE, VERSION};
+use crate::domain::fault;
 
 pub use cluster::{APP_SECRET, CLUSTER, NAMESPACE, app_secret, cluster};
+pub use nodes::conditions as node_conditions;
 
 /// Where the operator is.
 pub const OPERATOR_NAMESPACE: &str = "cnpg-system";
@@ -36,6 +38,7 @@ pub fn populate(store: &Store) -> Result<(), ApiError> {
     for kind in KINDS {
         put(store, &CRDS, "", definition(kind))?;
     }
+    put(store, &CRDS, "", faults())?;
     put(store, &SERVICES, "default", kubernetes_service())?;
     put(store, &SERVICEACCOUNTS, OPERATOR_NAMESPACE, json!({"metadata": {"name": "cnpg-manager"}}))?;
     put(store, &DEPLOYMENTS, OPERATOR_NAMESPACE, operator())
@@ -70,15 +73,35 @@ const KINDS: &[(&str, &str, &str, &[&str])] = &[
 
 fn definition((kind, plural, singular, short): &(&str, &str, &str, &[&str])) -> Value {
     let scope = if *kind == "ClusterImageCatalog" { "Cluster" } else { "Namespaced" };
+    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     let names = json!({"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular,
                        "shortNames": short});
-    let schema = json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+    definition_of("postgresql.cnpg.io", &names, scope, &schema, None)
+}
+
+/// The lab's own kind: the table of faults as a definition.
+fn faults() -> Value {
+    let names = json!({"kind": fault::KIND, "listKind": "FaultList", "plural": fault::PLURAL, "singular": "fault"});
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let schema = json!({"type": "object", "properties": {"spec": fault_spec(), "status": open}});
+    let column = |name: &str, path: &str| json!({"name": name, "type": "string", "jsonPath": path});
+    let columns = json!([
+        column("Kind", ".spec.kind"), column("Target", ".status.target"), column("State", ".status.state"),
+        {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+    ]);
+    definition_of(fault::GROUP, &names, "Namespaced", &schema, Some(columns))
+}
+
+fn definition_of(group: &str, names: &Value, scope: &str, schema: &Value, columns: Option<Value>) -> Value {
     let established = |kind: &str| json!({"type": kind, "status": "True", "reason": "InitialNamesAccepted"});
+    let mut version = json!({"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
+                             "subresources": {"status": {}}});
+    if let Some(columns) = columns {
+        version["additionalPrinterColumns"] = columns;
+    }
     json!({
-        "metadata": {"name": format!("{plural}.postgresql.cnpg.io")},
-        "spec": {"group": "postgresql.cnpg.io", "names": names, "scope": scope,
-                 "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema,
-                               "subresources": {"status": {}}}]},
+        "metadata": {"name": format!("{}.{group}", names["plural"].as_str().unwrap_or_default())},
+        "spec": {"group": group, "names": names, "scope": scope, "versions": [version]},
         "status": {"acceptedNames": names, "storedVersions": ["v1"],
                    "conditions": [established("NamesAccepted"), established("Established")]},
     })

@@ -27,6 +27,22 @@ pub fn populate(store: &Store) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The conditions of a node that is well.
+pub fn conditions(now: Timestamp) -> Value {
+    let now = seconds(now);
+    let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": message,
+               "lastHeartbeatTime": now, "lastTransitionTime": now})
+    };
+    let has = |what: &str, noun: &str| format!("kubelet has {what} {noun} available");
+    json!([
+        condition("MemoryPressure", "False", "KubeletHasSufficientMemory", &has("sufficient", "memory")),
+        condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        condition("PIDPressure", "False", "KubeletHasSufficientPID", &has("sufficient", "PID")),
+        condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+    ])
+}
+
 struct Machine {
     name: String,
     address: String,
@@ -60,23 +76,12 @@ impl Machine {
     }
 
     fn status(&self) -> Value {
-        let now = seconds(Timestamp::now());
-        let condition = |kind: &str, status: &str, reason: &str, message: &str| {
-            json!({"type": kind, "status": status, "reason": reason, "message": message,
-                   "lastHeartbeatTime": now, "lastTransitionTime": now})
-        };
-        let has = |what: &str, noun: &str| format!("kubelet has {what} {noun} available");
         let capacity = json!({"cpu": self.cpus.to_string(), "memory": format!("{}Gi", self.memory), "pods": "110",
                               "ephemeral-storage": "129886128Ki"});
         json!({
             "addresses": [{"type": "InternalIP", "address": self.address}, {"type": "Hostname", "address": self.name}],
             "capacity": capacity, "allocatable": capacity,
-            "conditions": [
-                condition("MemoryPressure", "False", "KubeletHasSufficientMemory", &has("sufficient", "memory")),
-                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-                condition("PIDPressure", "False", "KubeletHasSufficientPID", &has("sufficient", "PID")),
-                condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
-            ],
+            "conditions": conditions(Timestamp::now()),
             "nodeInfo": {
                 "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://1.7.27-1",
                 "kernelVersion": "5.15.0-1089-azure", "kubeProxyVersion": KUBELET, "kubeletVersion": KUBELET,

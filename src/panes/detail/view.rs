@@ -17,6 +17,9 @@ use crate::ui::widgets::textview::{TextView, Top};
 /// Lines above the text: its title.
 const HEAD: u16 = 1;
 
+/// Cells of a log line's time and mark: what is wrapped stands to the right of them.
+const STAMP: u16 = 11;
+
 /// Draws title and text.
 pub fn draw(viewer: &Viewer, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let (head, body) = split_top(area, HEAD);
@@ -37,6 +40,7 @@ fn view<'a>(viewer: &'a Viewer, total: usize) -> TextView<'a> {
         top: if viewer.follow { Top::End } else { Top::Line(viewer.top) },
         left: viewer.left as u16,
         wrap: viewer.wrap,
+        hang: if viewer.is_log() { STAMP } else { 2 },
         search: viewer.search.text(),
         current: viewer.found,
         empty: "",

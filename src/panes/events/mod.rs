@@ -12,6 +12,7 @@ use ratatui::text::Line;
 
 use super::field::Field;
 use super::fuzzy::Fuzzy;
+use super::list::{self, Filter};
 use super::{Pane, PaneId, Scene, Selected, Wish, core_object, object_of};
 use crate::command::{Command, Scope};
 use crate::domain::event::{Happening, What};
@@ -58,8 +59,7 @@ pub struct Events {
     /// The number of the selected entry; `None`: the newest, and following.
     selected: Option<u64>,
     kinds: Kinds,
-    filter: Field,
-    typing: bool,
+    filter: Filter,
     /// Numbers of the entries shown, oldest first.
     shown: Vec<u64>,
     made_of: Option<(u64, super::Choice, Kinds, String)>,
@@ -139,18 +139,7 @@ impl Pane for Events {
 
     fn refuses(&self, command: Command, _scene: &Scene<'_>) -> Option<String> {
         match command {
-            Command::Up
-            | Command::Down
-            | Command::PageUp
-            | Command::PageDown
-            | Command::First
-            | Command::Last
-            | Command::Open
-            | Command::Copy
-                if self.shown.is_empty() =>
-            {
-                Some("nothing is shown".into())
-            }
+            _ if self.shown.is_empty() && list::needs_one(command) => Some("nothing is shown".into()),
             Command::Sort | Command::SortReverse => Some("the timeline stands in the order of time".into()),
             Command::Left | Command::Right => Some("the timeline has no sides".into()),
             _ => None,
@@ -158,14 +147,12 @@ impl Pane for Events {
     }
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
-        let place = self.place();
+        let step = list::step(command, self.place(), self.shown.len(), || Self::page(scene));
+        if let Some(place) = step {
+            self.go(place);
+        }
+        self.filter.on(command);
         match command {
-            Command::Up => self.go(place.saturating_sub(1)),
-            Command::Down => self.go(place + 1),
-            Command::PageUp => self.go(place.saturating_sub(Self::page(scene))),
-            Command::PageDown => self.go(place + Self::page(scene)),
-            Command::First => self.go(0),
-            Command::Last => self.selected = None,
             Command::Follow => {
                 self.selected = match self.selected {
                     None => self.shown.last().copied(),
@@ -183,12 +170,6 @@ impl Pane for Events {
                     Kinds::Transitions => Kinds::All,
                 };
             }
-            Command::Filter => self.typing = true,
-            Command::Accept => self.typing = false,
-            Command::Cancel | Command::Back => {
-                self.typing = false;
-                self.filter.clear();
-            }
             _ => {}
         }
         self.settle(scene);
@@ -196,15 +177,15 @@ impl Pane for Events {
     }
 
     fn has_back(&self) -> bool {
-        self.typing || !self.filter.is_empty()
+        self.filter.is_there()
     }
 
     fn typing(&mut self) -> Option<&mut Field> {
-        self.typing.then_some(&mut self.filter)
+        self.filter.typing()
     }
 
     fn is_typing(&self) -> bool {
-        self.typing
+        self.filter.is_typing()
     }
 
     fn press(&mut self, _x: u16, y: u16, scene: &Scene<'_>) -> Vec<Wish> {

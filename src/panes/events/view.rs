@@ -9,8 +9,9 @@ use super::{Events, is_old};
 use crate::domain::event::Happening;
 use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
+use crate::panes::name::name_in;
 use crate::panes::{Scene, loading, times};
-use crate::ui::text::{cut, cut_line, fit, put, put_line};
+use crate::ui::text::{cut, cut_line, cut_middle, fit, put, put_line};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table::{Column, Row, Table};
 
@@ -25,7 +26,7 @@ const SHAPES: [Column; 5] = [
 
 fn table<'a>(events: &Events, empty: &'a str) -> Table<'a> {
     Table {
-        columns: &SHAPES,
+        columns: SHAPES.to_vec(),
         total: events.shown.len(),
         selected: (!events.shown.is_empty()).then(|| events.place()),
         sort: None,
@@ -48,14 +49,22 @@ pub fn draw(events: &Events, scene: &Scene<'_>, look: &Look, area: Rect, buf: &m
     } else {
         "Nothing of that kind happened.".into()
     };
-    table(events, &empty).draw(area, buf, look, |n| {
+    let table = table(events, &empty);
+    let room = usize::from(table.widths(area.width)[2]);
+    table.draw(area, buf, look, |n| {
         let happening = events.shown.get(n).and_then(|number| scene.known.happenings.get(*number));
         let before = n.checked_sub(1).and_then(|n| scene.known.happenings.get(*events.shown.get(n)?));
-        happening.map(|h| row(h, before, scene, look)).unwrap_or_default()
+        happening.map(|h| row(h, before, scene, look, room)).unwrap_or_default()
     });
 }
 
-fn row<'a>(happening: &Happening, before: Option<&Happening>, scene: &Scene<'_>, look: &Look) -> Row<'a> {
+fn row<'a>(
+    happening: &Happening,
+    before: Option<&Happening>,
+    scene: &Scene<'_>,
+    look: &Look,
+    room_for_name: usize,
+) -> Row<'a> {
     let w = words(happening);
     let day = |h: &Happening| times::day(h.at, scene.now, scene.habits);
     let dim = look.style(Role::Dim);
@@ -75,7 +84,10 @@ fn row<'a>(happening: &Happening, before: Option<&Happening>, scene: &Scene<'_>,
     };
     // Where there is little room the name alone has to do; the filter and the description know the rest.
     let narrow = scene.size.width < 110;
-    let name = |k: &ClusterKey| if narrow { k.name.to_string() } else { k.to_string() };
+    let more = look.marks.more;
+    let name = |k: &ClusterKey| {
+        if narrow { cut_middle(&k.name, room_for_name, more) } else { name_in(k, false, room_for_name, more) }
+    };
     let whose = happening.cluster.as_ref().map_or_else(|| happening.context.to_string(), name);
     let gap = if w.object.is_empty() { "" } else { "  " };
     let object = Span::styled(format!("{}{gap}", w.object), dim);
@@ -131,10 +143,7 @@ pub fn counts<'a>(events: &Events, scene: &Scene<'_>, look: &Look) -> Line<'a> {
     if events.kinds != super::Kinds::All {
         spans.push(Span::styled(format!("{}  ", events.kinds.word()), look.style(Role::Info)));
     }
-    if !events.filter.is_empty() || events.typing {
-        spans.push(Span::styled(format!("filter: {}", events.filter.text()), look.style(Role::Match)));
-        spans.push(Span::raw("  "));
-    }
+    spans.extend(events.filter.words(look));
     spans.push(match events.selected {
         None => Span::styled("following", look.style(Role::Good)),
         Some(_) => Span::styled(format!("{} held", look.marks.frozen), look.style(Role::Info)),

@@ -70,21 +70,15 @@ fn of_transition(transition: &Transition) -> Words {
         Phase { from, to } => (Level::Ok, "Phase", String::new(), change(from.as_deref(), to.as_deref())),
         Target { from, to } => (Level::Warn, "Target", String::new(), change(from.as_deref(), to.as_deref())),
         Primary { from, to } => (Level::Warn, "Primary", String::new(), change(name(from), name(to))),
-        Timeline { from, to } => {
-            let number = |n: &Option<u32>| n.map(|n| n.to_string());
-            (Level::Warn, "Timeline", String::new(), change(number(from).as_deref(), number(to).as_deref()))
-        }
+        Timeline { from, to } => (Level::Warn, "Timeline", String::new(), numbers(*from, *to)),
         Lease { from, to } => (Level::Ok, "Lease", String::new(), change(name(from), name(to))),
         ReadWrite { from, to } => {
             let level = if to.is_empty() { Level::Bad } else { Level::Ok };
-            let text = format!("{} → {}", names(from), if to.is_empty() { "nowhere".into() } else { names(to) });
-            (level, "Writes", String::new(), text)
+            (level, "Writes", String::new(), format!("{} → {}", names(from), names(to)))
         }
         Ready { from, to } => {
-            let less = to.unwrap_or(0) < from.unwrap_or(0);
-            let number = |n: &Option<u32>| n.map(|n| n.to_string());
-            let level = if less { Level::Warn } else { Level::Ok };
-            (level, "Ready", String::new(), change(number(from).as_deref(), number(to).as_deref()))
+            let level = if to.unwrap_or(0) < from.unwrap_or(0) { Level::Warn } else { Level::Ok };
+            (level, "Ready", String::new(), numbers(*from, *to))
         }
         Pod { instance, change } => {
             let trouble = matches!(change.as_str(), "gone" | "not ready" | "restarted" | "deleting");
@@ -94,15 +88,12 @@ fn of_transition(transition: &Transition) -> Words {
             (Level::Ok, "Role", instance.to_string(), change(from.as_deref(), to.as_deref()))
         }
         Condition { kind, status, reason } => {
-            let (level, word) = match status {
-                Some(true) => (Level::Ok, "true"),
-                Some(false) => (Level::Warn, "false"),
-                None => (Level::Unknown, "unknown"),
-            };
-            (level, "Condition", String::new(), format!("{kind} is {word}: {reason}"))
+            let (level, text) = condition(kind, *status, reason);
+            (level, "Condition", String::new(), text)
         }
         Fencing { now } if now.is_empty() => (Level::Ok, "Fencing", String::new(), "lifted".into()),
         Fencing { now } => (Level::Warn, "Fencing", String::new(), now.join(", ")),
+        Hibernation { now } if now == "off" => (Level::Ok, "Hibernation", String::new(), now.clone()),
         Hibernation { now } => (Level::Warn, "Hibernation", String::new(), now.clone()),
         Streaming { instance, streaming: true } => {
             (Level::Ok, "Streaming", instance.to_string(), "streams again".into())
@@ -111,11 +102,8 @@ fn of_transition(transition: &Transition) -> Words {
             (Level::Warn, "Streaming", instance.to_string(), "streams no more".into())
         }
         Verdict { about, from, to, reason } => {
-            let text = match reason {
-                Some(reason) => format!("{about} {from} → {to}: {reason}"),
-                None => format!("{about} {from} → {to}"),
-            };
-            (level_of(to), "Verdict", String::new(), text)
+            let reason = reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
+            (level_of(to), "Verdict", String::new(), format!("{about} {from} → {to}{reason}"))
         }
         Source { source, now } => {
             let level = if now == "live" { Level::Ok } else { Level::Unknown };
@@ -123,6 +111,22 @@ fn of_transition(transition: &Transition) -> Words {
         }
     };
     Words { level, what: what.into(), object, text, teller: Teller::Seen }
+}
+
+fn condition(kind: &str, status: Option<bool>, reason: &str) -> (Level, String) {
+    let (level, word) = match status {
+        Some(true) => (Level::Ok, "true"),
+        Some(false) => (Level::Warn, "false"),
+        // A condition that an operator takes away is no longer a concern.
+        None if reason == "Removed" => (Level::Ok, "gone"),
+        None => (Level::Unknown, "unknown"),
+    };
+    (level, if word == "gone" { format!("{kind} is gone") } else { format!("{kind} is {word}: {reason}") })
+}
+
+fn numbers(from: Option<u32>, to: Option<u32>) -> String {
+    let text = |n: Option<u32>| n.map(|n| n.to_string());
+    change(text(from).as_deref(), text(to).as_deref())
 }
 
 fn level_of(word: &str) -> Level {

@@ -7,7 +7,9 @@ use crate::domain::health::Level;
 use crate::domain::picture::Lag;
 use crate::domain::quantity;
 use crate::panes::digest::Digest;
+use crate::panes::name::{PREFIX, name_in, whole_name};
 use crate::ui::marks::Marks;
+use crate::ui::text::{cut_middle, width};
 use crate::ui::widgets::table as widgets;
 
 /// A column.
@@ -31,34 +33,73 @@ use Column::*;
 /// All, as they stand.
 pub const ALL: [Column; 11] = [Cluster, Operator, Postgres, Ready, Zones, Primary, Sync, Lag, Archived, Backup, Seen];
 
-/// How they are drawn. None grows beyond what it wants: on a wide screen a row has to stay one thing for the eye.
-/// The mark of the verdict comes first and is no column to sort by.
-pub const SHAPES: [widgets::Column; 12] = [
-    widgets::Column::text("", 1, 1).priority(0),
-    widgets::Column::text("CLUSTER", 23, 44).priority(0),
-    widgets::Column::text("OPERATOR", 9, 9).priority(8),
-    widgets::Column::text("PG", 5, 5).priority(7),
-    widgets::Column::number("READY", 5).priority(0),
-    widgets::Column::number("ZONES", 5).priority(6),
-    widgets::Column::text("PRIMARY", 15, 32).priority(5),
-    widgets::Column::number("SYNC", 6).priority(4),
-    widgets::Column::number("LAG", 12).priority(1),
-    widgets::Column::number("ARCHIVED", 8).priority(3),
-    widgets::Column::number("BACKUP", 6).priority(2),
-    widgets::Column::number("SEEN", 4).priority(9),
-];
+/// Cells of the longest name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Widest {
+    /// With its namespace, and its context where there are several.
+    whole: usize,
+    /// Alone.
+    name: usize,
+}
+
+impl Widest {
+    /// Of these clusters.
+    pub fn of(all: &[&Digest], several_contexts: bool) -> Widest {
+        let longest = |cells: &dyn Fn(&Digest) -> usize| all.iter().map(|d| cells(d)).max().unwrap_or(0);
+        Widest {
+            whole: longest(&|d| width(&whole_name(&d.key, several_contexts))),
+            name: longest(&|d| width(&d.key.name)),
+        }
+    }
+}
+
+/// How they are drawn on a screen this wide. A name is the last thing to be cut: other columns vanish for it. Its
+/// namespace may take a third of the screen with it. None grows beyond what it wants: on a wide screen a row has to stay
+/// one thing for the eye. The mark of the verdict comes first and is no column to sort by.
+pub fn shapes(widest: Widest, screen: u16) -> [widgets::Column; 12] {
+    let third = usize::from(screen) / 3;
+    let least = widest.whole.min(third.max(widest.name + PREFIX)).clamp(NAME.0, NAME.1) as u16;
+    let most = widest.whole.clamp(NAME.0, NAME.1) as u16;
+    [
+        widgets::Column::text("", 1, 1).priority(0),
+        widgets::Column::text("CLUSTER", least, most.max(least)).priority(0),
+        widgets::Column::text("OPERATOR", 9, 9).priority(8),
+        widgets::Column::text("PG", 5, 5).priority(7),
+        widgets::Column::number("READY", 5).priority(0),
+        widgets::Column::number("ZONES", 5).priority(6),
+        widgets::Column::text("PRIMARY", 15, 32).priority(5),
+        widgets::Column::number("SYNC", 6).priority(4),
+        widgets::Column::number("LAG", 12).priority(1),
+        widgets::Column::number("ARCHIVED", 8).priority(3),
+        widgets::Column::number("BACKUP", 6).priority(2),
+        widgets::Column::number("SEEN", 4).priority(9),
+    ]
+}
+
+/// The narrowest and the widest column of names.
+const NAME: (usize, usize) = (23, 44);
+
+/// What cells are made with.
+pub struct Around<'a> {
+    /// Signs.
+    pub marks: &'a Marks,
+    /// Now.
+    pub now: Timestamp,
+    /// A cluster's context is part of its name.
+    pub several_contexts: bool,
+}
 
 impl Column {
-    /// What it shows of a cluster, and how bad that is. `Level::Ok` is drawn as plain text.
-    pub fn cell(self, d: &Digest, marks: &Marks, now: Timestamp, several_contexts: bool) -> (String, Level) {
+    /// What it shows of a cluster in this room, and how bad that is. `Level::Ok` is drawn as plain text.
+    pub fn cell(self, d: &Digest, around: &Around<'_>, room: usize) -> (String, Level) {
+        let (marks, now) = (around.marks, around.now);
         let none = || marks.nothing.to_owned();
         let marked = |text: String, level: Level| match level {
             Level::Ok | Level::Unknown => (text, level),
             Level::Warn | Level::Bad => (format!("{text} {}", marks.level(level)), level),
         };
         match self {
-            Cluster if several_contexts => (format!("{}:{}", d.key.context, d.key), Level::Ok),
-            Cluster => (d.key.to_string(), Level::Ok),
+            Cluster => (name_in(&d.key, around.several_contexts, room, marks.more), Level::Ok),
             Operator => (d.operator.clone(), Level::Ok),
             Postgres => (d.postgres.clone().unwrap_or_else(none), Level::Ok),
             Ready => match d.ready {
@@ -70,7 +111,7 @@ impl Column {
                 None => (none(), Level::Ok),
                 Some((have, could)) => (format!("{have}/{could}"), d.marks.zones),
             },
-            Primary => (primary(d, marks), d.marks.primary),
+            Primary => (primary(d, marks, room), d.marks.primary),
             Sync => match d.sync {
                 None => (none(), Level::Ok),
                 Some((_, 0)) => ("async".into(), d.marks.sync),
@@ -119,15 +160,20 @@ fn age(then: Option<Timestamp>, now: Timestamp, marks: &Marks) -> String {
     then.map_or_else(|| marks.nothing.to_owned(), |t| quantity::age(t, now))
 }
 
-/// `pg-orders-2 z2`: the zone by what tells it from the others.
-fn primary(d: &Digest, marks: &Marks) -> String {
+/// `pg-orders-2 z2`: the zone by what tells it from the others. Where there is little room the name's middle goes: its
+/// beginning is the cluster's name.
+fn primary(d: &Digest, marks: &Marks, room: usize) -> String {
     if let Some(nature) = &d.nature {
         return nature.clone();
     }
     match &d.primary {
         None => marks.nothing.to_owned(),
-        Some((name, None)) => name.to_string(),
-        Some((name, Some(zone))) => format!("{name} {}", short_zone(zone.as_str())),
+        Some((name, None)) => cut_middle(name.as_str(), room, marks.more),
+        Some((name, Some(zone))) => {
+            let zone = short_zone(zone.as_str());
+            let left = room.saturating_sub(width(&zone) + 1);
+            format!("{} {zone}", cut_middle(name.as_str(), left, marks.more))
+        }
     }
 }
 
@@ -182,6 +228,6 @@ mod tests {
 
     #[test]
     fn every_column_has_a_shape() {
-        assert_eq!(ALL.len() + 1, SHAPES.len());
+        assert_eq!(ALL.len() + 1, shapes(Widest::default(), 120).len());
     }
 }

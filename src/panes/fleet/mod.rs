@@ -7,6 +7,7 @@ mod view;
 
 use super::field::Field;
 use super::fuzzy::Fuzzy;
+use super::list::{self, Filter};
 use super::{Choice, Pane, PaneId, Scene, Selected, Wish, object_of};
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
@@ -30,14 +31,15 @@ pub struct Fleet {
     selected: Option<ClusterKey>,
     /// The selection was moved by hand; until then it is the first, the worst.
     moved: bool,
-    filter: Field,
-    typing: bool,
+    filter: Filter,
     sort: Option<Column>,
     reversed: bool,
     /// No reasons under the clusters that are not selected.
     terse: bool,
     order: Vec<ClusterKey>,
     several_contexts: bool,
+    /// Cells of the longest name: with its namespace, and alone. Of all that could be shown, so that a filter moves no column.
+    widest: columns::Widest,
     /// How many of the shown are ok, unknown, warn, bad.
     tally: [usize; 4],
     /// What the order was made from.
@@ -78,7 +80,11 @@ impl Fleet {
         }
         let mut fuzzy = Fuzzy::new(self.filter.text());
         let shown = scene.known.judged.values().map(|j| &j.digest).filter(|d| scene.choice.shows(&d.key));
+        let shown: Vec<_> = shown.collect();
+        self.several_contexts = shown.first().is_some_and(|f| shown.iter().any(|d| d.key.context != f.key.context));
+        self.widest = columns::Widest::of(&shown, self.several_contexts);
         let mut rows: Vec<_> = shown
+            .into_iter()
             .filter(|d| {
                 self.filter.is_empty()
                     || fuzzy.matches(&format!("{} {} {} {}", d.key.context, d.key, d.operator, d.level.word()))
@@ -91,7 +97,6 @@ impl Fleet {
         if self.reversed {
             rows.reverse();
         }
-        self.several_contexts = rows.first().is_some_and(|f| rows.iter().any(|d| d.key.context != f.key.context));
         self.tally = [Level::Ok, Level::Unknown, Level::Warn, Level::Bad]
             .map(|level| rows.iter().filter(|d| d.level == level).count());
         let place = if self.moved { self.place() } else { 0 };
@@ -109,9 +114,9 @@ impl Fleet {
         1 + u16::from(judged.is_some_and(|j| !self.terse && j.digest.level != Level::Ok))
     }
 
-    fn table<'a>(&self, lines: &'a dyn Fn(usize) -> u16, empty: &'a str) -> Table<'a> {
+    fn table<'a>(&self, width: u16, lines: &'a dyn Fn(usize) -> u16, empty: &'a str) -> Table<'a> {
         Table {
-            columns: &columns::SHAPES,
+            columns: columns::shapes(self.widest, width).to_vec(),
             total: self.order.len(),
             selected: (!self.order.is_empty()).then(|| self.place()),
             sort: self.sort.and_then(|s| columns::ALL.iter().position(|c| *c == s)).map(|n| (n + 1, !self.reversed)),
@@ -127,7 +132,7 @@ impl Fleet {
 
     fn page(&self, scene: &Scene<'_>) -> usize {
         let lines = |n: usize| self.lines(scene, n);
-        self.table(&lines, "").page(Self::area(scene))
+        self.table(scene.size.width, &lines, "").page(Self::area(scene))
     }
 
     fn next_sort(&mut self) {
@@ -152,19 +157,9 @@ impl Pane for Fleet {
 
     fn refuses(&self, command: Command, _scene: &Scene<'_>) -> Option<String> {
         match command {
-            Command::Up
-            | Command::Down
-            | Command::PageUp
-            | Command::PageDown
-            | Command::First
-            | Command::Last
-            | Command::Open
-            | Command::Copy
-                if self.order.is_empty() =>
-            {
-                Some(
-                    if self.filter.is_empty() { "no cluster is shown" } else { "no cluster matches the filter" }.into(),
-                )
+            _ if self.order.is_empty() && list::needs_one(command) => {
+                let why = if self.filter.is_empty() { "no cluster is shown" } else { "no cluster matches the filter" };
+                Some(why.into())
             }
             Command::Left | Command::Right => Some("the list has no sides: sort with the sort key".into()),
             _ => None,
@@ -172,15 +167,13 @@ impl Pane for Fleet {
     }
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
-        let place = self.place();
+        let step = list::step(command, self.place(), self.order.len(), || self.page(scene));
+        if let Some(place) = step {
+            self.go(place);
+        }
         self.moved |= command.scope() == Scope::List;
+        self.filter.on(command);
         match command {
-            Command::Up => self.go(place.saturating_sub(1)),
-            Command::Down => self.go(place + 1),
-            Command::PageUp => self.go(place.saturating_sub(self.page(scene))),
-            Command::PageDown => self.go(place + self.page(scene)),
-            Command::First => self.go(0),
-            Command::Last => self.go(usize::MAX),
             Command::Open => {
                 let chosen = self.selected.clone().map(Wish::Choose);
                 return chosen.into_iter().chain([Wish::Go(super::topology::ID)]).collect();
@@ -188,12 +181,6 @@ impl Pane for Fleet {
             Command::Copy => {
                 let name = self.selected.as_ref().map(ToString::to_string).unwrap_or_default();
                 return vec![Wish::copy(name)];
-            }
-            Command::Filter => self.typing = true,
-            Command::Accept => self.typing = false,
-            Command::Cancel | Command::Back => {
-                self.typing = false;
-                self.filter.clear();
             }
             Command::Sort => self.next_sort(),
             Command::SortReverse => self.reversed = !self.reversed,
@@ -205,20 +192,20 @@ impl Pane for Fleet {
     }
 
     fn has_back(&self) -> bool {
-        self.typing || !self.filter.is_empty()
+        self.filter.is_there()
     }
 
     fn typing(&mut self) -> Option<&mut Field> {
-        self.typing.then_some(&mut self.filter)
+        self.filter.typing()
     }
 
     fn is_typing(&self) -> bool {
-        self.typing
+        self.filter.is_typing()
     }
 
     fn press(&mut self, x: u16, y: u16, scene: &Scene<'_>) -> Vec<Wish> {
         let lines = |n: usize| self.lines(scene, n);
-        let table = self.table(&lines, "");
+        let table = self.table(scene.size.width, &lines, "");
         let heading = table.heading_at(Self::area(scene), x, y);
         let row = table.row_at(Self::area(scene), y);
         if let Some(column) = heading.and_then(|n| columns::ALL.get(n.checked_sub(1)?)) {
@@ -256,7 +243,7 @@ impl Pane for Fleet {
 
     fn visible(&self, scene: &Scene<'_>) -> Vec<ClusterKey> {
         let lines = |n: usize| self.lines(scene, n);
-        let rows = self.table(&lines, "").visible(Self::area(scene).height.saturating_sub(1));
+        let rows = self.table(scene.size.width, &lines, "").visible(Self::area(scene).height.saturating_sub(1));
         self.order.get(rows).map(<[_]>::to_vec).unwrap_or_default()
     }
 

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::Fleet;
-use super::columns::ALL;
+use super::columns::{ALL, Around};
 use crate::domain::health::{Level, Reason};
 use crate::domain::quantity;
 use crate::panes::known::Judged;
@@ -30,7 +30,9 @@ pub fn draw(fleet: &Fleet, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut
     let (list, below) = parts(area);
     let empty = empty_words(fleet, scene);
     let lines = |n: usize| fleet.lines(scene, n);
-    fleet.table(&lines, &empty).draw(list, buf, look, |n| row(fleet, scene, look, n));
+    let table = fleet.table(area.width, &lines, &empty);
+    let widths = table.widths(list.width);
+    table.draw(list, buf, look, |n| row(fleet, scene, look, &widths, n));
     let selected = fleet.selected.as_ref().and_then(|k| scene.known.judged.get(k));
     if let Some(judged) = selected.filter(|_| below.height > 1) {
         why(judged, scene, look, below, buf);
@@ -67,15 +69,16 @@ fn why(judged: &Judged, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Bu
     }
 }
 
-fn row<'a>(fleet: &Fleet, scene: &Scene<'a>, look: &Look, n: usize) -> Row<'a> {
+fn row<'a>(fleet: &Fleet, scene: &Scene<'a>, look: &Look, widths: &[u16], n: usize) -> Row<'a> {
     let judged = fleet.order.get(n).and_then(|key| scene.known.judged.get(key));
     let Some(judged) = judged else { return Row::default() };
     let d = &judged.digest;
     let lost = scene.known.watch_trouble(&d.key.context).is_some();
     let old = d.seen.is_none_or(|t| scene.now.duration_since(t) > STALE);
     let mut cells = vec![Line::styled(look.marks.level(d.level), look.level(d.level))];
-    for column in ALL {
-        let (text, level) = column.cell(d, &look.marks, scene.now, fleet.several_contexts);
+    for (column, room) in ALL.into_iter().zip(widths.iter().skip(1)) {
+        let around = Around { marks: &look.marks, now: scene.now, several_contexts: fleet.several_contexts };
+        let (text, level) = column.cell(d, &around, usize::from(*room));
         let stale = lost || (column.sampled() && old);
         cells.push(Line::styled(text, cell_style(look, level, stale, column == ALL[0] && d.level != Level::Ok)));
     }
@@ -136,11 +139,7 @@ fn empty_words(fleet: &Fleet, scene: &Scene<'_>) -> String {
 pub fn counts<'a>(fleet: &Fleet, look: &Look) -> Line<'a> {
     let n = fleet.order.len();
     let mut spans = Vec::new();
-    if !fleet.filter.is_empty() || fleet.typing {
-        let cursor = if fleet.typing { "▏" } else { "" };
-        spans.push(Span::styled(format!("filter: {}{cursor}", fleet.filter.text()), look.style(Role::Match)));
-        spans.push(Span::raw("  "));
-    }
+    spans.extend(fleet.filter.words(look));
     spans.push(Span::styled(format!("{n} cluster{}", if n == 1 { "" } else { "s" }), look.style(Role::Dim)));
     for (l, c) in [(Level::Bad, fleet.tally[3]), (Level::Warn, fleet.tally[2]), (Level::Unknown, fleet.tally[1])] {
         if c > 0 {

@@ -152,6 +152,7 @@ fn graph<'a>(
         cursor: pane.cursor,
         unit,
         least_top,
+        whole: pane.held.is_some(),
         gap: gap(s.from, s.to, columns_of(s.plan.lag)),
         zone: scene.habits.zone(),
         times: s.plan.wal.height == 0,
@@ -178,7 +179,7 @@ fn wal_graph(pane: &Replication, s: &Sight<'_>, scene: &Scene<'_>, marks: &[Mark
         None => s.history.and_then(|h| h.wal_rate.last()).map(|(_, v)| v),
     };
     let x = put(buf, head, head.x + 1, head.y, "WAL written", look.style(Role::Dim));
-    let words = now.map_or(look.marks.nothing.to_owned(), |v| Unit::BytesPerSecond.label(v));
+    let words = now.map_or(look.marks.nothing.to_owned(), |v| format!("{}/s", quantity::bytes(v as u64)));
     put(buf, head, x + 1, head.y, &words, look.style(Role::Text));
     let series = [Series { points: &rate, style: look.style(Role::Primary) }];
     let graph =

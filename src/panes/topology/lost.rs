@@ -5,11 +5,13 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::names::InstanceName;
 use crate::domain::quantity;
-use crate::domain::quorum::{Leader, Promise, Risk, WhatIf};
+use crate::domain::quorum::{Leader, Promise, Risk, ServiceAfter, WhatIf};
+use crate::ui::text::width;
 use crate::ui::theme::{Look, Role};
 
-/// The answer: who would lead and what could be lost; then services; then what it is based on.
-pub fn lines(answer: &WhatIf, now: Timestamp, look: &Look) -> Vec<Line<'static>> {
+/// The answer in lines of this many cells: who would lead and what could be lost; then services; then what it is based
+/// on, whole where there is `ample` room.
+pub fn lines(answer: &WhatIf, now: Timestamp, look: &Look, cells: usize, ample: bool) -> Vec<Line<'static>> {
     let text = look.style(Role::Text);
     let dim = look.style(Role::Dim);
     if answer.lost.is_empty() {
@@ -23,9 +25,9 @@ pub fn lines(answer: &WhatIf, now: Timestamp, look: &Look) -> Vec<Line<'static>>
         second.push(Span::styled(format!(" Usual time {from}–{to} s ({}).", usual.of), text));
     }
     let mut out = vec![Line::from(first), Line::from(second)];
-    let moved: Vec<String> = answer.services.iter().filter(|s| !s.loses.is_empty()).map(service).collect();
+    let moved = services(&answer.services);
     if !moved.is_empty() {
-        out.push(Line::styled(moved.join(" · "), text));
+        out.extend(packed("", &moved, cells, if ample { 3 } else { 2 }).into_iter().map(|l| Line::styled(l, text)));
     }
     let basis: Vec<String> = answer
         .basis
@@ -33,7 +35,26 @@ pub fn lines(answer: &WhatIf, now: Timestamp, look: &Look) -> Vec<Line<'static>>
         .map(|b| format!("{} ({}, {} ago)", b.statement, b.witness, quantity::age(b.seen, now)))
         .collect();
     if !basis.is_empty() {
-        out.push(Line::styled(format!("Based on: {}", basis.join(" · ")), dim));
+        out.extend(
+            packed("Based on: ", &basis, cells, if ample { 4 } else { 1 }).into_iter().map(|l| Line::styled(l, dim)),
+        );
+    }
+    out
+}
+
+/// Statements side by side, as many on a line as fit, on `most` lines; the last one takes what is left and is cut there.
+fn packed(head: &str, all: &[String], cells: usize, most: usize) -> Vec<String> {
+    let mut out = vec![head.to_owned()];
+    for (n, one) in all.iter().enumerate() {
+        let lines = out.len();
+        let Some(line) = out.last_mut() else { break };
+        let gap = if n == 0 { "" } else { " · " };
+        if n > 0 && lines < most && width(line) + width(gap) + width(one) > cells {
+            out.push(format!("{}{one}", " ".repeat(width(head))));
+        } else {
+            line.push_str(gap);
+            line.push_str(one);
+        }
     }
     out
 }
@@ -81,10 +102,21 @@ fn risk(risk: &Risk, look: &Look) -> Span<'static> {
     }
 }
 
-fn service(after: &crate::domain::quorum::ServiceAfter) -> String {
-    let names = |all: &[InstanceName]| all.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(", ");
-    match after.keeps.as_slice() {
-        [] => format!("{} would lead nowhere until then", after.name),
-        keeps => format!("{} would lead to {}", after.name, names(keeps)),
+/// Services that change, those with the same fate together: `a, b would lead nowhere until then`.
+fn services(all: &[ServiceAfter]) -> Vec<String> {
+    let mut fates: Vec<(&[InstanceName], Vec<&str>)> = Vec::new();
+    for after in all.iter().filter(|s| !s.loses.is_empty()) {
+        match fates.iter_mut().find(|(keeps, _)| *keeps == after.keeps) {
+            Some((_, names)) => names.push(&after.name),
+            None => fates.push((&after.keeps, vec![&after.name])),
+        }
     }
+    let fate = |(keeps, names): (&[InstanceName], Vec<&str>)| {
+        let to = match keeps {
+            [] => "nowhere until then".to_owned(),
+            keeps => format!("to {}", keeps.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(", ")),
+        };
+        format!("{} would lead {to}", names.join(", "))
+    };
+    fates.into_iter().map(fate).collect()
 }

@@ -19,7 +19,7 @@ use crate::panes::digest::Digest;
 use crate::panes::known::Judged;
 use crate::panes::{Scene, events, fleet, loading, rule};
 use crate::ui::layout::split_top;
-use crate::ui::text::{cut, cut_line, fit, put, put_line, width};
+use crate::ui::text::{cut, cut_line, cut_middle, fit, put, put_line, width};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table;
 
@@ -49,7 +49,11 @@ fn sight<'a>(looked: &Looked, scene: &Scene<'a>, look: &Look, area: Rect) -> Opt
     let links = link_lines(&picture, digest, look, usize::from(area.width));
     let zone = looked.columns.get(looked.column).and_then(|c| c.zone.as_ref());
     let answer = zone.map(|z| quorum::if_zone_lost(&scene.known.facts, cluster, z, scene.now));
-    let lost = answer.map(|a| lost::lines(&a, scene.now, look)).unwrap_or_default();
+    let lost = answer.map(|a| {
+        let cells = usize::from(area.width).saturating_sub(2);
+        lost::lines(&a, scene.now, look, cells, area.height >= 30)
+    });
+    let lost = lost.unwrap_or_default();
     let cards = cluster.instances.iter().filter_map(|i| {
         let one = picture.get(&i.name)?;
         let history = scene.known.history.of(&cluster.key);
@@ -130,7 +134,8 @@ fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     if let Some(timeline) = s.picture.primary.as_ref().and_then(|p| s.picture.get(p)?.timeline).or(s.cluster.timeline) {
         add(format!("timeline {timeline}"), Level::Ok);
     }
-    if let Some((_, rate)) = scene.known.history.of(&s.cluster.key).and_then(|h| h.wal_rate.last()) {
+    let rate = scene.known.history.of(&s.cluster.key).and_then(|h| h.wal_rate.last());
+    if let Some((_, rate)) = rate.filter(|(at, _)| scene.now.duration_since(*at) <= card::STALE) {
         add(format!("WAL {}/s", quantity::bytes(rate as u64)), Level::Ok);
     }
     // The name has its place before figures that stand below too.
@@ -139,16 +144,18 @@ fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
         right.truncate(right.len() - 2);
     }
     let right = Line::from(right);
-    let mut left = vec![Span::styled(s.cluster.key.name.to_string(), look.style(Role::Title))];
-    left.push(Span::styled(format!("{dot}{}", s.cluster.key.namespace), dim));
-    if let Some(nature) = &d.nature {
-        left.push(Span::styled(format!("{dot}{nature}"), look.style(Role::Info)));
-    }
-    left.push(Span::styled(format!("{dot}{}", d.operator), dim));
-    if let Some(version) = &d.postgres {
-        left.push(Span::styled(format!("{dot}PostgreSQL {version}"), dim));
-    }
     let room = usize::from(area.width).saturating_sub(right.width() + 4);
+    let mut left = vec![Span::styled(s.cluster.key.name.to_string(), look.style(Role::Title))];
+    let namespace = Some((s.cluster.key.namespace.to_string(), dim));
+    let nature = d.nature.clone().map(|n| (n, look.style(Role::Info)));
+    let version = d.postgres.as_ref().map(|v| (format!("PostgreSQL {v}"), dim));
+    // What does not fit whole is left away: half a word tells nothing.
+    for (text, style) in [nature, namespace, Some((d.operator.clone(), dim)), version].into_iter().flatten() {
+        let text = format!("{dot}{text}");
+        if left.iter().map(Span::width).sum::<usize>() + width(&text) <= room {
+            left.push(Span::styled(text, style));
+        }
+    }
     let left = cut_line(Line::from(left), room, look.marks.more);
     put_line(buf, area, area.x + 1, area.y, &left);
     let x = area.right().saturating_sub(right.width() as u16 + 1).max(area.x);
@@ -231,7 +238,7 @@ fn node_line(place: &Place, look: &Look, area: Rect, buf: &mut Buffer) {
         None => (String::new(), Role::Dim),
     };
     let room = usize::from(area.width).saturating_sub(width(&trouble) + 1);
-    let x = put(buf, area, area.x + 1, area.y, &cut(name, room, look.marks.more), look.style(Role::Dim));
+    let x = put(buf, area, area.x + 1, area.y, &cut_middle(name, room, look.marks.more), look.style(Role::Dim));
     put(buf, area, x, area.y, &trouble, look.style(role));
 }
 
@@ -239,16 +246,20 @@ fn node_line(place: &Place, look: &Look, area: Rect, buf: &mut Buffer) {
 fn others_line(others: &[&Place], look: &Look, area: Rect, buf: &mut Buffer) {
     let troubled = others.iter().find(|p| p.trouble.is_some()).or(others.first());
     let Some(first) = troubled else { return };
-    let more = if others.len() > 1 { format!(" +{} nodes", others.len() - 1) } else { String::new() };
+    let more = if others.len() > 1 {
+        format!(" +{} node{}", others.len() - 1, if others.len() == 2 { "" } else { "s" })
+    } else {
+        String::new()
+    };
     let name = first.node.as_ref().map_or("", |n| n.as_str());
     let (trouble, role) = match &first.trouble {
         Some(trouble) => (format!(" {} {trouble}", look.marks.warn), Role::Warn),
         None => (String::new(), Role::Dim),
     };
     let room = usize::from(area.width).saturating_sub(width(&trouble) + width(&more) + 1);
-    let x = put(buf, area, area.x + 1, area.y, &cut(name, room, look.marks.more), look.style(Role::Border));
+    let x = put(buf, area, area.x + 1, area.y, &cut_middle(name, room, look.marks.more), look.style(Role::Dim));
     let x = put(buf, area, x, area.y, &trouble, look.style(role));
-    put(buf, area, x, area.y, &more, look.style(Role::Border));
+    put(buf, area, x, area.y, &more, look.style(Role::Dim));
 }
 
 fn draw_card(

@@ -1,6 +1,8 @@
 //! What is looked at before every act: is anybody there to carry it out, and does something else go on already?
 
 use super::making::Making;
+use std::sync::Arc;
+
 use crate::domain::cluster::{BackupObject, Fenced, Target};
 use crate::domain::names::InstanceName;
 use crate::domain::quantity;
@@ -134,8 +136,8 @@ fn under_way(m: &mut Making<'_>) {
 }
 
 /// A backup that runs now.
-pub(super) fn running_backup(m: &Making<'_>) -> Option<BackupObject> {
-    let runs = |b: &&BackupObject| {
+pub(super) fn running_backup(m: &Making<'_>) -> Option<Arc<BackupObject>> {
+    let runs = |b: &&Arc<BackupObject>| {
         let over = |p: &str| matches!(p, "completed" | "failed" | "walArchivingFailing" | "invalid backup definition");
         b.stopped.is_none() && b.phase.as_deref().is_some_and(|p| !over(p))
     };

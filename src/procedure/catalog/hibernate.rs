@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use std::sync::Arc;
 
 use super::cnpg;
 use super::guards::{self, Needs};
@@ -101,7 +102,7 @@ pub(super) fn wake(m: &mut Making<'_>) -> Result<Plan, Problem> {
 /// Every instance needs its volumes to come back.
 fn volumes(m: &mut Making<'_>) {
     let about = "volumes";
-    let data = |v: &&crate::domain::cluster::Volume| v.purpose == crate::domain::cluster::VolumePurpose::Data;
+    let data = |v: &&Arc<crate::domain::cluster::Volume>| v.purpose == crate::domain::cluster::VolumePurpose::Data;
     let (there, bound) = (
         m.cluster.volumes.iter().filter(data).count(),
         m.cluster.volumes.iter().filter(data).filter(|v| v.phase == "Bound").count(),

@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::View;
 use super::guards;
@@ -70,8 +71,8 @@ impl<'a> Making<'a> {
             parameters: BTreeMap::new(),
             findings: std::mem::take(&mut self.findings),
             candidates: Vec::new(),
-            premise: self.premise(&[]),
             objectives: None,
+            premise: self.premise(&[]),
             steps,
         }
     }
@@ -159,7 +160,7 @@ impl<'a> Making<'a> {
 
     /// How long a clone of the primary may take: its volume's size at a slow rate, and the time a pod takes.
     pub fn clone_time(&self) -> SignedDuration {
-        let data = |v: &&crate::domain::cluster::Volume| v.purpose == VolumePurpose::Data;
+        let data = |v: &&Arc<crate::domain::cluster::Volume>| v.purpose == VolumePurpose::Data;
         let size = self.cluster.volumes.iter().filter(data).filter_map(|v| v.capacity.or(v.requested)).max();
         let seconds = size.unwrap_or(100 << 30) / CLONE_RATE;
         POD + SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX / 4))

@@ -176,7 +176,7 @@ fn asleep_and_awake() {
     let asleep = |s: &mut Scene| {
         s.cluster.hibernation = Some(Hibernation::Hibernated);
         s.cluster.instances.iter_mut().for_each(|i| i.pod = None);
-        s.cluster.volumes = (1..=3).map(|n| volume(n, &format!("pg-{n}"))).collect();
+        s.cluster.volumes = (1..=3).map(|n| volume(n, &format!("pg-{n}")).into()).collect();
     };
     let plan = good(Act::Wake, asleep);
     assert_eq!(request(&plan, 0).2["metadata"]["annotations"]["cnpg.io/hibernation"], "off");
@@ -204,7 +204,7 @@ fn volume(n: u32, name: &str) -> Volume {
 fn with_volumes(version: &'static str) -> impl Fn(&mut Scene) {
     move |s| {
         s.cluster.operator_version = Some(version.into());
-        s.cluster.volumes = vec![volume(2, "pg-2"), volume(3, "pg-3"), volume(3, "pg-3-wal")];
+        s.cluster.volumes = vec![volume(2, "pg-2").into(), volume(3, "pg-3").into(), volume(3, "pg-3-wal").into()];
         let job = |name: &str| Job {
             name: name.into(),
             uid: format!("job-{name}"),

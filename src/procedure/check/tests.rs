@@ -209,10 +209,7 @@ fn a_restart_is_told_by_the_server() {
 #[test]
 fn settled_is_told_by_every_instance() {
     assert_eq!(yes(&Check::Settled, by_status).len(), 3);
-    assert_eq!(
-        not_yet(&Check::Settled, |_| {}),
-        "SQL on pg-1 does not say what it is".replace("SQL on pg-1", "SQL on pg-1")
-    );
+    assert_eq!(not_yet(&Check::Settled, |_| {}), "SQL on pg-1 does not say what it is");
     let waits = not_yet(&Check::Settled, |s| {
         by_status(s);
         s.status.get_mut(&name(2)).unwrap().as_mut().unwrap().pending_restart = true;

@@ -49,7 +49,7 @@ impl Run {
     }
 
     /// The part that isn't cleaning up is over: all is well, or it was ended and everything is taken back that will be.
-    fn main_over(&self) -> bool {
+    pub(super) fn main_over(&self) -> bool {
         let mut main = self.plan.steps.iter().filter(|s| !s.cleanup).map(|s| self.steps.get(&s.id).map(|p| &p.state));
         match self.aborted {
             None => main.all(|state| state.is_none_or(State::well)),

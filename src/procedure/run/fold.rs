@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::entry::{Answer, Decision, Entry, Found, What};
 use super::super::order::Order;
 use super::super::plan::StepId;
-use super::{Progress, Run, State};
+use super::{Run, State};
 
 impl Run {
     /// Takes an entry in. An entry about a step that the plan doesn't have changes nothing.
@@ -78,7 +78,7 @@ impl Run {
                 progress.doubted = *found != Found::NotDone;
                 match found {
                     Found::Done(_) if proof => State::Proving { since, until },
-                    _ => State::Looked { began: since, found: found.clone() },
+                    _ => State::Looked { began: since, found: found.clone(), until },
                 }
             }
             What::Found { undo: true, found, .. } => match found {
@@ -103,9 +103,14 @@ impl Run {
     fn decide(&mut self, id: &StepId, decision: Decision, reason: Option<String>, at: Timestamp) {
         let Some(step) = self.plan.step(id) else { return };
         let (within, cleanup, acts) = (step.within, step.cleanup, step.order.is_some());
+        let ends = matches!(decision, Decision::Undo | Decision::Leave);
         let Some(progress) = self.steps.get_mut(id) else { return };
         match decision {
-            Decision::Retry => progress.state = State::Waiting,
+            Decision::Retry => {
+                // Whoever says so has seen that it was not done.
+                progress.doubted = false;
+                progress.state = State::Waiting;
+            }
             Decision::TakenAsDone => {
                 let why = reason.map(|r| format!(": {r}")).unwrap_or_default();
                 progress.taken |= acts && progress.began.is_some();
@@ -124,17 +129,25 @@ impl Run {
             Decision::Undo => self.aborted = Some(true),
             Decision::Leave => self.aborted = Some(false),
         }
+        if cleanup && ends && self.aborted.is_none() && !self.main_over() {
+            // Others wait for it that will never begin now.
+            self.aborted = Some(decision == Decision::Undo);
+        }
         if let Some(progress) = self.steps.get_mut(id) {
             progress.ended = (progress.state.over() || progress.given_up).then_some(at);
         }
     }
 
-    /// Nobody watched while the run lay still: what is to be proven gets its whole time again.
+    /// Nobody watched while the run lay still: what is to be proven gets its whole time again, and
+    /// what could not be told is looked at again.
     fn resume(&mut self, at: Timestamp) {
         self.resumed = Some(at);
         for step in &self.plan.steps {
-            if let Some(Progress { state: State::Proving { until, .. }, .. }) = self.steps.get_mut(&step.id) {
-                *until = at + step.within;
+            let Some(progress) = self.steps.get_mut(&step.id) else { continue };
+            match &mut progress.state {
+                State::Proving { until, .. } => *until = at + step.within,
+                State::Looked { began, found: Found::CantTell(_), .. } => progress.state = State::Began { at: *began },
+                _ => {}
             }
         }
     }

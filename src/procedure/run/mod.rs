@@ -19,7 +19,7 @@ pub use todo::{Choice, Question, Todo};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-use super::entry::{By, Entry, Outcome, RunId, What};
+use super::entry::{By, Entry, Found, Outcome, RunId, What};
 use super::plan::{Gate, Plan, Step, StepId};
 use crate::problem::Problem;
 
@@ -118,10 +118,15 @@ impl Run {
 
     /// When the next deadline ends: somebody must ask [`Run::next`] then, news or not.
     pub fn wake(&self) -> Option<Timestamp> {
-        let deadline = |p: &Progress| match p.state {
+        self.plan.steps.iter().filter_map(|step| self.deadline(step)).min()
+    }
+
+    /// Until when the step's check is waited for.
+    fn deadline(&self, step: &Step) -> Option<Timestamp> {
+        match self.steps.get(&step.id)?.state {
             State::Proving { until, .. } => Some(until),
+            State::Looked { until, found: Found::CantTell(_), .. } if step.check.is_some() => Some(until),
             _ => None,
-        };
-        self.steps.values().filter_map(deadline).min()
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::super::check::Proof;
 use super::super::entry::{Decision, Found, What};
 use super::super::order::Order;
 use super::super::plan::{Gate, Step, StepId};
-use super::{Choice, Question, Run, State, Todo};
+use super::{Choice, Progress, Question, Run, State, Todo};
 use crate::domain::facts::Facts;
 use crate::problem::Problem;
 
@@ -42,11 +42,24 @@ impl Run {
         }
         let look = Look { judge, now, busy };
         let mut todos: Vec<Todo> = self.plan.steps.iter().filter_map(|step| self.step(step, look)).collect();
+        self.first_alone(&mut todos);
         todos.extend(self.take_back(look));
         if todos.is_empty() && busy.is_empty() && self.all_over() {
             todos.push(Todo::Write(What::Closed { outcome: self.outcome() }));
         }
         todos
+    }
+
+    /// The first change of a run goes alone: one beside it would already see a world that the plan was not shown for.
+    fn first_alone(&self, todos: &mut Vec<Todo>) {
+        let changes =
+            |id: &StepId| self.plan.step(id).and_then(|s| s.order.as_ref()).is_some_and(Order::changes_cluster);
+        let begun = |p: &Progress| matches!(p.state, State::Began { .. });
+        let mut one = self.steps.iter().any(|(id, p)| changes(id) && begun(p));
+        todos.retain(|todo| match todo {
+            Todo::Perform { premise: true, .. } => !std::mem::replace(&mut one, true),
+            _ => true,
+        });
     }
 
     /// What is to be done for one step.
@@ -62,8 +75,11 @@ impl Run {
             _ if ending || given_up => None,
             State::AtGate => self.gate(step).map(|gate| Todo::Ask(at_gate(step, gate))),
             State::ToDo => Some(self.begin_with(step, look)),
+            State::Looked { began, found: Found::CantTell(why), until } if step.check.is_some() => {
+                prove(step, look, began, until, &format!("whether it was done can't be told ({why}), and "))
+            }
             State::Looked { found, .. } => Some(self.looked(step, &found)),
-            State::Proving { since, until } => prove(step, look, since, until),
+            State::Proving { since, until } => prove(step, look, since, until, ""),
             State::Refused { problem } => Some(Todo::Ask(self.stuck(step, &problem.line(), false))),
             State::Failed { problem } => Some(Todo::Ask(self.stuck(step, &problem.line(), true))),
             State::Proven { .. } if self.fell_silent(step) => Some(Todo::Revive { step: step.id.clone() }),
@@ -168,7 +184,8 @@ impl Run {
     }
 }
 
-fn prove(step: &Step, look: Look<'_>, since: Timestamp, until: Timestamp) -> Option<Todo> {
+/// Waits for the step's check. `unsure`: what is not known besides.
+fn prove(step: &Step, look: Look<'_>, since: Timestamp, until: Timestamp, unsure: &str) -> Option<Todo> {
     let id = step.id.clone();
     let failed = |problem| Some(Todo::Write(What::Failed { step: id.clone(), problem }));
     let what = Problem::new(format!("{} did not come to its end", step.title));
@@ -176,7 +193,7 @@ fn prove(step: &Step, look: Look<'_>, since: Timestamp, until: Timestamp) -> Opt
         Proof::Yes(evidence) => Some(Todo::Write(What::Proven { step: id, evidence })),
         Proof::Never(why) => failed(what.because(why)),
         Proof::NotYet(missing) if look.now >= until => {
-            failed(what.because(format!("after {:#}: {missing}", step.within)))
+            failed(what.because(format!("{unsure}after {:#}: {missing}", step.within)))
         }
         Proof::NotYet(_) => None,
     }

@@ -26,6 +26,8 @@ pub enum State {
         began: Timestamp,
         /// What the world shows.
         found: Found,
+        /// Where that can't be told: how long its check is waited for.
+        until: Timestamp,
     },
     /// Its order was accepted; its check is not seen yet.
     Proving {

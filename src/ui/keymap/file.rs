@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use crate::command::{Command, Scope};
+use crate::document::mistake::Mistake;
+use crate::document::{Document, entries};
 use crate::ui::chord::{Chord, parse_keys};
-use crate::ui::document::{Document, entries};
-use crate::ui::mistake::Mistake;
 
 /// One line of a keymap.
 #[derive(Clone, Debug)]
-pub(super) struct Binding {
+pub(in crate::ui) struct Binding {
     pub scope: Scope,
     pub keys: Vec<Chord>,
     /// `None` (written `false`): inherited keys that mean nothing here.
@@ -19,7 +19,7 @@ pub(super) struct Binding {
 
 /// A keymap as written.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
+pub(in crate::ui) struct Written {
     pub file: String,
     pub text: String,
     pub about: String,
@@ -54,7 +54,7 @@ pub(super) fn read(file: &str, text: &str) -> (Written, Vec<Mistake>) {
     (out, mistakes)
 }
 
-fn binding(doc: &mut Document<'_>, scope: Scope, line: &crate::ui::document::Entry<'_, '_>) -> Option<Binding> {
+fn binding(doc: &mut Document<'_>, scope: Scope, line: &crate::document::Entry<'_, '_>) -> Option<Binding> {
     let keys = match parse_keys(line.key) {
         Ok(keys) => Some(keys),
         Err(why) => {

@@ -7,8 +7,9 @@ use super::check::hidden;
 use super::file::{Binding, Written, read};
 use super::{Bound, Keymap};
 use crate::command::Scope;
+use crate::document::mistake::{Mistake, did_you_mean};
 use crate::ui::chord::Chord;
-use crate::ui::mistake::{Mistake, did_you_mean};
+use crate::ui::resolve::{self, Inherits};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/keymaps");
 
@@ -30,49 +31,13 @@ impl Keymaps {
     /// The shipped keymaps and a person's own `(path, text)`; a file of a shipped keymap's name replaces it. A file
     /// with any mistake is left out as a whole, and every mistake is reported.
     pub fn with(own: impl IntoIterator<Item = (String, String)>) -> (Keymaps, Vec<Mistake>) {
-        let shipped: BTreeMap<String, Written> =
-            shipped_files().map(|(f, text)| (stem(&f), read(&f, text).0)).collect();
-        let mut sound = shipped.clone();
-        let mut whole = shipped.clone();
-        let mut mistakes = Vec::new();
-        let mut files = Vec::new();
-        for (file, text) in own {
-            let (keymap, wrong) = read(&file, &text);
-            if wrong.is_empty() {
-                sound.insert(stem(&file), keymap.clone());
-            }
-            whole.insert(stem(&file), keymap);
-            mistakes.extend(wrong);
-            files.push(file);
-        }
-        // Told of all, the ones with mistakes too: everything at once.
-        let later = whole.keys().filter_map(|name| resolve(name, &whole).err()).flatten();
-        for m in later.filter(|m| files.contains(&m.file)).collect::<Vec<_>>() {
-            if !mistakes.contains(&m) {
-                mistakes.push(m);
-            }
-        }
-        let mut all = BTreeMap::new();
-        for (name, keymap) in &sound {
-            let resolved = match resolve(name, &sound) {
-                Ok(map) => Some(map),
-                Err(_) => {
-                    if mistakes.iter().all(|m| m.file != keymap.file) {
-                        let what = "not used: there are mistakes in what it inherits";
-                        mistakes.push(Mistake::of_file(&keymap.file, what));
-                    }
-                    shipped.get(name).and_then(|_| resolve(name, &shipped).ok())
-                }
-            };
-            all.extend(resolved.map(|map| (name.clone(), map)));
-        }
+        let (all, mistakes) = resolve::resolve(shipped_files(), own);
         (Keymaps { all }, mistakes)
     }
 
     /// Names in order, the default first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let rest = self.all.keys().map(String::as_str).filter(|n| *n != DEFAULT);
-        std::iter::once(DEFAULT).chain(rest)
+        resolve::names(&self.all, DEFAULT)
     }
 
     /// A keymap by its name.
@@ -88,12 +53,23 @@ impl Keymaps {
 }
 
 pub(super) fn shipped_files() -> impl Iterator<Item = (String, &'static str)> {
-    SHIPPED.files().filter_map(|f| Some((format!("keymaps/{}", f.path().display()), f.contents_utf8()?)))
+    resolve::files("keymaps", &SHIPPED)
 }
 
-fn stem(file: &str) -> String {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
-    name.strip_suffix(".toml").unwrap_or(name).to_owned()
+impl Inherits for Keymap {
+    type Written = Written;
+
+    fn read(file: &str, text: &str) -> (Written, Vec<Mistake>) {
+        read(file, text)
+    }
+
+    fn file(written: &Written) -> &str {
+        &written.file
+    }
+
+    fn resolve(name: &str, all: &BTreeMap<String, Written>) -> Result<Keymap, Vec<Mistake>> {
+        resolve(name, all)
+    }
 }
 
 /// From the keymap to what it inherits at last, the keymap itself first.

@@ -7,20 +7,20 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{Role, colour};
-use crate::ui::document::{Document, entries};
-use crate::ui::mistake::Mistake;
+use crate::document::mistake::Mistake;
+use crate::document::{Document, entries};
 
 /// A colour as written: looked up in the palette only when everything is inherited, so that a theme that changes one
 /// palette colour changes it wherever its parent uses it.
 #[derive(Clone, Debug)]
-pub(super) struct Paint {
+pub(in crate::ui) struct Paint {
     pub text: String,
     pub at: Range<usize>,
 }
 
 /// A role as written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Stroke {
+pub(in crate::ui) struct Stroke {
     pub fg: Option<Paint>,
     pub bg: Option<Paint>,
     pub modifiers: Modifier,
@@ -28,7 +28,7 @@ pub(super) struct Stroke {
 
 /// A theme as written.
 #[derive(Clone, Debug)]
-pub(super) struct Written {
+pub(in crate::ui) struct Written {
     pub file: String,
     pub text: String,
     pub about: String,

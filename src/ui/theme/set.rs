@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use super::file::{Paint, Stroke, Written, read};
 use super::{Depth, Look, Role, colour};
+use crate::document::mistake::{Mistake, did_you_mean};
 use crate::ui::marks::Marks;
-use crate::ui::mistake::{Mistake, did_you_mean};
+use crate::ui::resolve::{self, Inherits};
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/themes");
 
@@ -41,50 +42,13 @@ impl Themes {
     /// The shipped themes and a person's own `(path, text)`; a file of a shipped theme's name replaces it. A theme with
     /// a mistake is left out as a whole (the shipped one of that name stays), and every mistake is reported.
     pub fn with(own: impl IntoIterator<Item = (String, String)>) -> (Themes, Vec<Mistake>) {
-        let shipped: BTreeMap<String, Written> =
-            shipped_files().map(|(f, text)| (stem(&f), read(&f, text).0)).collect();
-        let mut sound = shipped.clone();
-        let mut whole = shipped.clone();
-        let mut mistakes = Vec::new();
-        let mut files = Vec::new();
-        for (file, text) in own {
-            let (theme, wrong) = read(&file, &text);
-            if wrong.is_empty() {
-                sound.insert(stem(&file), theme.clone());
-            }
-            whole.insert(stem(&file), theme);
-            mistakes.extend(wrong);
-            files.push(file);
-        }
-        // Told of all, the ones with mistakes too: everything at once.
-        let later = whole.keys().filter_map(|name| resolve(name, &whole).err()).flatten();
-        for m in later.filter(|m| files.contains(&m.file)).collect::<Vec<_>>() {
-            if !mistakes.contains(&m) {
-                mistakes.push(m);
-            }
-        }
-        let mut all = BTreeMap::new();
-        for (name, theme) in &sound {
-            let resolved = match resolve(name, &sound) {
-                Ok(theme) => Some(theme),
-                Err(_) => {
-                    if mistakes.iter().all(|m| m.file != theme.file) {
-                        mistakes
-                            .push(Mistake::of_file(&theme.file, "not used: there are mistakes in what it inherits"));
-                    }
-                    // What ships resolves among itself; a test says so.
-                    shipped.get(name).and_then(|_| resolve(name, &shipped).ok())
-                }
-            };
-            all.extend(resolved.map(|theme| (name.clone(), theme)));
-        }
+        let (all, mistakes) = resolve::resolve(shipped_files(), own);
         (Themes { all }, mistakes)
     }
 
     /// Names in order, the default first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let rest = self.all.keys().map(String::as_str).filter(|n| *n != DEFAULT);
-        std::iter::once(DEFAULT).chain(rest)
+        resolve::names(&self.all, DEFAULT)
     }
 
     /// A theme by its name.
@@ -128,12 +92,23 @@ impl Theme {
 }
 
 fn shipped_files() -> impl Iterator<Item = (String, &'static str)> {
-    SHIPPED.files().filter_map(|f| Some((format!("themes/{}", f.path().display()), f.contents_utf8()?)))
+    resolve::files("themes", &SHIPPED)
 }
 
-fn stem(file: &str) -> String {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
-    name.strip_suffix(".toml").unwrap_or(name).to_owned()
+impl Inherits for Theme {
+    type Written = Written;
+
+    fn read(file: &str, text: &str) -> (Written, Vec<Mistake>) {
+        read(file, text)
+    }
+
+    fn file(written: &Written) -> &str {
+        &written.file
+    }
+
+    fn resolve(name: &str, all: &BTreeMap<String, Written>) -> Result<Theme, Vec<Mistake>> {
+        resolve(name, all)
+    }
 }
 
 /// The chain from a theme to what it inherits at last, the theme itself first.

@@ -41,7 +41,12 @@ pub fn commands(keymap: &Keymap, focus: Scope, refused: impl Fn(Command) -> Opti
         let aside = keymap.shown(focus, *c).unwrap_or_default();
         (*c, Choice { text: c.title().into(), aside, refused: refused(*c), taken: None })
     };
-    Command::ALL.iter().filter(|c| focus.reach().contains(&c.scope())).map(choice).collect()
+    let reach = focus.reach();
+    let mut all: Vec<(Command, Choice)> =
+        Command::ALL.iter().filter(|c| reach.contains(&c.scope())).map(choice).collect();
+    // What is nearest stands first, what can't be had now last; otherwise as in the table.
+    all.sort_by_key(|(c, choice)| (choice.refused.is_some(), reach.iter().position(|s| *s == c.scope())));
+    all
 }
 
 /// The choices a typed text matches, best first; all of them in order for an empty text.

@@ -25,9 +25,21 @@ pub struct Hint {
 /// Hints for these commands where `focus` has the focus; those without a key are left out.
 pub fn of(keymap: &Keymap, focus: Scope, commands: &[(Command, &str)]) -> Vec<Hint> {
     let hint = |(command, word): &(Command, &str)| {
-        Some(Hint { command: *command, keys: keymap.shown(focus, *command)?, word: (*word).to_owned() })
+        Some(Hint { command: *command, keys: both(keymap, focus, *command)?, word: (*word).to_owned() })
     };
     commands.iter().filter_map(hint).collect()
+}
+
+/// The command's key, together with its opposite's where both are one sign: `↑↓`.
+fn both(keymap: &Keymap, focus: Scope, command: Command) -> Option<String> {
+    use Command::{Down, ScrubLeft, ScrubRight, Up};
+    let key = keymap.shown(focus, command)?;
+    let pair = [(Up, Down), (ScrubLeft, ScrubRight)].into_iter().find(|(a, b)| command == *a || command == *b);
+    let pair = pair.and_then(|(a, b)| Some((keymap.shown(focus, a)?, keymap.shown(focus, b)?)));
+    Some(match pair {
+        Some((a, b)) if width(&a) == 1 && width(&b) == 1 => format!("{a}{b}"),
+        _ => key,
+    })
 }
 
 /// Draws as many hints as there is room for, and a summary at the right.

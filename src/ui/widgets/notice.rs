@@ -17,11 +17,12 @@ pub fn draw(area: Rect, buf: &mut Buffer, look: &Look, level: Level, text: &str,
     }
     buf.set_style(area, look.style(Role::Overlay));
     let waiting = if more > 0 { format!(" +{more} ") } else { String::new() };
-    let line = Line::from(vec![
-        Span::raw(" "),
-        Span::styled(look.marks.level(level), look.level(level)),
-        Span::raw(format!(" {text}")),
-    ]);
+    // What is merely said is no verdict: it has no light.
+    let mark = match level {
+        Level::Ok => Span::styled(look.marks.cursor, look.style(Role::Info)),
+        level => Span::styled(look.marks.level(level), look.level(level)),
+    };
+    let line = Line::from(vec![Span::raw(" "), mark, Span::raw(format!(" {text}"))]);
     let room = usize::from(area.width).saturating_sub(width(&waiting));
     put_line(buf, area, area.x, area.y, &cut_line(line, room, look.marks.more));
     put(buf, area, area.x + room as u16, area.y, &waiting, look.style(Role::Dim));

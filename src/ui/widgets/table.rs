@@ -67,7 +67,7 @@ pub struct Row<'a> {
 /// A table.
 pub struct Table<'a> {
     /// Its columns.
-    pub columns: &'a [Column],
+    pub columns: Vec<Column>,
     /// How many rows there are in all.
     pub total: usize,
     /// The selected one.
@@ -98,7 +98,9 @@ impl Table<'_> {
         self.heading(area, buf, look, &columns);
         let body = body_of(area);
         if self.total == 0 {
-            put(buf, body, body.x + 2, body.y, self.empty, look.style(Role::Dim));
+            for (y, line) in (body.y..body.bottom()).zip(self.empty.lines()) {
+                put(buf, body, body.x + 2, y, line, look.style(Role::Dim));
+            }
             return;
         }
         let visible = self.visible(body.height);
@@ -106,7 +108,7 @@ impl Table<'_> {
         for n in visible.clone() {
             let height = self.lines_of(n).min(body.bottom().saturating_sub(y));
             let place = Rect { y, height, ..body };
-            draw_row(&row(n), place, buf, look, &columns, self.columns);
+            draw_row(&row(n), place, buf, look, &columns, &self.columns);
             if self.selected == Some(n) {
                 buf.set_style(place, look.style(Role::Selected));
                 put(buf, place, place.x, y, look.marks.cursor, look.cursor());
@@ -180,6 +182,11 @@ impl Table<'_> {
         self.visible(body_of(area).height).len().max(1)
     }
 
+    /// Cells of each column in a table this wide; 0 where it vanished.
+    pub fn widths(&self, width: u16) -> Vec<u16> {
+        self.columns_in(width).into_iter().map(|c| c.map_or(0, |r| r.end - r.start)).collect()
+    }
+
     fn lines_of(&self, n: usize) -> u16 {
         self.lines.map_or(1, |f| f(n).max(1))
     }
@@ -187,7 +194,7 @@ impl Table<'_> {
     /// Each column's place from the left edge; `None` where it vanished.
     fn columns_in(&self, width: u16) -> Vec<Option<Range<u16>>> {
         // Two cells for the cursor, one for the scroll bar.
-        fit(self.columns, width.saturating_sub(3)).into_iter().map(|c| c.map(|r| r.start + 2..r.end + 2)).collect()
+        fit(&self.columns, width.saturating_sub(3)).into_iter().map(|c| c.map(|r| r.start + 2..r.end + 2)).collect()
     }
 
     fn heading(&self, area: Rect, buf: &mut Buffer, look: &Look, columns: &[Option<Range<u16>>]) {

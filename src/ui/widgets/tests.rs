@@ -54,8 +54,16 @@ fn all(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
         10 | 11 => graph(area, buf, look),
         12 | 13 => {
             let search = if n == 12 { "据" } else { "e" };
-            let view =
-                TextView { total: 60, top: Top::End, left: 3, wrap: n == 12, search, current: Some(59), empty: "" };
+            let view = TextView {
+                total: 60,
+                top: Top::End,
+                left: 3,
+                wrap: n == 12,
+                hang: 4,
+                search,
+                current: Some(59),
+                empty: "",
+            };
             view.draw(area, buf, look, |i| Line::raw(format!("{i} {}", WIDE.repeat(i % 5))));
         }
         _ => table(area, buf, look, n),
@@ -77,8 +85,20 @@ fn graph(area: Rect, buf: &mut Buffer, look: &Look) {
     ];
     let (unit, gap, zone) = (Unit::Bytes, SignedDuration::from_secs(5), &TimeZone::UTC);
     let (from, to, cursor) = (at(0), at(300), Some(at(150)));
-    Graph { from, to, series: &series, marks: &marks, cursor, unit, least_top: 10.0, gap, zone, times: true }
-        .draw(area, buf, look);
+    Graph {
+        from,
+        to,
+        series: &series,
+        marks: &marks,
+        cursor,
+        unit,
+        least_top: 10.0,
+        whole: false,
+        gap,
+        zone,
+        times: true,
+    }
+    .draw(area, buf, look);
 }
 
 fn table(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
@@ -89,7 +109,14 @@ fn table(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
     ];
     let lines = |i: usize| (i % 3) as u16;
     let (columns, lines) = (&columns, (n == 15).then_some(&lines as &dyn Fn(usize) -> u16));
-    let table = Table { columns, total: 40, selected: Some(n * 2), sort: Some((1, true)), lines, empty: WIDE };
+    let table = Table {
+        columns: columns.to_vec(),
+        total: 40,
+        selected: Some(n * 2),
+        sort: Some((1, true)),
+        lines,
+        empty: WIDE,
+    };
     table.draw(area, buf, look, |i| Row {
         cells: vec![Line::raw(format!("{WIDE}{i}")), Line::raw("38 MB"), Line::raw(WIDE)],
         under: vec![Line::raw(WIDE); 2],
@@ -145,7 +172,7 @@ proptest! {
         let lines = |i: usize| (i % 4) as u16;
         let columns = [Column::text("A", 1, 5)];
         let lines = tall.then_some(&lines as &dyn Fn(usize) -> u16);
-        let t = Table { columns: &columns, total, selected: Some(selected), sort: None, lines, empty: "" };
+        let t = Table { columns: columns.to_vec(), total, selected: Some(selected), sort: None, lines, empty: "" };
         let visible = t.visible(h);
         prop_assert!(visible.contains(&selected), "{selected} not in {visible:?}");
         let area = Rect::new(0, 0, 20, h + 1);

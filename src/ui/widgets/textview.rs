@@ -31,6 +31,8 @@ pub struct TextView<'a> {
     pub left: u16,
     /// Long lines wrap.
     pub wrap: bool,
+    /// Cells that the further rows of a wrapped line are indented by.
+    pub hang: u16,
     /// What is searched for; empty for nothing.
     pub search: &'a str,
     /// The line of the match one stands on.
@@ -65,9 +67,11 @@ impl TextView<'_> {
         let mut n = first;
         while n < self.total && y < area.bottom() {
             let glyphs = self.glyphs(&line(n), n, look);
-            for row in self.rows(&glyphs, room) {
+            for (n, row) in self.rows(&glyphs, room).into_iter().enumerate() {
                 if y < area.bottom() {
-                    self.draw_row(&glyphs[row], Rect { y, height: 1, width: room as u16, ..area }, buf, look);
+                    let hang = if n == 0 { 0 } else { self.hang(room) as u16 };
+                    let place = Rect { x: area.x + hang, y, height: 1, width: room as u16 - hang };
+                    self.draw_row(&glyphs[row], place, buf, look);
                     y += 1;
                 }
             }
@@ -98,6 +102,11 @@ impl TextView<'_> {
         if !self.wrap || line.width() <= room { 1 } else { self.rows(&glyphs_of(line), room).len() }
     }
 
+    /// The indent of further rows, where most of the row is left for them.
+    fn hang(&self, room: usize) -> usize {
+        Some(usize::from(self.hang)).filter(|hang| *hang * 3 <= room).unwrap_or(0)
+    }
+
     /// The rows one line takes, as ranges of its glyphs.
     fn rows(&self, glyphs: &[Glyph], room: usize) -> Vec<Range<usize>> {
         if !self.wrap {
@@ -109,6 +118,7 @@ impl TextView<'_> {
         let mut blank: Option<usize> = None;
         let mut n = 0;
         while n < glyphs.len() {
+            let room = if rows.is_empty() { room } else { room - self.hang(room) };
             if used + glyphs[n].width > room && n > start {
                 // Break after the last blank, unless that would leave more than a third of the row empty.
                 let end = blank.filter(|b: &usize| *b - start > room * 2 / 3).unwrap_or(n);
@@ -210,7 +220,7 @@ mod tests {
     }
 
     fn view<'a>(total: usize, top: Top, wrap: bool) -> TextView<'a> {
-        TextView { total, top, left: 0, wrap, search: "", current: None, empty: "nothing" }
+        TextView { total, top, left: 0, wrap, hang: 0, search: "", current: None, empty: "nothing" }
     }
 
     #[test]

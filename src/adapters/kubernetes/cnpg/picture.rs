@@ -1,6 +1,6 @@
 //! Joining a cluster's objects into one picture.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::adapters::kubernetes::decode::Said;
 use crate::adapters::kubernetes::kinds::Kind;
@@ -39,7 +39,7 @@ pub fn picture(world: &World, key: &ClusterKey) -> Option<Cluster> {
         .collect();
     c.jobs = jobs(world, key);
     backups(world, key, own, &mut c);
-    c.complaints = complaints(world, key, &c);
+    c.complaints = complaints(world, key);
     Some(c)
 }
 
@@ -47,8 +47,10 @@ fn pods<'w>(world: &'w World, key: &ClusterKey) -> impl Iterator<Item = &'w PodP
     world.of(key, Kind::Pod).filter_map(|(_, p)| p.pod())
 }
 
+/// The newest of those that made its pods: all the same, but for the time of an upgrade.
 fn operator_version(world: &World, key: &ClusterKey) -> Option<String> {
-    pods(world, key).filter_map(|p| p.operator_version.as_deref()).max_by_key(|v| version_order(v)).map(str::to_owned)
+    let newer = |a, b| if a == b || version_order(a) > version_order(b) { a } else { b };
+    pods(world, key).filter_map(|p| p.operator_version.as_deref()).reduce(newer).map(str::to_owned)
 }
 
 fn version_order(version: &str) -> Vec<u32> {
@@ -59,19 +61,28 @@ fn zone_of(world: &World, pod: &Pod) -> Option<ZoneName> {
     world.part(Kind::Node, "", pod.node.as_ref()?.as_str())?.node()?.zone.clone()
 }
 
+fn counted(name: &InstanceName) -> (usize, &InstanceName) {
+    (name.as_str().len(), name)
+}
+
 /// From pods and from the status's names, ordered by name as a person counts (`demo-2` before `demo-10`).
 fn instances(world: &World, key: &ClusterKey, own: &Own) -> Vec<Instance> {
     let bare = |name: &InstanceName| Instance { name: name.clone(), role: None, pod: None, zone: None };
-    let mut all: BTreeMap<(usize, InstanceName), Instance> =
-        own.names.iter().map(|n| ((n.as_str().len(), n.clone()), bare(n))).collect();
+    let mut all: Vec<Instance> = own.names.iter().map(bare).collect();
+    all.sort_by(|a, b| counted(&a.name).cmp(&counted(&b.name)));
+    all.dedup_by(|a, b| a.name == b.name);
     for part in pods(world, key) {
         let Some(name) = &part.instance else { continue };
-        let i = all.entry((name.as_str().len(), name.clone())).or_insert_with(|| bare(name));
+        let place = all.binary_search_by(|i| counted(&i.name).cmp(&counted(name))).unwrap_or_else(|place| {
+            all.insert(place, bare(name));
+            place
+        });
+        let i = &mut all[place];
         i.role = part.role;
         i.zone = zone_of(world, &part.pod);
         i.pod = Some(part.pod.clone());
     }
-    all.into_values().collect()
+    all
 }
 
 fn services(world: &World, key: &ClusterKey) -> Vec<Service> {
@@ -100,11 +111,14 @@ fn leads_to(world: &World, key: &ClusterKey, kind: Kind, service: &str) -> Optio
     Some(pods)
 }
 
-fn volumes(world: &World, key: &ClusterKey, own: &Own) -> Vec<Volume> {
+fn volumes(world: &World, key: &ClusterKey, own: &Own) -> Vec<Arc<Volume>> {
     world
         .of(key, Kind::Pvc)
-        .filter_map(|(_, p)| if let Said::Volume(v) = &p.said { Some((**v).clone()) } else { None })
-        .map(|v| Volume { dangling: own.dangling.contains(&v.name), ..v })
+        .filter_map(|(_, p)| if let Said::Volume(v) = &p.said { Some(v) } else { None })
+        .map(|v| match own.dangling.contains(&v.name) {
+            true => Arc::new(Volume { dangling: true, ..(**v).clone() }),
+            false => v.clone(),
+        })
         .collect()
 }
 
@@ -127,7 +141,7 @@ fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
     c.backups.listed = !world.is_absent(Kind::Backup, &key.namespace);
     c.backups.objects = world
         .of(key, Kind::Backup)
-        .filter_map(|(_, p)| if let Said::Backup(b) = &p.said { Some((**b).clone()) } else { None })
+        .filter_map(|(_, p)| if let Said::Backup(b) = &p.said { Some(b.clone()) } else { None })
         .collect();
     c.backups.objects.sort_by(|a, b| (b.started, &b.name).cmp(&(a.started, &a.name)));
     c.backups.objects.truncate(BACKUPS);
@@ -148,19 +162,9 @@ fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
 }
 
 /// What objects of the cluster complain about, newest first: claims and pods of jobs as events tell it.
-fn complaints(world: &World, key: &ClusterKey, c: &Cluster) -> Vec<Complaint> {
-    let about = |kind: Kind, name: &str| match kind {
-        Kind::Cluster => *name == *key.name,
-        kind => world.cluster_of(kind, &key.namespace, name).is_some_and(|k| k == *key),
-    };
-    let mut found: Vec<_> = world
-        .complaints(&key.namespace)
-        .filter(|(kind, name, _)| about(*kind, name))
-        .map(|(_, _, complaint)| complaint.clone())
-        .collect();
-    found.sort_by_key(|c| std::cmp::Reverse(c.at));
-    found.dedup_by(|a, b| a.object == b.object && a.reason == b.reason);
-    found.truncate(COMPLAINTS);
-    debug_assert!(c.key == *key);
-    found
+fn complaints(world: &World, key: &ClusterKey) -> Vec<Complaint> {
+    let mut found: Vec<_> = world.complaints(key).collect();
+    found.sort_by_key(|(event, c)| (std::cmp::Reverse(c.at), *event));
+    found.dedup_by(|(_, a), (_, b)| a.object == b.object && a.reason == b.reason);
+    found.into_iter().take(COMPLAINTS).map(|(_, c)| c.clone()).collect()
 }

@@ -1,6 +1,6 @@
 //! A container's log, followed through restarts; CNPG's JSON decoded.
 
-use futures::{AsyncBufReadExt, StreamExt};
+use futures::{AsyncBufRead, AsyncBufReadExt, Stream, StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, LogParams};
@@ -20,6 +20,9 @@ const TAIL: i64 = 500;
 const BATCH: usize = 200;
 /// The longest line that is kept, in characters.
 const LONGEST: usize = 4000;
+/// The longest line that is read, in bytes: a record of JSON may hold a long statement beside what is kept of it. What is
+/// longer is skipped up to its end.
+const MOST: usize = 256 * 1024;
 /// How often a log that ended is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -84,7 +87,7 @@ async fn once(
         ..LogParams::default()
     };
     let stream = pods.log_stream(&pod.name, &params).await?;
-    let mut batches = Box::pin(stream).lines().ready_chunks(BATCH);
+    let mut batches = Box::pin(lines(Box::pin(stream))).ready_chunks(BATCH);
     while let Some(batch) = batches.next().await {
         let mut out = Vec::with_capacity(batch.len());
         for line in batch {
@@ -104,6 +107,34 @@ async fn once(
         }
     }
     Ok(())
+}
+
+/// The lines of a log, of each no more than [`MOST`] bytes.
+fn lines(reader: impl AsyncBufRead + Unpin) -> impl Stream<Item = std::io::Result<String>> {
+    stream::try_unfold(reader, |mut reader| async move {
+        let line = line(&mut reader).await?;
+        Ok(line.map(|line| (line, reader)))
+    })
+}
+
+/// One line without its end; `None` at the end of the log.
+async fn line(reader: &mut (impl AsyncBufRead + Unpin)) -> std::io::Result<Option<String>> {
+    let mut line = Vec::new();
+    loop {
+        let chunk = reader.fill_buf().await?;
+        let end = chunk.iter().position(|b| *b == b'\n');
+        let read = end.unwrap_or(chunk.len());
+        line.extend_from_slice(&chunk[..read.min(MOST - line.len())]);
+        let over = chunk.is_empty();
+        reader.consume_unpin(read + usize::from(end.is_some()));
+        if over && line.is_empty() {
+            return Ok(None);
+        }
+        if over || end.is_some() {
+            let text = String::from_utf8_lossy(&line);
+            return Ok(Some(text.strip_suffix('\r').unwrap_or(&text).to_owned()));
+        }
+    }
 }
 
 /// The kubelet's time in front of a line.
@@ -160,6 +191,16 @@ pub fn decoded(at: Option<Timestamp>, line: &str) -> LogLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_line_without_end_takes_no_more_memory_than_one_that_is_read() {
+        let long = "x".repeat(3 * MOST);
+        let text = format!("one\r\n{long}\n\nthree");
+        let all: Vec<String> = lines(text.as_bytes()).map(|l| l.unwrap()).collect().await;
+        let lengths: Vec<usize> = all.iter().map(String::len).collect();
+        assert_eq!(lengths, [3, MOST, 0, 5]);
+        assert_eq!((all[0].as_str(), all[3].as_str()), ("one", "three"));
+    }
 
     #[test]
     fn postgresqls_own_record() {

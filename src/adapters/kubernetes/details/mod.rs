@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::client::{Clients, get};
-use super::trouble::{Trouble, TroubleKind};
+use super::trouble::Trouble;
 use crate::adapters::inbox::Outbox;
 use crate::domain::detail::{DetailNews, News, ObjectRef, Subject};
 use crate::domain::names::Context;
@@ -74,7 +74,7 @@ async fn object_news(clients: &Clients, object: &ObjectRef, describe: bool, tell
             }
             Ok(_) => {}
             // What was shown stays; a server that is away for a while comes back.
-            Err(t) if !last.is_empty() && matches!(t.kind, TroubleKind::Unreachable | TroubleKind::TimedOut) => {}
+            Err(t) if !last.is_empty() && t.is_way() => {}
             Err(t) => return t.problem(&format!("can't read {object}")),
         }
         tokio::time::sleep(AGAIN).await;

@@ -122,16 +122,18 @@ impl Account {
         self.reads.1 += failed;
     }
 
-    /// The last failure, and the way that works.
+    /// The last failure.
     pub fn say(&mut self, trouble: &str) {
         self.trouble = Some(shorten(&clean(trouble), 300));
     }
 
-    /// The way that leads there.
-    pub fn goes(&mut self, via: &str) {
-        if self.via != via {
+    /// The way that leads there; whether it is another one than before.
+    pub fn goes(&mut self, via: &str) -> bool {
+        let new = self.via != via;
+        if new {
             self.via = via.to_owned();
         }
+        new
     }
 
     fn mark(&mut self, at: Timestamp, beat: Beat) {

@@ -9,7 +9,8 @@
 //! 3=1028 9              writer 3: number 1028 was acknowledged
 //! u3=1029 2000          its answer did not come
 //! r 100                 refused
-//! R 41 2 0              reads answered and failed since the last such line
+//! R 41 2 110 0          reads answered and failed since the last such line; the resolution in milliseconds
+//! v app through a port-forward
 //! x 1763694901000 4210  an outage ended: when it began, how long it was
 //! b 0   s 900           nobody looks; somebody looks again
 //! e 3                   ended in order
@@ -108,9 +109,14 @@ impl Book {
         self.line("r", at);
     }
 
-    /// Reads since the last call.
-    pub fn reads(&mut self, answered: u64, failed: u64, at: Timestamp) {
-        self.line(&format!("R {answered} {failed}"), at);
+    /// Reads since the last call, and the resolution now.
+    pub fn reads(&mut self, (answered, failed): (u64, u64), resolution: SignedDuration, at: Timestamp) {
+        self.line(&format!("R {answered} {failed} {}", resolution.as_millis()), at);
+    }
+
+    /// The way that the writes go.
+    pub fn goes(&mut self, via: &str) {
+        self.put(&format!("v {via}\n"));
     }
 
     /// An outage ended.
@@ -187,11 +193,18 @@ fn take(told: &mut Told, next: &mut Vec<u64>, line: &str) -> Option<()> {
         told.account.gaps.outages.push(Outage { from: millis(from)?, to: Some(to) });
         return Some(());
     }
+    if let Some(via) = line.strip_prefix("v ") {
+        told.account.goes(&crate::text::clean(via));
+        return Some(());
+    }
     let (what, passed) = line.rsplit_once(' ')?;
     let at = millis(told.last.as_millisecond().checked_add(passed.parse().ok()?)?)?;
     match what.split(' ').collect::<Vec<_>>()[..] {
         ["r"] => told.account.refused(at),
-        ["R", answered, failed] => told.account.read(answered.parse().ok()?, failed.parse().ok()?),
+        ["R", answered, failed, resolution] => {
+            told.account.read(answered.parse().ok()?, failed.parse().ok()?);
+            told.account.gaps.restore_resolution(SignedDuration::from_millis(resolution.parse().ok()?));
+        }
         ["b"] => told.account.gaps.lose_sight(at),
         ["s"] => told.account.gaps.sight_again(at),
         ["e"] => told.ended = true,
@@ -244,7 +257,8 @@ mod tests {
         book.refused(ms(10_020));
         book.outage(&Outage { from: ms(10_001), to: Some(ms(12_000)) });
         book.acknowledged(0, 1003, ms(12_000));
-        book.reads(40, 2, ms(12_000));
+        book.goes("app through a port-forward");
+        book.reads((40, 2), SignedDuration::from_millis(120), ms(12_000));
         drop(book);
         assert!(std::fs::metadata(&path).unwrap().len() < 6_000, "a few bytes for each");
         // Killed in the middle of a line.
@@ -258,7 +272,8 @@ mod tests {
         assert!(told.ended);
         let tally = told.account.tally(&Present::default(), ms(60_020));
         assert_eq!((tally.acknowledged, tally.lost, tally.unknown_gone, tally.refused), (1003, 1003, 1, 1));
-        assert_eq!(tally.reads, (40, 2));
+        assert_eq!((tally.reads, tally.via.as_str()), ((40, 2), "app through a port-forward"));
+        assert_eq!(tally.resolution, SignedDuration::from_millis(120));
         assert_eq!(tally.outages, [Outage { from: ms(10_001), to: Some(ms(12_000)) }]);
         assert_eq!(tally.unmeasured, [Outage { from: ms(12_000), to: Some(ms(60_000)) }]);
         assert_eq!(tally.lost_names.len(), 100);

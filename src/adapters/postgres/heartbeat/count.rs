@@ -62,9 +62,10 @@ impl Hearts {
         }
         let way = Way::new(around, heart);
         let drop = format!("DROP TABLE IF EXISTS {}", heart.table);
-        way.statement(&drop, LOOKED).await.map_err(|why| {
+        way.statement(&drop, LOOKED).await.map_err(|(maybe, why)| {
             let problem = Problem::new(format!("{} may be left in {}", heart.table, heart.cluster));
-            Refusal::Unknown(problem.because(why).try_this(format!("in psql, database {}: {drop}", heart.database)))
+            let problem = problem.because(why).try_this(format!("in psql, database {}: {drop}", heart.database));
+            if maybe { Refusal::Unknown(problem) } else { Refusal::Nothing(problem) }
         })?;
         Ok(Answer::Done)
     }

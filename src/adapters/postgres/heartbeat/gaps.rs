@@ -43,6 +43,8 @@ pub struct Gaps {
     begun: Timestamp,
     every: SignedDuration,
     answers: Answers,
+    /// What another process found usual.
+    told: Option<SignedDuration>,
     last: Option<Timestamp>,
     /// When nobody looked first since the last acknowledged write.
     lost_sight: Option<Timestamp>,
@@ -63,6 +65,7 @@ impl Gaps {
             begun,
             every,
             answers: Answers::default(),
+            told: None,
             last: None,
             lost_sight: None,
             sight: begun,
@@ -74,7 +77,12 @@ impl Gaps {
 
     /// No outage shorter than this can be told from a slow answer.
     pub fn resolution(&self) -> SignedDuration {
-        self.every + self.answers.usual() * 2
+        self.told.unwrap_or_else(|| self.every + self.answers.usual() * 2)
+    }
+
+    /// What another process's resolution was; one's own counts again with one's own first answer.
+    pub fn restore_resolution(&mut self, told: SignedDuration) {
+        self.told = Some(told);
     }
 
     /// The newest acknowledged write.
@@ -87,6 +95,7 @@ impl Gaps {
         self.sight_again(at);
         let ended = self.gap(at).map(|from| Outage { from, to: Some(at) });
         self.outages.extend(ended);
+        self.told = None;
         self.answers.note(took);
         self.restore(at);
         ended

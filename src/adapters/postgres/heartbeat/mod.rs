@@ -25,8 +25,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::account::Account;
 use self::book::Book;
+pub use self::way::Around;
 use self::way::Way;
-pub use self::way::{Around, Rooms};
 use crate::adapters::executor::Refusal;
 use crate::domain::facts::Fact;
 use crate::domain::names::ClusterKey;
@@ -36,6 +36,8 @@ use crate::procedure::{Answer, Found};
 
 /// How often it is told.
 const TOLD: Duration = Duration::from_millis(100);
+/// A process that told nothing for longer than this did not run.
+const ASLEEP: SignedDuration = SignedDuration::from_secs(1);
 /// Reads are written down once in so many tellings.
 const READS: u32 = 10;
 /// How long its beginning and its sweeping are tried.
@@ -64,6 +66,8 @@ struct State {
     /// Reads since they were last written down.
     reads: (u64, u64),
     blind: bool,
+    /// When this process was last seen to run.
+    awake: Timestamp,
 }
 
 impl Hearts {
@@ -85,12 +89,12 @@ impl Hearts {
         if !beats.exists() {
             // One that goes on has its table, and may go on in the middle of an outage.
             let made = way.statement(&heart.create_table(), TRIED).await;
-            made.map_err(|why| Refusal::Nothing(begin_failed(heart, &why)))?;
+            made.map_err(|(_, why)| Refusal::Nothing(begin_failed(heart, &why)))?;
         }
         let every = heart.every.max(SignedDuration::from_millis(1));
         let (book, account) = Book::open(beats, heart.writers, every, Timestamp::now())
             .map_err(|e| Refusal::Nothing(begin_failed(heart, &format!("{}: {e}", beats.display()))))?;
-        let state = State { account, book, reads: (0, 0), blind: false };
+        let state = State { account, book, reads: (0, 0), blind: false, awake: Timestamp::now() };
         let shared = Arc::new(Shared { heart: heart.clone(), way, state: Mutex::new(state) });
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -125,8 +129,7 @@ impl Hearts {
         }
         let mut state = ended.shared.state();
         let now = Timestamp::now();
-        let (answered, failed) = std::mem::take(&mut state.reads);
-        state.book.reads(answered, failed, now);
+        state.note_reads(now);
         state.book.end(now);
         let pulse = state.account.pulse(now);
         drop(state);
@@ -170,6 +173,7 @@ impl Shared {
     fn acknowledged(&self, writer: u8, n: u64, took: SignedDuration) {
         let mut state = self.state();
         let at = Timestamp::now();
+        state.awake(at);
         state.sight(at);
         let outage = state.account.acknowledged(writer, n, at, took);
         state.book.acknowledged(writer, n, at);
@@ -181,6 +185,7 @@ impl Shared {
     fn unknown(&self, writer: u8, n: u64, why: &str) {
         let mut state = self.state();
         let at = Timestamp::now();
+        state.awake(at);
         state.account.unknown(writer, n, at);
         state.account.say(why);
         state.book.unknown(writer, n, at);
@@ -189,6 +194,7 @@ impl Shared {
     fn refused(&self, why: &str) {
         let mut state = self.state();
         let at = Timestamp::now();
+        state.awake(at);
         state.sight(at);
         state.account.refused(at);
         state.account.say(why);
@@ -207,7 +213,9 @@ impl Shared {
 
     fn goes(&self, via: &str) {
         let mut state = self.state();
-        state.account.goes(via);
+        if state.account.goes(via) {
+            state.book.goes(via);
+        }
         let now = Timestamp::now();
         state.sight(now);
     }
@@ -222,6 +230,23 @@ impl Shared {
 }
 
 impl State {
+    /// A process that did not run (a laptop that slept, a machine with too much to do) measured nothing meanwhile.
+    fn awake(&mut self, at: Timestamp) {
+        let slept = self.awake;
+        self.awake = slept.max(at);
+        if at.duration_since(slept) > ASLEEP && !self.blind {
+            self.account.gaps.lose_sight(slept);
+            self.account.gaps.sight_again(at);
+            self.book.blind(true, slept);
+            self.book.blind(false, at);
+        }
+    }
+
+    fn note_reads(&mut self, now: Timestamp) {
+        let reads = std::mem::take(&mut self.reads);
+        self.book.reads(reads, self.account.gaps.resolution(), now);
+    }
+
     fn sight(&mut self, at: Timestamp) {
         if std::mem::replace(&mut self.blind, false) {
             self.account.gaps.sight_again(at);
@@ -244,9 +269,9 @@ async fn tell(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
         let pulse = {
             let mut state = shared.state();
             let now = Timestamp::now();
-            if told.is_multiple_of(READS) && state.reads != (0, 0) {
-                let (answered, failed) = std::mem::take(&mut state.reads);
-                state.book.reads(answered, failed, now);
+            state.awake(now);
+            if told.is_multiple_of(READS) {
+                state.note_reads(now);
             }
             if let Some(broken) = state.book.broken.clone() {
                 state.account.say(&broken);

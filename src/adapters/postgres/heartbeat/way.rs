@@ -211,25 +211,30 @@ impl Way {
         }
     }
 
-    /// Does a statement on the present primary, tried for a while.
-    pub async fn statement(&self, text: &str, time: Duration) -> Result<(), String> {
+    /// Does a statement on the present primary, tried for a while. Where it fails: whether it may have been done all the
+    /// same, and why.
+    pub async fn statement(&self, text: &str, time: Duration) -> Result<(), (bool, String)> {
         let end = Instant::now() + time;
-        let mut turn = 0;
+        let (mut turn, mut maybe) = (0, false);
         loop {
             let why = match self.open(Rooms::Primary, turn, "-c lock_timeout=5000").await {
                 Ok(open) => match timeout(Duration::from_secs(10), open.line.client.batch_execute(text)).await {
                     Ok(Ok(())) => return Ok(()),
                     Ok(Err(e)) => {
+                        maybe |= e.as_db_error().is_none();
                         let refusal = super::super::wire::refusal(&e);
                         self.maybe_another_login(&refusal);
                         refusal.silence.why
                     }
-                    Err(_) => "no answer within 10 s".into(),
+                    Err(_) => {
+                        maybe = true;
+                        "no answer within 10 s".into()
+                    }
                 },
                 Err(Lost::Blind(why) | Lost::No(why)) => why,
             };
             if Instant::now() >= end {
-                return Err(why);
+                return Err((maybe, why));
             }
             turn += 1;
             sleep(Duration::from_millis(250)).await;

@@ -38,8 +38,8 @@ pub async fn write(shared: Arc<Shared>, writer: u8, mut stop: watch::Receiver<bo
     while rest(&mut stop, pause).await {
         let began = Timestamp::now();
         let Some(ready) = pen.take() else {
-            // The first try goes to whoever stands in front; then each writer tries another one.
-            let turn = if failed == 0 { 0 } else { failed + usize::from(writer) };
+            // Every other try goes to whoever stands in front; in between each writer tries another one.
+            let turn = if failed.is_multiple_of(2) { 0 } else { failed.div_ceil(2) + usize::from(writer) };
             let reached = tokio::select! {
                 reached = reach(&shared, turn) => reached,
                 _ = stop.wait_for(|stopped| *stopped) => return,

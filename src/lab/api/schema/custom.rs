@@ -17,17 +17,21 @@ pub(super) fn add(schemas: &mut Schemas) {
     for (i, line) in lines.iter().enumerate().filter(|(_, l)| l.depth == 0) {
         let mut schema = json!({ "type": "object", "description": line.about, "properties": {} });
         children(&lines, i, &mut schema);
-        let meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
-        let properties = &mut schema["properties"];
-        properties["apiVersion"] = json!({ "type": "string", "description": "The group and version of this kind." });
-        properties["kind"] = json!({ "type": "string", "description": "The kind of this object." });
-        properties["metadata"] =
-            json!({ "allOf": [{ "$ref": format!("{PREFIX}{meta}") }], "description": "Standard object's metadata." });
+        describe_object(&mut schema["properties"]);
         let Some(resource) = ALL.iter().find(|r| r.custom && r.kind == line.name) else { continue };
         let name = format!("io.cnpg.postgresql.v1.{}", line.name);
         schemas.components.insert(name.clone(), schema);
         schemas.add_kind(resource, name);
     }
+}
+
+/// What every object has.
+pub(super) fn describe_object(properties: &mut Value) {
+    let meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
+    properties["apiVersion"] = json!({ "type": "string", "description": "The group and version of this kind." });
+    properties["kind"] = json!({ "type": "string", "description": "The kind of this object." });
+    properties["metadata"] =
+        json!({ "allOf": [{ "$ref": format!("{PREFIX}{meta}") }], "description": "Standard object's metadata." });
 }
 
 struct Line {

@@ -1,10 +1,11 @@
 //! What fields the kinds have: for `kubectl explain`, for validation, for pruning. Built-in kinds come from the types
-//! of `k8s_openapi`, CNPG's from a description of our own.
+//! of `k8s_openapi`, CNPG's from a description of our own, the lab's own from its table of faults.
 
 mod builtin;
 mod check;
 mod custom;
 mod document;
+mod faults;
 mod older;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::resources::Resource;
 
 pub(crate) use check::{Found, check};
 pub(crate) use document::{document, index};
+pub use faults::spec as fault_spec;
 pub(crate) use older::{CONTENT_TYPE as OLDER_CONTENT_TYPE, older_document};
 
 /// Where components are referred to.
@@ -36,6 +38,7 @@ impl Schemas {
         ALL.get_or_init(|| {
             let mut schemas = builtin::schemas();
             custom::add(&mut schemas);
+            faults::add(&mut schemas);
             schemas
         })
     }

@@ -7,11 +7,13 @@ mod delete;
 mod events;
 mod garbage;
 mod meta;
+mod pace;
 mod watch;
 mod write;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -22,11 +24,14 @@ use super::selector::Selector;
 pub use delete::{DeleteOptions, Preconditions, Propagation};
 pub use events::EventType;
 pub use meta::{Ref, now};
+pub use pace::Follower;
 pub use watch::{Change, Past, Watch, WatchEvent};
 pub use write::Part;
 
 /// How many steps of one kind's history are remembered. Older resource versions are answered with 410.
 const HISTORY: usize = 4096;
+/// And for how long: what an API server's compaction leaves. Without it a long drill's memory would be its history.
+const REMEMBERED: Duration = Duration::from_secs(300);
 
 /// Namespace (empty for kinds without one) and name.
 pub type Key = (String, String);
@@ -51,12 +56,14 @@ struct Hand {
 }
 
 /// Looks at objects that come over the wire, as a cluster's admission webhooks do: may complete or refuse them. Given
-/// are the kind, the stored object (none when it is new) and the object to be.
-pub type Admission = Arc<dyn Fn(&'static Resource, Option<&Value>, &mut Value) -> Result<(), ApiError> + Send + Sync>;
+/// are the store, the kind, the stored object (none when it is new) and the object to be.
+pub type Admission =
+    Arc<dyn Fn(&Store, &'static Resource, Option<&Value>, &mut Value) -> Result<(), ApiError> + Send + Sync>;
 
 struct Inner {
     world: Mutex<World>,
     admission: RwLock<Vec<Admission>>,
+    followers: pace::Followers,
 }
 
 #[derive(Default)]
@@ -105,7 +112,11 @@ impl Store {
         // Resource versions of a real cluster are never small; 0 has a meaning of its own.
         let world = World { version: 1000, ..World::default() };
         Store {
-            inner: Arc::new(Inner { world: Mutex::new(world), admission: RwLock::default() }),
+            inner: Arc::new(Inner {
+                world: Mutex::new(world),
+                admission: RwLock::default(),
+                followers: pace::Followers::default(),
+            }),
             hand: Hand::default(),
         }
     }
@@ -154,7 +165,7 @@ impl Store {
         after: &mut Value,
     ) -> Result<(), ApiError> {
         let all = self.inner.admission.read().unwrap_or_else(PoisonError::into_inner).clone();
-        all.iter().try_for_each(|admission| admission(resource, before, after))
+        all.iter().try_for_each(|admission| admission(self, resource, before, after))
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -204,7 +215,7 @@ impl World {
         let object = Arc::new(object);
         let table = self.table(resource);
         let before = table.objects.insert(key, Arc::clone(&object));
-        table.remember(Past { version, before, object: Some(Arc::clone(&object)) });
+        table.remember(Past { version, at: Instant::now(), before, object: Some(Arc::clone(&object)) });
         object
     }
 
@@ -216,7 +227,12 @@ impl World {
         let mut last = Value::clone(&before);
         meta::set_version(&mut last, version);
         let last = Arc::new(last);
-        self.table(resource).remember(Past { version, before: Some(Arc::clone(&last)), object: None });
+        self.table(resource).remember(Past {
+            version,
+            at: Instant::now(),
+            before: Some(Arc::clone(&last)),
+            object: None,
+        });
         Some(last)
     }
 }
@@ -225,7 +241,8 @@ impl Table {
     fn remember(&mut self, past: Past) {
         let version = past.version;
         self.history.push_back(past);
-        while self.history.len() > HISTORY {
+        let old = |past: &Past| past.at.elapsed() > REMEMBERED;
+        while self.history.len() > HISTORY || self.history.front().is_some_and(old) {
             if let Some(old) = self.history.pop_front() {
                 self.forgotten = old.version;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub struct WatchEvent {
 #[derive(Clone, Debug)]
 pub struct Past {
     pub version: u64,
+    /// When it was taken.
+    pub at: Instant,
     /// Absent when the object was created.
     pub before: Option<Arc<Value>>,
     /// Absent when it was deleted.

@@ -1,4 +1,4 @@
-//! CNPG's kinds: the printer columns of its definitions.
+//! CNPG's kinds and the lab's own: the printer columns of their definitions.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -33,6 +33,10 @@ pub(super) fn printer(plural: &str) -> Printer {
                 [&spec["cluster"]["name"], &spec["name"], &status["applied"], &status["message"]].map(Value::clone);
             with_age(o, now, &rest)
         }),
+        "faults" => (FAULTS, |o, now| {
+            let rest = [&o["spec"]["kind"], &o["status"]["target"], &o["status"]["state"]].map(Value::clone);
+            rest.into_iter().chain([age::since_creation(o, now)]).collect()
+        }),
         _ => (&[AGE], |o, now| with_age(o, now, &[])),
     };
     Printer { columns, cells }
@@ -63,6 +67,13 @@ const BACKUPS: &[Column] = &[
     column("Method", "Custom resource definition column (in JSONPath format): .spec.method"),
     column("Phase", "Custom resource definition column (in JSONPath format): .status.phase"),
     column("Error", "Custom resource definition column (in JSONPath format): .status.error"),
+];
+
+const FAULTS: &[Column] = &[
+    column("Kind", "What kind of fault it is."),
+    column("Target", "What it is done to."),
+    column("State", "How far it is."),
+    AGE,
 ];
 
 const SCHEDULED: &[Column] = &[

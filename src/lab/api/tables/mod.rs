@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::resources::Resource;
+use crate::domain::fault;
 
 /// One column.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ pub(crate) struct Printer {
 
 fn printer(resource: &Resource) -> Printer {
     let made = match resource.group {
-        "postgresql.cnpg.io" => Some(custom::printer(resource.plural)),
+        "postgresql.cnpg.io" | fault::GROUP => Some(custom::printer(resource.plural)),
         "" => core(resource.plural),
         _ => workloads::printer(resource.plural).or_else(|| rest::printer(resource.plural)),
     };

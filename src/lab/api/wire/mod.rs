@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, Attributes};
 use super::error::ApiError;
-use super::resources::{NAMESPACES, PODS};
+use super::resources::{NAMESPACES, NODES, PODS};
 use super::runtime::PodRuntime;
 use super::schema;
 use super::server::Token;
@@ -118,6 +118,7 @@ impl Wire {
             Some("scale") => at.resource.scale.is_some(),
             Some("finalize") => at.resource == &NAMESPACES,
             Some(_) if at.resource == &PODS => return self.pod(&at, &query, request, stop).await,
+            Some("proxy") if at.resource == &NODES && verb == "get" => return self.node(&at).await,
             Some(_) => false,
         };
         if !known {

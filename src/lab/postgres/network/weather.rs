@@ -103,8 +103,8 @@ pub struct Target {
     pub address: SocketAddr,
 }
 
-/// Policies by scope; scopes that are not listed pass.
-pub type Policies = BTreeMap<Scope, Policy>;
+/// Policies by who asked for them and scope; scopes that are not listed pass.
+pub type Policies = BTreeMap<(String, Scope), Policy>;
 
 /// The weather, and where relays come from. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -121,13 +121,29 @@ impl Default for Network {
 impl Network {
     /// Sets (or with `Policy::Pass` lifts) the policy of a scope. Open connections feel it at once.
     pub fn set(&self, scope: Scope, policy: Policy) {
+        self.hold("", scope, policy);
+    }
+
+    /// As [`Network::set`], in the name of `who`: what one has set is not lifted by another.
+    pub fn hold(&self, who: &str, scope: Scope, policy: Policy) {
         self.policies.send_modify(|policies| {
+            let key = (who.to_owned(), scope);
             if policy == Policy::Pass {
-                policies.remove(&scope);
+                policies.remove(&key);
             } else {
-                policies.insert(scope, policy);
+                policies.insert(key, policy);
             }
         });
+    }
+
+    /// Lifts all that `who` holds.
+    pub fn lift(&self, who: &str) {
+        self.policies.send_modify(|policies| policies.retain(|(holder, _), _| holder != who));
+    }
+
+    /// Whether anything at all passes between two places now.
+    pub fn passes(&self, from: &Place, to: &Place) -> bool {
+        matches!(self.between(from, to), Policy::Pass | Policy::Slow { .. })
     }
 
     /// Lifts every policy.
@@ -142,7 +158,7 @@ impl Network {
 
     /// All policies that are set.
     pub fn policies(&self) -> Vec<(Scope, Policy)> {
-        self.policies.borrow().iter().map(|(scope, policy)| (scope.clone(), *policy)).collect()
+        self.policies.borrow().iter().map(|((_, scope), policy)| (scope.clone(), *policy)).collect()
     }
 
     /// Tells each change of the weather: for calls between places that go through no relay.
@@ -162,7 +178,10 @@ impl Network {
 
 /// The worst of all policies whose scope holds between the two.
 pub(super) fn worst(policies: &Policies, a: &Place, b: &Place) -> Policy {
-    policies.iter().filter(|(scope, _)| scope.holds(a, b)).fold(Policy::Pass, |worst, (_, policy)| worst.and(*policy))
+    policies
+        .iter()
+        .filter(|((_, scope), _)| scope.holds(a, b))
+        .fold(Policy::Pass, |worst, (_, policy)| worst.and(*policy))
 }
 
 #[cfg(test)]
@@ -186,6 +205,21 @@ mod tests {
         assert_eq!(network.between(&clients, &one), Policy::Pass);
         network.set(Scope::Zone("zone-2".into()), Policy::Pass);
         assert_eq!(network.policies().len(), 1);
+    }
+
+    #[test]
+    fn what_one_holds_another_does_not_lift() {
+        let network = Network::default();
+        let (one, two, _) = places();
+        let link = || Scope::Link("pg-1".into(), "pg-2".into());
+        let slow = Policy::Slow { delay: Duration::ZERO, bytes_per_second: 9 };
+        network.hold("a", link(), Policy::Blackhole);
+        network.hold("b", link(), slow);
+        assert!(!network.passes(&one, &two));
+        network.lift("a");
+        assert_eq!((network.between(&one, &two), network.passes(&one, &two)), (slow, true));
+        network.lift("b");
+        assert_eq!(network.between(&one, &two), Policy::Pass);
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn something_else_is_under_way() {
 #[test]
 fn backups_and_archives() {
     let runs = |s: &mut Scene| {
-        s.cluster.backups.objects = vec![BackupObject {
+        s.cluster.backups.objects = vec![std::sync::Arc::new(BackupObject {
             name: "nightly".into(),
             phase: Some("running".into()),
             method: None,
@@ -131,7 +131,7 @@ fn backups_and_archives() {
             begin_wal: None,
             end_wal: None,
             error: None,
-        }];
+        })];
     };
     for act in [switch(None), restart(1), restart(2), Act::Restart { instance: None }, Act::Hibernate] {
         justified(act, runs, "backup nightly runs");

@@ -13,8 +13,8 @@ const RECORDED: &str = include_str!("../../../../tests/fixtures/kubectl-cnpg.jso
 /// The last line of a command that changes something.
 fn recorded(command: &str) -> Value {
     let lines = RECORDED.lines().map(|l| serde_json::from_str::<Value>(l).unwrap());
-    let writes = lines.filter(|l| l["command"] == command && l["method"] != "GET");
-    writes.last().unwrap_or_else(|| panic!("{command} was not recorded"))
+    let mut writes = lines.filter(|l| l["command"] == command && l["method"] != "GET");
+    writes.next_back().unwrap_or_else(|| panic!("{command} was not recorded"))
 }
 
 fn body(line: &Value) -> Value {

@@ -153,14 +153,12 @@ fn refused() -> Problem {
 #[test]
 fn steps_run_side_by_side_where_needs_allow() {
     let mut t = Told::new(vec![acts("a"), acts("b"), acts("c").after(&["a", "b"])]);
-    assert_eq!(t.words(), ["first a", "first b"]);
-    assert_eq!(
-        t.next_at(1, &["a"]).iter().map(word).collect::<Vec<_>>(),
-        ["first b"],
-        "what is under way is not said twice"
-    );
+    assert_eq!(t.words(), ["first a"], "the first change goes alone");
+    t.began("a");
+    assert_eq!(t.next_at(2, &["a"]), [], "what is under way is not said twice");
+    t.tell(What::Accepted { step: "a".into(), answer: Answer::Done });
+    assert_eq!(t.words(), ["do b"], "the cluster was changed: the premise is asked no more, and nobody waits");
     t.proven("a");
-    assert_eq!(t.words(), ["do b"], "the cluster was changed: the premise is asked no more");
     assert_eq!(t.run.state(&"c".into()), State::Waiting);
     t.proven("b");
     assert_eq!(t.words(), ["do c"]);
@@ -218,8 +216,15 @@ fn an_interrupted_step_is_found_out_and_never_done_blindly() {
     assert_eq!(t.words(), ["proven a"], "it shows already");
     t.holds.clear();
     t.tell(found(Found::CantTell("out of reach".into())));
-    assert_eq!(t.words(), ["ask a wrdsl"]);
-    assert_eq!(t.decided("a", Decision::Wait).words(), ["find a"], "waiting is looking again");
+    let until = t.run.wake().unwrap();
+    assert_eq!((t.words(), until), (vec![], at(t.second + 10)), "its check is waited for");
+    t.holds.insert("a");
+    assert_eq!(t.words(), ["proven a"]);
+    t.holds.clear();
+    let late = only(t.next_at(until.as_second(), &[]));
+    let Todo::Write(What::Failed { problem, .. }) = &late else { panic!("{late:?}") };
+    assert!(problem.line().contains("out of reach"), "{problem}");
+    assert_eq!(t.tell(What::Resumed { by: By::default() }).words(), ["find a"], "another process looks again");
     t.tell(found(Found::NotDone));
     assert_eq!(t.words(), ["first a"], "nothing was changed yet: the plan's premise is asked again");
     let mut done = Told::new(vec![acts("a")]);
@@ -247,7 +252,7 @@ fn without_a_real_check_an_interrupted_step_always_asks() {
 fn what_holds_already_is_not_done_where_the_step_says_so() {
     let mut t = Told::new(vec![acts("a").or_already(), acts("b")]);
     t.holds = ["a", "b"].into();
-    assert_eq!(t.words(), ["proven a", "first b"]);
+    assert_eq!(t.words(), ["proven a", "first b"], "b does not say so");
 }
 
 #[test]
@@ -325,6 +330,10 @@ fn a_step_that_cleans_up_runs_in_its_turn_where_another_needs_it() {
     ]);
     t.proven("cordon");
     assert_eq!(t.words(), ["do uncordon"]);
+    let failed = What::Failed { step: "uncordon".into(), problem: refused() };
+    t.accepted("uncordon").tell(failed);
+    let mut left = Told { run: t.run.clone(), second: t.second, holds: BTreeSet::new(), never: BTreeSet::new() };
+    assert_eq!(left.decided("uncordon", Decision::Leave).words(), ["close failed"], "what waits for it never begins");
     t.proven("uncordon");
     assert_eq!(t.words(), ["do whole"]);
 }

@@ -3,6 +3,7 @@
 
 mod axis;
 mod plot;
+mod scale;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -64,6 +65,8 @@ pub struct Graph<'a> {
     pub unit: Unit,
     /// The scale reaches at least this far, so that noise near zero does not look like a storm.
     pub least_top: f64,
+    /// Every value fits, however rare: for a picture that is read rather than watched.
+    pub whole: bool,
     /// Points further apart than this are not connected.
     pub gap: jiff::SignedDuration,
     /// Times on the axis are of this zone.
@@ -71,6 +74,9 @@ pub struct Graph<'a> {
     /// Draw the times under the graph (of several on one axis only the last needs them).
     pub times: bool,
 }
+
+/// Columns that one figure above the scale speaks for, so that no two stand on each other.
+const NEIGHBOURS: u16 = 12;
 
 /// Cells left of the plot: labels and the line.
 const LABELS: u16 = 9;
@@ -81,13 +87,15 @@ impl Graph<'_> {
         let area = area.intersection(buf.area);
         let Some(plot) = self.plot(area) else { return };
         let (rest, times) = split_bottom(area, if self.times { 2 } else { 0 });
-        let top = nice_top(self.highest().max(self.least_top), self.unit);
+        let scale::Scale { top, above } = scale::scale(self);
         self.draw_scale(rest, plot, buf, look, top);
         if self.times {
             self.draw_times(times, plot, buf, look);
         }
         self.draw_marks(plot, buf, look);
         plot::draw(self, plot, buf, look, top);
+        self.draw_letters(plot, buf, look);
+        self.draw_above(&above, plot, buf, look);
         self.draw_cursor(plot, buf, look);
         if !self.series.iter().any(|s| s.points.iter().any(|p| p.value.is_some())) {
             put(buf, plot, plot.x + 1, plot.y + plot.height / 2, "no values yet", look.style(Role::Dim));
@@ -121,9 +129,17 @@ impl Graph<'_> {
         (0.0..=1.0).contains(&part).then(|| plot.x + ((part * f64::from(plot.width)) as u16).min(plot.width - 1))
     }
 
-    fn highest(&self) -> f64 {
-        let inside = self.series.iter().flat_map(|s| s.points).filter(|p| p.at >= self.from && p.at <= self.to);
-        inside.filter_map(|p| p.value).filter(|v| v.is_finite()).fold(0.0, f64::max)
+    /// What stands above the scale: an arrow and the figure, once for neighbours, where letters leave room.
+    fn draw_above(&self, above: &[(Timestamp, f64)], plot: Rect, buf: &mut Buffer, look: &Look) {
+        let row = plot.y + u16::from(plot.height > 2);
+        let columns = above.iter().filter_map(|(at, value)| Some((self.column(plot, *at)?, *value)));
+        let columns: Vec<(u16, f64)> = columns.collect();
+        for peaks in columns.chunk_by(|a, b| b.0 - a.0 <= NEIGHBOURS) {
+            let Some((x, value)) = peaks.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
+            let words = format!("{} {}", look.marks.rising, self.unit.label(value));
+            let x = x.min(plot.right().saturating_sub(width(&words) as u16));
+            put(buf, plot, x, row, &words, look.style(Role::Info));
+        }
     }
 
     fn draw_scale(&self, area: Rect, plot: Rect, buf: &mut Buffer, look: &Look, top: f64) {
@@ -165,13 +181,20 @@ impl Graph<'_> {
 
     fn draw_marks(&self, plot: Rect, buf: &mut Buffer, look: &Look) {
         let line = if look.marks.ascii { ":" } else { "┊" };
-        let mut marks: Vec<&Mark> = self.marks.iter().collect();
-        marks.sort_by_key(|m| m.weight);
-        for mark in marks {
+        for mark in self.marks {
             let Some(x) = self.column(plot, mark.at) else { continue };
             for y in plot.top()..plot.bottom() {
                 put(buf, plot, x, y, line, look.style(Role::Border));
             }
+        }
+    }
+
+    /// The marks' letters, over any line: they are explained below by them.
+    fn draw_letters(&self, plot: Rect, buf: &mut Buffer, look: &Look) {
+        let mut marks: Vec<&Mark> = self.marks.iter().collect();
+        marks.sort_by_key(|m| m.weight);
+        for mark in marks {
+            let Some(x) = self.column(plot, mark.at) else { continue };
             put(buf, plot, x, plot.y, &mark.letter.to_string(), look.bold(mark.role));
         }
     }

@@ -1,4 +1,4 @@
-//! The pod proxy: HTTP to a pod's port by way of the API.
+//! The pod proxy: HTTP to a pod's port by way of the API. The node proxy, as far as it is needed.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 
 use crate::lab::api::error::ApiError;
-use crate::lab::api::resources::PODS;
+use crate::lab::api::resources::{NODES, PODS};
 use crate::lab::api::runtime::ProxyScheme;
 use crate::lab::api::wire::Wire;
 use crate::lab::api::wire::answer::{self, Answer};
@@ -41,6 +41,17 @@ impl Wire {
         let reached = self.runtime.proxy(Arc::clone(&pod), scheme, port, request).await;
         let reached = reached.map_err(|e| ApiError::unavailable(format!("error trying to reach service: {e}")))?;
         Ok(passed_on(reached))
+    }
+}
+
+impl Wire {
+    /// The node proxy: what the kubelet tells of its pods' volumes, and nothing else.
+    pub(in crate::lab::api::wire) async fn node(&self, at: &Objects) -> Result<Answer, ApiError> {
+        let node = self.store.get(&NODES, "", at.object()).ok_or_else(|| ApiError::not_found(&NODES, at.object()))?;
+        if at.rest != "/stats/summary" {
+            return Ok(answer::whole(404, "text/plain; charset=utf-8", "404 page not found\n"));
+        }
+        Ok(answer::json(200, &self.runtime.summary(node).await?))
     }
 }
 

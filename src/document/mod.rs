@@ -1,10 +1,14 @@
 //! Reading a person's TOML file: every value with its place, every mistake collected instead of the first alone.
+//!
+//! Settings, themes, keymaps and runbooks are read with it. It must not know what any of them may say.
+
+pub mod mistake;
 
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::mistake::{Mistake, did_you_mean};
+pub use mistake::{Mistake, did_you_mean};
 
 /// A file that is being read, with the mistakes found so far.
 pub struct Document<'t> {

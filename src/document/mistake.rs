@@ -1,10 +1,12 @@
-//! Mistakes in a person's files, with file, line and column: settings, themes, keymaps.
+//! Mistakes in a person's files, with file, line and column: settings, themes, keymaps, runbooks.
 
 use std::fmt;
 use std::ops::Range;
+use unicode_width::UnicodeWidthChar;
 
 use crate::problem::Problem;
 use crate::text::clean;
+pub use crate::text::nearest;
 
 /// One mistake in one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +74,8 @@ impl fmt::Display for Mistake {
         }
         let number = self.line.to_string();
         writeln!(f, "  {number} │ {}", self.source)?;
-        let before: usize = self.source.chars().take(self.column - 1).map(super::text::width_of).sum();
-        let carets: usize = self.source.chars().skip(self.column - 1).take(self.width).map(super::text::width_of).sum();
+        let before: usize = self.source.chars().take(self.column - 1).map(cells).sum();
+        let carets: usize = self.source.chars().skip(self.column - 1).take(self.width).map(cells).sum();
         writeln!(f, "  {} │ {}{}", " ".repeat(number.len()), " ".repeat(before), "^".repeat(carets.max(1)))
     }
 }
@@ -84,6 +86,11 @@ impl From<&Mistake> for Problem {
     }
 }
 
+/// Cells a character takes.
+fn cells(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
 /// The largest character boundary at or below `at`.
 fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
@@ -91,23 +98,6 @@ fn floor(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
-}
-
-/// The name a person probably meant, if one is near enough to be worth saying.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    // Few changes (a swap is one), or the same beginning.
-    let near = |name: &str| {
-        let name = name.to_lowercase();
-        let changes = strsim::osa_distance(&word, &name);
-        let alike = strsim::jaro_winkler(&word, &name);
-        (changes <= 1 + word.chars().count() / 5 && alike > 0.5 || alike >= 0.78).then_some(alike - changes as f64)
-    };
-    names
-        .into_iter()
-        .filter_map(|name| Some((near(name)?, name)))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| name)
 }
 
 /// `; did you mean `x`?`, or nothing.

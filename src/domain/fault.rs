@@ -1,0 +1,357 @@
+//! The faults that can be made in a lab, as a table: their names, what each does, what it takes, how it is undone.
+//!
+//! The lab performs them and describes its API's objects by this table; the command line and the panes show the same
+//! words. Nothing here does anything.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::health::ReasonCode;
+
+/// The API group of the lab's own objects.
+pub const GROUP: &str = "lab.howdah.dev";
+/// Its version.
+pub const VERSION: &str = "v1";
+/// The kind of a fault's object.
+pub const KIND: &str = "Fault";
+/// Its plural, as paths and kubectl name it.
+pub const PLURAL: &str = "faults";
+/// Holds a fault's object until the fault is undone.
+pub const FINALIZER: &str = "lab.howdah.dev/undo";
+/// The longest that a fault may be given to end by itself, in seconds.
+pub const LONGEST: u64 = 86_400;
+
+/// What a fault is done to: which of `spec.instance` and `spec.zone` it takes, and what stands there where nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// The cluster's primary; `spec.instance` may name it and nothing else.
+    Primary,
+    /// A standby: `spec.instance`, else the first one.
+    Standby,
+    /// Any instance: `spec.instance`, else the primary.
+    Instance,
+    /// A zone: `spec.zone`, else that of the primary.
+    Zone,
+    /// The cluster as a whole.
+    Cluster,
+    /// The Kubernetes API.
+    Api,
+}
+
+impl Target {
+    /// In words, for lists.
+    pub fn words(self) -> &'static str {
+        match self {
+            Target::Primary => "the primary",
+            Target::Standby => "a standby",
+            Target::Instance => "an instance",
+            Target::Zone => "a zone",
+            Target::Cluster => "the cluster",
+            Target::Api => "the API",
+        }
+    }
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// A whole number within these bounds, and what it is where nothing is said.
+    Number {
+        /// At least.
+        least: u64,
+        /// At most.
+        most: u64,
+        /// Otherwise.
+        default: u64,
+    },
+    /// One of these words; the first where nothing is said.
+    Word(&'static [&'static str]),
+    /// Another instance of the cluster; may be left out.
+    Instance,
+}
+
+/// A parameter of some kinds: a field of `spec`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    /// The field.
+    pub name: &'static str,
+    /// What it means, with its unit.
+    pub what: &'static str,
+    /// What it may be.
+    pub form: Form,
+}
+
+/// One kind of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FaultKind {
+    /// `spec.kind`.
+    pub name: &'static str,
+    /// A few words, for a list.
+    pub title: &'static str,
+    /// What it does, in one sentence.
+    pub what: &'static str,
+    /// How it is undone, in one sentence.
+    pub undo: &'static str,
+    /// What it is done to.
+    pub target: Target,
+    /// What else it takes.
+    pub parameters: &'static [Parameter],
+    /// Seconds after which it ends by itself where nothing is said; 0: when it is stopped.
+    pub seconds: u64,
+    /// Two faults that share a place can't stand side by side on the same target: they would undo each other.
+    #[serde(skip)]
+    pub place: &'static str,
+    /// What the verdict says of it, first and foremost: one of these.
+    pub reasons: &'static [ReasonCode],
+}
+
+/// A fault that stands, as its object tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The object's name.
+    pub name: String,
+    /// Its kind's name.
+    pub kind: String,
+    /// What it is done to.
+    pub target: String,
+    /// `Starting`, `Active`, `Undoing` or `Failed`; empty before the lab has seen it.
+    pub state: String,
+    /// What was done, or why it could not be.
+    pub message: String,
+    /// Since when it is in this state.
+    pub since: Option<Timestamp>,
+}
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static FaultKind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+const fn number(name: &'static str, least: u64, most: u64, default: u64, what: &'static str) -> Parameter {
+    Parameter { name, what, form: Form::Number { least, most, default } }
+}
+
+const HOW: Parameter = Parameter {
+    name: "how",
+    what: "What the network does with packets: drop them, so that everything waits in vain, or refuse connections.",
+    form: Form::Word(&["drop", "refuse"]),
+};
+
+const BASE: FaultKind = FaultKind {
+    name: "",
+    title: "",
+    what: "",
+    undo: "",
+    target: Target::Primary,
+    parameters: &[],
+    seconds: 0,
+    place: "",
+    reasons: &[],
+};
+
+/// All kinds, in the order of lists.
+pub const KINDS: &[FaultKind] = &[
+    FaultKind {
+        name: "kill-primary",
+        title: "the primary is killed",
+        what: "SIGKILL, once, to all processes in the primary's container: PostgreSQL and its instance manager.",
+        undo: "Nothing is left to undo: its node starts the container again.",
+        place: "container",
+        reasons: &[ReasonCode::PrimaryNotReady, ReasonCode::PrimaryNotAnswering, ReasonCode::NoPrimary],
+        ..BASE
+    },
+    FaultKind {
+        name: "freeze-standby",
+        title: "a standby hangs",
+        what: "SIGSTOP to all PostgreSQL processes of a standby: it is there and does nothing.",
+        undo: "SIGCONT.",
+        target: Target::Standby,
+        place: "processes",
+        reasons: &[
+            ReasonCode::InstanceNotAnswering,
+            ReasonCode::InstanceNotServing,
+            ReasonCode::StandbyNotStreaming,
+            ReasonCode::InstanceNotReady,
+        ],
+        ..BASE
+    },
+    FaultKind {
+        name: "zone-loss",
+        title: "a zone is lost",
+        what: "The power of a whole zone goes: its nodes and all that runs on them are dead and out of reach, its volumes \
+               with them. Kubernetes notices by the nodes' silence.",
+        undo: "The zone returns: nodes report, containers start again, instances rejoin.",
+        target: Target::Zone,
+        place: "zone",
+        reasons: &[ReasonCode::NodeNotReady],
+        ..BASE
+    },
+    FaultKind {
+        name: "zone-cut",
+        title: "a zone is cut off",
+        what: "The network of a zone is parted from everything outside it. What runs there runs on, on its own.",
+        undo: "The network is whole again: nodes report, an old primary finds that it leads no more and rejoins.",
+        target: Target::Zone,
+        parameters: &[HOW],
+        place: "zone",
+        reasons: &[ReasonCode::NodeNotReady, ReasonCode::InstanceNotAnswering, ReasonCode::PrimaryNotAnswering],
+        ..BASE
+    },
+    FaultKind {
+        name: "link-cut",
+        title: "a link is cut",
+        what: "The network between an instance and another one (`to`), or between it and everything, lets nothing pass.",
+        undo: "The link is whole again.",
+        target: Target::Instance,
+        parameters: &[
+            Parameter {
+                name: "to",
+                what: "The instance at the other end. Without it, the link to everything is cut.",
+                form: Form::Instance,
+            },
+            HOW,
+        ],
+        place: "link",
+        reasons: &[
+            ReasonCode::InstanceNotAnswering,
+            ReasonCode::StandbyNotStreaming,
+            ReasonCode::PrimaryNotAnswering,
+            ReasonCode::InstanceNotReady,
+        ],
+        ..BASE
+    },
+    FaultKind {
+        name: "slow-standby",
+        title: "a standby is slow",
+        what: "A standby's links carry few bytes a second, and if asked it applies what it has got late.",
+        undo: "The links are fast again, the delay is taken out; it catches up.",
+        target: Target::Standby,
+        parameters: &[
+            // Slower than that, one message of WAL (128 KiB) outlasts wal_receiver_timeout, and the standby turns to the archive.
+            number("bytesPerSecond", 49_152, 1 << 30, 65_536, "What its links carry, in bytes a second."),
+            number("applyDelaySeconds", 0, 3_600, 0, "recovery_min_apply_delay, in seconds."),
+            number(
+                "writeMib",
+                0,
+                512,
+                96,
+                "WAL that the primary writes when the fault begins, in MiB, so that there is something to be behind of.",
+            ),
+        ],
+        place: "speed",
+        reasons: &[ReasonCode::StandbyLagging, ReasonCode::StandbyLagRising],
+        ..BASE
+    },
+    FaultKind {
+        name: "replay-paused",
+        title: "replay is paused",
+        what: "pg_wal_replay_pause() on a standby: it receives and does not apply.",
+        undo: "pg_wal_replay_resume().",
+        target: Target::Standby,
+        place: "replay",
+        reasons: &[ReasonCode::ReplayPaused],
+        ..BASE
+    },
+    FaultKind {
+        name: "archive-failing",
+        title: "WAL archiving fails",
+        what: "The object store can't be reached from archive_command, which tries for a while and gives up.",
+        undo: "The store answers again; what has waited is archived.",
+        target: Target::Cluster,
+        parameters: &[number(
+            "retrySeconds",
+            0,
+            300,
+            80,
+            "How long one archive_command tries before it fails, in seconds. 80 is what a real one took.",
+        )],
+        place: "archive",
+        reasons: &[ReasonCode::ArchiveFailing],
+        ..BASE
+    },
+    FaultKind {
+        name: "slot-left-behind",
+        title: "a slot holds WAL",
+        what: "A physical replication slot that nobody uses, and WAL written after it, which it holds.",
+        undo: "The slot is dropped, and a checkpoint removes what it held.",
+        parameters: &[number("writeMib", 0, 1_024, 320, "WAL that the primary writes after it, in MiB.")],
+        place: "slot",
+        reasons: &[ReasonCode::SlotInactive],
+        ..BASE
+    },
+    FaultKind {
+        name: "long-transaction",
+        title: "a transaction stays open",
+        what: "A session of the application begins a transaction, takes a snapshot and goes idle: nothing newer than \
+               that can be vacuumed.",
+        undo: "The transaction is rolled back, the session ends.",
+        place: "transaction",
+        reasons: &[ReasonCode::LongTransaction],
+        ..BASE
+    },
+    FaultKind {
+        name: "connections-exhausted",
+        title: "connections are exhausted",
+        what: "The application opens connections until only the reserved ones are left, and keeps them.",
+        undo: "They are closed.",
+        parameters: &[number("leave", 0, 1_000, 0, "How many are left for others, beside the reserved ones.")],
+        place: "connections",
+        reasons: &[ReasonCode::ConnectionsNearLimit],
+        ..BASE
+    },
+    FaultKind {
+        name: "wal-volume-nearly-full",
+        title: "the WAL volume fills",
+        what: "A ballast file fills the WAL volume of an instance up to a share of its claim's stated size. At 100 % \
+               PostgreSQL stops, as it does on a full disk, and is not started before there is room.",
+        undo: "The ballast is removed.",
+        target: Target::Instance,
+        parameters: &[number("percent", 1, 100, 90, "How full the volume is to be, in percent of the claim.")],
+        place: "wal-volume",
+        reasons: &[ReasonCode::DiskFilling],
+        ..BASE
+    },
+    FaultKind {
+        name: "api-outage",
+        title: "the API is down",
+        what: "The Kubernetes API answers nobody for a while. The world goes on, unseen.",
+        undo: "By itself, since the API can't be asked; `howdah lab api start --dir …` ends it early.",
+        target: Target::Api,
+        seconds: 30,
+        place: "api",
+        reasons: &[ReasonCode::Stale, ReasonCode::CantBeAsked],
+        ..BASE
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn names_are_words_and_unique() {
+        for (at, kind) in KINDS.iter().enumerate() {
+            assert!(kind.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", kind.name);
+            assert!(KINDS[..at].iter().all(|other| other.name != kind.name), "{} twice", kind.name);
+            assert!(!kind.reasons.is_empty() && !kind.place.is_empty(), "{}", kind.name);
+            assert!(kind.what.ends_with('.') && kind.undo.ends_with('.'), "{}", kind.name);
+        }
+        assert_eq!(super::kind("zone-loss").map(|k| k.target), Some(Target::Zone));
+        assert!(super::kind("nothing").is_none());
+    }
+
+    #[test]
+    fn a_parameter_of_several_kinds_has_one_form() {
+        let mut seen: BTreeMap<&str, std::mem::Discriminant<Form>> = BTreeMap::new();
+        for parameter in KINDS.iter().flat_map(|kind| kind.parameters) {
+            let form = std::mem::discriminant(&parameter.form);
+            assert_eq!(*seen.entry(parameter.name).or_insert(form), form, "{}", parameter.name);
+            if let Form::Number { least, most, default } = parameter.form {
+                assert!((least..=most).contains(&default), "{}", parameter.name);
+            }
+        }
+    }
+}

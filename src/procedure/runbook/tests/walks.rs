@@ -1,0 +1,186 @@
+//! Walks: a runbook as a run, with jumps, notes, interruptions, and the record made of its journal.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::super::answer::gone;
+use super::super::record::{happened, markdown};
+use super::super::{Answer, Runbook, StepView, Walk, step_view, walk};
+use super::{Stage, at, runbook};
+use crate::domain::health::scene::ago;
+use crate::procedure::entry::{By, Entry, Outcome, What};
+use crate::procedure::question::Replies;
+use crate::procedure::{Kind, Run, Todo};
+
+const FORK: &str = r#"
+title = "A fork"
+when = ["archive-failing"]
+[[step]]
+name = "look"
+title = "Look at {primary}"
+words = "See whether it works."
+values = ["archiver.last"]
+look = [{ title = "Archiving works", value = "archiver.working = yes" }]
+next = { yes = "verify", no = "mend" }
+[[step]]
+name = "ask"
+title = "Ask somebody"
+[[step]]
+name = "mend"
+title = "Mend it"
+[[step]]
+name = "verify"
+title = "See it work"
+look = [{ title = "Archiving works", value = "archiver.working = yes" }]
+"#;
+
+/// A run without a disk.
+struct Driver {
+    runbook: Runbook,
+    run: Run,
+    now: Timestamp,
+}
+
+fn failing() -> Stage {
+    Stage::with(|s| {
+        let a = s.leads().archiver.as_mut().unwrap();
+        (a.failed, a.last_failed) = (9, Some(("000000020000000000000005".into(), ago(5))));
+    })
+}
+
+impl Driver {
+    fn open(runbook: Runbook, stage: &Stage) -> Driver {
+        let plan = walk::plan(&runbook, &stage.sight());
+        assert_eq!((plan.kind, plan.mistake()), (Kind::Runbook, None));
+        let by = By { user: "ann".into(), host: "desk".into(), through: "a test".into(), ..By::default() };
+        let what = What::Opened { run: "20261121-120000-runbook-pg-k3f9".into(), plan: Box::new(plan), by };
+        let mut driver = Driver { runbook, run: Run::open(Entry { at: at(0), what }).unwrap(), now: at(0) };
+        walk::begins(&driver.runbook.clone(), &stage.sight()).into_iter().for_each(|what| driver.write(what));
+        driver
+    }
+
+    fn write(&mut self, what: What) {
+        self.now += SignedDuration::from_secs(1);
+        self.run.absorb(Entry { at: self.now, what });
+    }
+
+    fn walk(&self) -> Walk<'_> {
+        Walk { runbook: &self.runbook, run: &self.run }
+    }
+
+    /// What a surface does after each answer.
+    fn settle(&mut self, stage: &Stage) {
+        loop {
+            if let Some(what) = self.walk().owed().into_iter().next() {
+                self.write(what);
+                continue;
+            }
+            let next = self.run.next(&stage.facts, self.now, &Default::default());
+            let Some(what) = next.into_iter().find_map(|t| if let Todo::Write(what) = t { Some(what) } else { None })
+            else {
+                return;
+            };
+            match what {
+                What::Closed { .. } => {
+                    let over = gone(&self.runbook, &stage.sight());
+                    self.write(walk::ends(&over, self.now));
+                    let outcome = self.walk().outcome(&over);
+                    self.write(What::Closed { outcome });
+                }
+                what => self.write(what),
+            }
+        }
+    }
+
+    fn here(&self) -> Option<&str> {
+        self.walk().here().map(|n| self.runbook.steps[n].name.as_str())
+    }
+
+    fn view(&self, stage: &Stage) -> StepView {
+        step_view(&self.runbook, self.walk().here().unwrap(), &stage.sight(), &Replies::new()).unwrap()
+    }
+
+    fn answer(&mut self, stage: &Stage, answer: Answer) {
+        let here = self.walk().here().unwrap();
+        let judged = self.view(stage).checks;
+        let entries = self.walk().leave(here, &answer, &judged, "as the check says", self.now);
+        entries.into_iter().for_each(|what| self.write(what));
+    }
+}
+
+#[test]
+fn an_answer_leads_and_what_is_between_is_left_out() {
+    let bad = failing();
+    let mut d = Driver::open(runbook(FORK), &bad);
+    d.settle(&bad);
+    assert_eq!(d.here(), Some("look"));
+    let view = d.view(&bad);
+    assert_eq!((view.title.as_str(), &view.answer), ("Look at pg-1", &Some(Answer::No)));
+    assert_eq!(view.ways[0], ("yes", "See it work".to_owned()));
+    d.answer(&bad, Answer::No);
+    d.settle(&bad);
+    assert_eq!(d.here(), Some("mend"), "the way of the answer");
+    let note = d.walk().note("the key was\nrotated \u{1b}[31m");
+    d.write(note);
+    d.answer(&bad, Answer::Yes);
+    d.settle(&bad);
+    assert_eq!(d.here(), Some("verify"));
+    let well = Stage::healthy();
+    d.write(happened(d.now, "Condition: ContinuousArchiving is true"));
+    d.answer(&well, Answer::Yes);
+    d.settle(&well);
+    assert_eq!(d.here(), None);
+    assert_eq!(d.run.closed.map(|(_, outcome)| outcome), Some(Outcome::Passed));
+    insta::assert_snapshot!("record", markdown(&d.run, &[]));
+}
+
+#[test]
+fn a_walk_whose_reason_stays_did_not_pass() {
+    let bad = failing();
+    let mut d = Driver::open(runbook(FORK), &bad);
+    while let Some(name) = {
+        d.settle(&bad);
+        d.here().map(str::to_owned)
+    } {
+        let answer = if name == "look" { Answer::Unknown("x".into()) } else { Answer::Yes };
+        d.answer(&bad, answer);
+    }
+    assert_eq!(d.run.closed.map(|(_, outcome)| outcome), Some(Outcome::Failed));
+}
+
+#[test]
+fn a_journal_cut_anywhere_goes_on_to_the_same_end() {
+    let bad = failing();
+    let mut whole = Driver::open(runbook(FORK), &bad);
+    whole.settle(&bad);
+    whole.answer(&bad, Answer::Yes);
+    whole.settle(&bad);
+    whole.answer(&bad, Answer::No);
+    whole.settle(&bad);
+    let entries = whole.run.entries.clone();
+    for cut in 1..=entries.len() {
+        let run = Run::fold(entries[..cut].to_vec()).unwrap();
+        let mut d = Driver { runbook: whole.runbook.clone(), run, now: entries[cut - 1].at };
+        d.settle(&bad);
+        while let Some(name) = d.here() {
+            let answer = if name == "look" { Answer::Yes } else { Answer::No };
+            d.answer(&bad, answer);
+            d.settle(&bad);
+        }
+        let skipped = |run: &Run| {
+            let all = run.entries.iter().filter(|e| matches!(e.what, What::Decided { .. })).count();
+            (all, run.closed.map(|(_, outcome)| outcome))
+        };
+        assert_eq!(skipped(&d.run), skipped(&whole.run), "cut after {cut}");
+    }
+}
+
+#[test]
+fn leaving_early_is_no_pass() {
+    let bad = failing();
+    let mut d = Driver::open(runbook(FORK), &bad);
+    d.settle(&bad);
+    d.write(What::Aborted { undo: false });
+    d.settle(&bad);
+    assert_eq!(d.here(), None);
+    assert_eq!(d.run.closed.map(|(_, outcome)| outcome), Some(Outcome::Left));
+}
