@@ -46,6 +46,10 @@ fn mistakes_in_usage_end_with_2_on_stderr() {
         &["lag", "x", "--for", "soon"],
         &["status", "-n", "a", "-A"],
         &["status", "--yes", "--read-only"],
+        &["act"],
+        &["act", "fence", "pg"],
+        &["act", "fence", "pg", "--all", "--instance", "pg-2"],
+        &["act", "scale", "pg", "--instances", "few"],
     ] {
         let (code, out, err) = said(&howdah(args));
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {err}");

@@ -29,8 +29,9 @@ pub(super) fn replaced(a: &Asked<'_>, name: &InstanceName, uid: &str) -> Told {
 
 /// PostgreSQL started after `then`, and answers. The server tells when it started; where it can't be asked, a container
 /// that started later does, too.
+///
+/// The pod may be the same as before and its watch has nothing to tell: the answers since prove that it lives.
 pub(super) fn restarted(a: &Asked<'_>, name: &InstanceName, then: Timestamp) -> Told {
-    a.watched("pods")?;
     a.ready_pod(name)?;
     let by_sql = match a.sql(name) {
         Some((Ok(s), _)) => s.started.map(|at| (at, format!("SQL on {name}: PostgreSQL started {at:.0}"))),
@@ -51,7 +52,6 @@ pub(super) fn restarted(a: &Asked<'_>, name: &InstanceName, then: Timestamp) -> 
 
 /// Every instance answers, and none waits for a restart. Only `/pg/status` tells the latter.
 pub(super) fn settled(a: &Asked<'_>) -> Told {
-    a.watched("pods")?;
     let mut evidence = Vec::new();
     for name in a.cluster.instances.iter().filter(|i| i.pod.is_some()).map(|i| &i.name) {
         match a.status(name) {
