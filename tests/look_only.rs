@@ -31,6 +31,14 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("act rebuild", &["pg-primary", "--instance", "pg-primary-2"]),
     ("act scale", &["pg-primary", "--instances", "4"]),
     ("act maintenance", &["pg-primary", "open"]),
+    ("drill list", &[]),
+    ("drill failover", &["pg-primary"]),
+    ("drill switchover", &["pg-primary"]),
+    ("drill zone-loss", &["pg-primary"]),
+    ("drill standby-loss", &["pg-primary"]),
+    ("runbook list", &["pg-primary"]),
+    ("runbook show", &["standby-far-behind"]),
+    ("runbook run", &["standby-far-behind", "pg-primary"]),
     ("runs list", &[]),
     ("runs show", &["nothing"]),
     ("runs resume", &["nothing"]),
@@ -154,9 +162,8 @@ fn every_command(tap: &Wiretap, home: &Path) {
     there.retain(|name| !ELSEWHERE.contains(&name.split(' ').next().unwrap_or_default()));
     assert_eq!(known, there, "every command is tried here");
     for (name, args) in COMMANDS {
-        let acts = name.starts_with("act ");
-        let hows: &[&[&str]] =
-            if acts { &[&["--timeout", "3s"], &["--timeout", "3s", "--plan"], &["--read-only"]] } else { &[&[]] };
+        let acts = name.starts_with("act ") || (name.starts_with("drill ") && *name != "drill list");
+        let hows: &[&[&str]] = if acts { &[&[], &["--plan"], &["--read-only"]] } else { &[&[]] };
         for how in hows {
             let mut command = Command::new(HOWDAH);
             command.arg("--kubeconfig").arg(tap.kubeconfig()).args(name.split(' ')).args(*args).args(*how);
@@ -205,11 +212,15 @@ fn every_key(tap: &Wiretap, home: &Path) {
     let mut screen = console(tap, home);
     for tab in 1..=4 {
         for key in &keys {
-            // Two escapes at once are one for certain; enough of them close whatever stands in front.
-            screen.keys(&format!("{tab}{key}\r{}", "\u{1b}\u{1b}".repeat(4)));
+            // Two escapes at once are one for certain; enough of them close whatever stands in front. Then it is awaited
+            // that all of it was taken: crossterm leaves what is typed faster than a thousand bytes until the next key.
+            screen.keys(&format!("{tab}{key}\r{}3", "\u{1b}\u{1b}".repeat(4)));
+            screen.wait_until(&format!("replication after {key:?} on tab {tab}"), |s| s.contains("STANDBY "));
+            screen.keys("1");
+            screen.wait_until(&format!("the fleet after {key:?} on tab {tab}"), |s| {
+                s.contains("PRIMARY") && s.contains("pg-primary") && !s.contains("STANDBY ")
+            });
         }
-        screen.keys("1");
-        screen.wait_until("the fleet is back", |s| s.contains("cnpg-database/pg-primary"));
     }
     screen.keys("q");
     assert!(screen.wait_end().success());

@@ -102,8 +102,9 @@ impl Terminal {
 
     /// Waits until the program has ended.
     pub fn wait_end(&mut self) -> ExitStatus {
-        let child = &mut self.child;
-        super::until("the program ends", PATIENCE, || child.try_wait().unwrap(), String::new)
+        let (child, screen) = (&mut self.child, &self.screen);
+        let picture = || screen.lock().unwrap().screen().contents();
+        super::until("the program ends", PATIENCE, || child.try_wait().unwrap(), picture)
     }
 
     /// Sends a signal to the program.
