@@ -53,7 +53,15 @@ impl World {
             assert!(step["evidence"].as_array().is_some_and(|e| !e.is_empty()), "{step:#}");
         }
         println!("{args:?}\n{told}");
+        self.until_calm();
         report
+    }
+
+    /// The operator is through with what it had to do: what comes next would else be doubted because of it.
+    fn until_calm(&self) {
+        let phase = || self.cluster("jsonpath={.status.phase}");
+        let calm = || (phase() == "Cluster in healthy state").then_some(());
+        until("the operator is through", PATIENCE, calm, || self.cluster("yaml"));
     }
 
     /// It is refused with these words, and nothing was sent.
