@@ -1,14 +1,23 @@
 //! A byte stream to a port of a pod, through the API server.
+//!
+//! The websocket of a port-forward is pumped here and not by kube's own forwarder, which cuts what is written into frames
+//! where its buffer happens to end. A question that leaves in two frames waits between them for the acknowledgement of the
+//! first (some 40 ms: TCP's delayed acknowledgement against Nagle's algorithm); here one write is one frame.
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{Future, FutureExt};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, Portforwarder};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{Future, FutureExt, SinkExt, StreamExt};
 use std::time::Duration;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::trouble::{Trouble, TroubleKind};
+use super::client::get;
+use super::trouble::Trouble;
 
 /// PostgreSQL's port in every pod of CNPG and PGO.
 pub const POSTGRES: u16 = 5432;
@@ -17,8 +26,14 @@ const OPEN: Duration = Duration::from_secs(3);
 /// How long the far end's own words are waited for when a connection fails: they say more than "connection closed".
 const WORDS: Duration = Duration::from_millis(150);
 
+/// The first byte of a frame: whose it is. A port has two channels; each begins with a frame that holds the port.
+const DATA: u8 = 0;
+const ERROR: u8 = 1;
+/// What one frame may carry. More than any question, and little enough for every proxy in between.
+const FRAME: usize = 32 * 1024;
+
 /// A tunnel. Dropped, it closes.
-pub struct Tunnel(Portforwarder);
+pub struct Tunnel(AbortHandle);
 
 /// What the far end may say about a failure.
 pub struct Words(Option<BoxFuture<'static, Option<String>>>);
@@ -39,16 +54,79 @@ pub async fn open(
     pod: &str,
     port: u16,
 ) -> Result<(Tunnel, Words, DuplexStream), Trouble> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let mut forwarder = match timeout(OPEN, pods.portforward(pod, &[port])).await {
-        Ok(opened) => opened?,
+    let request = get(&format!("/api/v1/namespaces/{namespace}/pods/{pod}/portforward?ports={port}"));
+    let socket = match timeout(OPEN, client.connect(request)).await {
+        Ok(opened) => opened?.into_stream(),
         Err(_) => return Err(Trouble::timed_out(OPEN.as_secs_f64())),
     };
-    let said = forwarder.take_error(port).map(FutureExt::boxed);
-    match forwarder.take_stream(port) {
-        Some(stream) => Ok((Tunnel(forwarder), Words(said), stream)),
-        None => Err(Trouble::new(TroubleKind::Other, "the tunnel has no stream")),
+    let (ours, theirs) = tokio::io::duplex(2 * FRAME);
+    let (words, said) = oneshot::channel();
+    let pump = tokio::spawn(pump(socket, theirs, words));
+    Ok((Tunnel(pump.abort_handle()), Words(Some(said.map(Result::ok).boxed())), ours))
+}
+
+/// Carries bytes both ways until either end closes.
+async fn pump<S>(socket: WebSocketStream<S>, end: DuplexStream, words: oneshot::Sender<String>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut sink, frames) = socket.split();
+    let (read, write) = tokio::io::split(end);
+    // Whichever way ends first ends both: PostgreSQL has no use for half a connection.
+    tokio::select! {
+        _ = there(read, &mut sink) => {}
+        _ = back(frames, write, words) => {}
     }
+    drop(timeout(WORDS, sink.close()).await);
+}
+
+/// One write is one frame.
+async fn there<S>(
+    mut from: impl AsyncRead + Unpin,
+    sink: &mut SplitSink<WebSocketStream<S>, Message>,
+) -> Result<(), tungstenite::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut frame = vec![DATA; FRAME + 1];
+    loop {
+        let n = from.read(&mut frame[1..]).await?;
+        if n == 0 {
+            return Ok(());
+        }
+        sink.send(Message::Binary(Bytes::copy_from_slice(&frame[..=n]))).await?;
+    }
+}
+
+async fn back<S>(
+    mut frames: SplitStream<WebSocketStream<S>>,
+    mut to: impl AsyncWrite + Unpin,
+    words: oneshot::Sender<String>,
+) -> Result<(), tungstenite::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut begun, mut words) = ([false; 2], Some(words));
+    while let Some(frame) = frames.next().await {
+        let Message::Binary(frame) = frame? else { continue };
+        let Some((channel, bytes)) = frame.split_first() else { continue };
+        let Some(begun) = begun.get_mut(usize::from(*channel)) else { continue };
+        if !std::mem::replace(begun, true) {
+            // The port, as asked for.
+            continue;
+        }
+        match *channel {
+            DATA => to.write_all(bytes).await?,
+            ERROR => {
+                if let Some(words) = words.take() {
+                    // Nobody listens where the connection had been closed already.
+                    let _ = words.send(String::from_utf8_lossy(bytes).into_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Words {
