@@ -7,6 +7,9 @@ use crate::recorder::{Change, Timed};
 /// Two changes closer than this in a recording are two parties woken by one and the same thing (or one write): which of
 /// them is written first is no order that anybody keeps.
 const APART_MS: i64 = 50;
+/// The same of a story that was recorded once: of two parties that wait for nothing of each other, one run can't tell
+/// which is the first by nature. What two recordings have in common needs no such room.
+const APART_ONCE_MS: i64 = 1_000;
 
 /// A recording: when, and what.
 pub fn read(text: &str) -> Vec<Timed> {
@@ -58,12 +61,12 @@ pub type Step = (Change, usize);
 pub type Pair = (Step, Step);
 
 /// All pairs "this before that" that are far enough apart to mean something.
-fn pairs(recording: &[Timed]) -> BTreeSet<Pair> {
+fn pairs(recording: &[Timed], apart_ms: i64) -> BTreeSet<Pair> {
     let steps = steps(&changes(recording));
     let timed: Vec<(i64, &Step)> = recording.iter().map(|(at, _)| *at).zip(&steps).collect();
     let mut out = BTreeSet::new();
     for (i, (at, first)) in timed.iter().enumerate() {
-        let later = timed[i + 1..].iter().filter(|(then, _)| then - at >= APART_MS);
+        let later = timed[i + 1..].iter().filter(|(then, _)| then - at >= apart_ms);
         out.extend(later.map(|(_, second)| ((*first).clone(), (*second).clone())));
     }
     out
@@ -71,14 +74,19 @@ fn pairs(recording: &[Timed]) -> BTreeSet<Pair> {
 
 /// The pairs of a story that was recorded once: without those that are one run's chance.
 pub fn told_once(recording: &[Timed]) -> BTreeSet<Pair> {
-    pairs(recording).into_iter().filter(|(first, second)| !chance(&first.0, &second.0)).collect()
+    pairs(recording, APART_ONCE_MS).into_iter().filter(|(first, second)| !chance(&first.0, &second.0)).collect()
 }
 
 /// Whether the order of two changes is the chance of the clocks of two parties that wait for nothing of each other. Each
 /// rule is a pair of parties, as CNPG 1.30 and Kubernetes have them. What two recordings have in common is held without.
 fn chance(first: &Change, second: &Change) -> bool {
-    let rules: [fn(&Change, &Change) -> bool; 4] =
-        [startup_probes, restart_of_a_container, first_word_of_a_node, operator_and_manager_of_a_primary];
+    let rules: [fn(&Change, &Change) -> bool; 5] = [
+        startup_probes,
+        restart_of_a_container,
+        first_word_of_a_node,
+        operator_and_manager_of_a_primary,
+        operator_and_endpoints,
+    ];
     rules.iter().any(|rule| rule(first, second) || rule(second, first))
 }
 
@@ -119,9 +127,14 @@ fn operator_and_manager_of_a_primary(one: &Change, other: &Change) -> bool {
     (one.kind == "Cluster" && one.what == "tl=1" && (lease || leads)) || (labelled && lease)
 }
 
+/// The operator's word on the whole, while the endpoints follow the addresses that a node gives its pods.
+fn operator_and_endpoints(one: &Change, other: &Change) -> bool {
+    one.kind == "Cluster" && one.field() == "phase" && other.kind == "EndpointSlice" && other.what.ends_with("=-")
+}
+
 /// The pairs that hold in both recordings.
 pub fn common(a: &[Timed], b: &[Timed]) -> BTreeSet<Pair> {
-    pairs(a).intersection(&pairs(b)).cloned().collect()
+    pairs(a, APART_MS).intersection(&pairs(b, APART_MS)).cloned().collect()
 }
 
 /// Those of the pairs that the lab turned round.
