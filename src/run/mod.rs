@@ -42,6 +42,8 @@ const FRAME: Duration = Duration::from_millis(33);
 const CALM: Duration = Duration::from_secs(1);
 /// How long after a key (or the start) everything is drawn at once.
 const WATCHED: Duration = Duration::from_secs(3);
+/// How long an interrupt that a program was meant to hear may be on its way to us after it has ended.
+const DEAF: Duration = Duration::from_millis(500);
 /// Arrivals taken in as one message: bounded, so that a key press waits for at most one batch.
 const BATCH: usize = 2_000;
 
@@ -149,6 +151,8 @@ struct Ends {
     term: Signal,
     hangup: Signal,
     interrupt: Signal,
+    /// Until then an interrupt was meant for the program that had the terminal.
+    deaf_until: Instant,
 }
 
 impl Ends {
@@ -157,15 +161,28 @@ impl Ends {
             term: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
+            deaf_until: Instant::now(),
         })
     }
 
     async fn come(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.hangup.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return,
+                _ = self.hangup.recv() => return,
+                _ = self.interrupt.recv() => if Instant::now() >= self.deaf_until {
+                    return;
+                },
+            }
         }
+    }
+
+    /// Forgets an interrupt that a program was meant to hear, also one that is still on its way to us.
+    fn forget_interrupt(&mut self) -> std::io::Result<()> {
+        // A new listener has not heard what came before it.
+        self.interrupt = signal(SignalKind::interrupt())?;
+        self.deaf_until = Instant::now() + DEAF;
+        Ok(())
     }
 
     /// Those that no key makes.
@@ -214,8 +231,8 @@ impl Console {
                         Some(lent) => lent?,
                         None => self.step(Msg::Quit).await?,
                     }
-                    // Ctrl-C in the program was meant for it, and was heard here too: a new listener has not heard it.
-                    ends.interrupt = signal(SignalKind::interrupt())?;
+                    // Ctrl-C in the program was meant for it, and is heard here too. Ours comes as a key.
+                    ends.forget_interrupt()?;
                 }
                 Some(msg) = finished.recv() => self.step(msg).await?,
                 Some(first) = inbox.recv() => self.arrivals(first, &mut inbox).await?,
