@@ -28,6 +28,20 @@ pub fn clean_lines(text: &str) -> String {
     out
 }
 
+/// As a piece of Markdown that is no Markdown of its own: a cell stays a cell, a name with underscores a name, and nobody
+/// outside builds a table or a link. Line ends become spaces.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#' => out.extend(['\\', c]),
+            '\n' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Cuts to at most `max` characters, with an ellipsis when something is missing.
 pub fn shorten(text: &str, max: usize) -> String {
     if text.chars().count() <= max {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::args::{Global, Output};
-use super::output::say;
+use super::output::{answer, say};
 use crate::adapters::kubernetes::faults::Faults;
 use crate::domain::fault::{FaultKind, Form, KINDS, Standing, Target, kind};
 use crate::lab::control::{Request, Switch, ask};
@@ -138,19 +138,9 @@ async fn list(global: &Global, args: &FaultArgs, form: Output) -> Result<Exit, P
     };
     let active = asked.as_deref().unwrap_or_default();
     // Whoever stopped reading knows what they wanted to know.
-    let _ = match form {
-        Output::Json | Output::Yaml => say(&data(&Listed { kinds: KINDS, active }, form)?),
-        Output::Table | Output::Md => say(&format!("{}\n{}", kinds(), table(active))),
-    };
+    let people = || format!("{}\n{}", kinds(), table(active));
+    let _ = say(&answer(form, &Listed { kinds: KINDS, active }, people, people)?);
     asked.map(|_| Exit::Ok)
-}
-
-fn data(of: &impl Serialize, form: Output) -> Result<String, Problem> {
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    match form {
-        Output::Yaml => serde_saphyr::to_string(of).map_err(|e| broken(&e)),
-        _ => serde_json::to_string_pretty(of).map(|text| text + "\n").map_err(|e| broken(&e)),
-    }
 }
 
 /// The kinds, with their words.
@@ -251,22 +241,17 @@ async fn stop(faults: &Faults, names: &[String], form: Output) -> Result<Exit, P
             sleep(LOOK).await;
         }
     }
-    if form == Output::Json || form == Output::Yaml {
-        let _ = say(&data(&json!({"stopped": names}), form)?);
-    } else {
-        let _ = say(&match names {
-            [] => "No fault stands.\n".to_owned(),
-            names => format!("stopped: {}\n", names.join(", ")),
-        });
-    }
+    let people = || match names {
+        [] => "No fault stands.\n".to_owned(),
+        names => format!("stopped: {}\n", names.join(", ")),
+    };
+    let _ = say(&answer(form, &json!({"stopped": names}), people, people)?);
     Ok(Exit::Ok)
 }
 
 fn tell(active: &[Standing], form: Output) -> Result<Exit, Problem> {
-    let _ = match form {
-        Output::Json | Output::Yaml => say(&data(&json!({"active": active}), form)?),
-        Output::Table | Output::Md => say(&table(active)),
-    };
+    let people = || table(active);
+    let _ = say(&answer(form, &json!({"active": active}), people, people)?);
     Ok(Exit::Ok)
 }
 

@@ -1,7 +1,9 @@
 //! Where answers go: standard output, which may be a terminal, a file or a pipe whose reader has gone.
 
+use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
 
+use super::args::Output;
 use crate::problem::Problem;
 
 /// How text may be dressed.
@@ -28,6 +30,25 @@ impl Style {
         let refused = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty())
             || std::env::var_os("TERM").is_some_and(|t| t == "dumb");
         Style { colour: terminal && !refused, terminal }
+    }
+}
+
+/// An answer in the form that was asked for: `table` and `md` are the two for people.
+///
+/// # Errors
+/// It can't be written in that form.
+pub fn answer<T: Serialize>(
+    form: Output,
+    of: &T,
+    table: impl FnOnce() -> String,
+    md: impl FnOnce() -> String,
+) -> Result<String, Problem> {
+    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
+    match form {
+        Output::Json => serde_json::to_string_pretty(of).map(|text| text + "\n").map_err(|e| broken(&e)),
+        Output::Yaml => serde_saphyr::to_string(of).map_err(|e| broken(&e)),
+        Output::Table => Ok(table()),
+        Output::Md => Ok(md()),
     }
 }
 

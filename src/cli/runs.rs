@@ -8,7 +8,7 @@ use super::args::{Global, Output};
 use super::collect::{Live, ahead};
 use super::conduct::{Following, TakenUp, companion_of, result_text, store};
 use super::human::{columns, faint};
-use super::output::{Style, complain, say};
+use super::output::{Style, answer, complain, say};
 use super::runbook::meanwhile;
 use crate::adapters::runs::{Store, Summary, kind_name};
 use crate::problem::{Exit, Problem};
@@ -114,14 +114,8 @@ fn list(global: &Global, store: &Store) -> Result<Exit, Problem> {
             }
         }
     }
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    let text = match global.output.unwrap_or_default() {
-        Output::Json => serde_json::to_string_pretty(&rows).map(|t| t + "\n").map_err(|e| broken(&e))?,
-        Output::Yaml => serde_saphyr::to_string(&rows).map_err(|e| broken(&e))?,
-        Output::Table => table(&rows, Style::of_stdout()),
-        Output::Md => markdown(&rows),
-    };
-    let _ = say(&text);
+    let form = global.output.unwrap_or_default();
+    let _ = say(&answer(form, &rows, || table(&rows, Style::of_stdout()), || markdown(&rows))?);
     Ok(if damaged { Exit::No } else { Exit::Ok })
 }
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::args::{Global, Output, StatusArgs};
 use super::collect::{Live, ahead};
-use super::output::{Style, say};
+use super::output::{Style, answer, say};
 use super::reading::{report, with_runbooks};
 use super::report::Report;
 use super::table;
@@ -81,7 +81,7 @@ fn show(report: &Report, form: Output, shown: &mut Option<Shown>) -> Result<bool
     *shown = Some(now);
     let end = if form == Output::Table { "\n" } else { "" };
     let page = match form {
-        Output::Json => json(report, false)?,
+        Output::Json => json(report)?,
         Output::Yaml => format!("---\n{}", text(report, form, style)?),
         Output::Table => format!("{}\n{}", second(report.at), text(report, form, style)?),
         Output::Md => text(report, form, style)?,
@@ -155,17 +155,12 @@ fn steady(report: &Report) -> String {
 }
 
 fn text(report: &Report, form: Output, style: Style) -> Result<String, Problem> {
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    match form {
-        Output::Table => Ok(table::table(report, style)),
-        Output::Md => Ok(table::markdown(report)),
-        Output::Json => json(report, true),
-        Output::Yaml => serde_saphyr::to_string(report).map_err(|e| broken(&e)),
-    }
+    answer(form, report, || table::table(report, style), || table::markdown(report))
 }
 
-fn json(report: &Report, pretty: bool) -> Result<String, Problem> {
-    let text = if pretty { serde_json::to_string_pretty(report) } else { serde_json::to_string(report) };
+/// One line.
+fn json(report: &Report) -> Result<String, Problem> {
+    let text = serde_json::to_string(report);
     text.map(|t| t + "\n").map_err(|e| Problem::new("can't write the answer").because(e))
 }
 

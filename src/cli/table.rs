@@ -10,6 +10,7 @@ use super::report::{
 };
 use crate::domain::health::Level;
 use crate::domain::quantity::{age_of, bytes, span};
+use crate::text::markdown as escaped;
 
 const HEADS: [&str; 11] = ["INSTANCE", "ROLE", "ZONE", "NODE", "READY", "STATE", "SYNC", "LSN", "LAG", "TIME", "TL"];
 /// Figures stand on the right.
@@ -233,16 +234,4 @@ fn verdict(out: &mut String, title: &str, v: &VerdictReport) {
         let said = format!("{}, {} ago", escaped(&r.witness), ago(r.age_s));
         line(out, &format!("  - {level} {} ({said}{runbook})", escaped(&r.text)));
     }
-}
-
-/// Text from outside can't build a table or a link of its own.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }

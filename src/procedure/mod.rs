@@ -10,7 +10,6 @@
 //! It knows the field's words ([`crate::domain`]) and the operators' writes (`catalog`), and must not know how a request
 //! is sent, where a journal is kept, or what a pane looks like. No clock: time is an argument.
 
-pub mod arming;
 pub mod catalog;
 pub mod change;
 pub mod check;

@@ -9,7 +9,7 @@ use crate::adapters::executor::Rehearsal;
 use crate::adapters::runs::{Tried, kind_name};
 use crate::cli::args::Output;
 use crate::cli::human::{coloured, columns, faint, strong};
-use crate::cli::output::Style;
+use crate::cli::output::{Style, answer};
 use crate::domain::health::Level;
 use crate::problem::Problem;
 use crate::procedure::{Candidate, Finding, Gate, Plan, Premise, Request, Step, StepId, Weight};
@@ -88,13 +88,7 @@ pub fn plan_text(plan: &Plan, tried: &[Tried], form: Output, style: Style) -> Re
         premise: &plan.premise,
         steps: plan.steps.iter().map(StepPlan::of).collect(),
     };
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the plan").because(e);
-    match form {
-        Output::Json => serde_json::to_string_pretty(&report).map(|t| t + "\n").map_err(|e| broken(&e)),
-        Output::Yaml => serde_saphyr::to_string(&report).map_err(|e| broken(&e)),
-        Output::Table => Ok(table(plan, tried, style)),
-        Output::Md => Ok(markdown(plan)),
-    }
+    answer(form, &report, || table(plan, tried, style), || markdown(plan))
 }
 
 fn level(weight: Weight) -> Level {

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::adapters::runs::kind_name;
 use crate::cli::args::Output;
 use crate::cli::human::{coloured, columns, faint, strong};
-use crate::cli::output::Style;
+use crate::cli::output::{Style, answer};
 use crate::domain::health::Level;
 use crate::problem::Problem;
 use crate::procedure::{By, Entry, Found, Outcome, Run, State, StepId, What};
@@ -188,13 +188,7 @@ impl RunReport {
 /// It can't be written in that form.
 pub fn result_text(run: &Run, form: Output, style: Style, folder: Option<&Path>) -> Result<String, Problem> {
     let report = RunReport::of(run, folder);
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    match form {
-        Output::Json => serde_json::to_string_pretty(&report).map(|t| t + "\n").map_err(|e| broken(&e)),
-        Output::Yaml => serde_saphyr::to_string(&report).map_err(|e| broken(&e)),
-        Output::Table => Ok(table(&report, style)),
-        Output::Md => Ok(markdown(&report)),
-    }
+    answer(form, &report, || table(&report, style), || markdown(&report))
 }
 
 fn rows(report: &RunReport) -> Vec<Vec<String>> {

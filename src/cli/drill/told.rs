@@ -8,7 +8,7 @@ use crate::cli::args::{Global, Output};
 use crate::cli::collect::means;
 use crate::cli::conduct::store;
 use crate::cli::human::{coloured, columns, faint, mark, strong};
-use crate::cli::output::{Style, complain, say};
+use crate::cli::output::{Style, answer, complain, say};
 use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
 use crate::domain::quantity::span;
@@ -21,13 +21,7 @@ use crate::procedure::{Kind, Outcome};
 /// # Errors
 /// It can't be written in this form.
 pub fn report(report: &Report, form: Output, style: Style) -> Result<String, Problem> {
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the report").because(e);
-    match form {
-        Output::Json => serde_json::to_string_pretty(report).map(|t| t + "\n").map_err(|e| broken(&e)),
-        Output::Yaml => serde_saphyr::to_string(report).map_err(|e| broken(&e)),
-        Output::Md => Ok(report.markdown()),
-        Output::Table => Ok(table(report, style)),
-    }
+    answer(form, report, || table(report, style), || report.markdown())
 }
 
 fn level(outcome: Option<Outcome>) -> Level {
@@ -111,14 +105,8 @@ pub fn list(global: &Global, cluster: Option<&str>) -> Result<Exit, Problem> {
     keys.dedup();
     keys.retain(|key| cluster.is_none_or(|said| means(said, key)));
     let listed: Vec<Listed> = keys.into_iter().map(|key| listed(key, &reports)).collect();
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    let text = match global.output.unwrap_or_default() {
-        Output::Json => serde_json::to_string_pretty(&listed).map(|t| t + "\n").map_err(|e| broken(&e))?,
-        Output::Yaml => serde_saphyr::to_string(&listed).map_err(|e| broken(&e))?,
-        Output::Table => rows(&listed, Style::of_stdout()),
-        Output::Md => markdown(&listed),
-    };
-    let _ = say(&text);
+    let form = global.output.unwrap_or_default();
+    let _ = say(&answer(form, &listed, || rows(&listed, Style::of_stdout()), || markdown(&listed))?);
     Ok(if damaged { Exit::No } else { Exit::Ok })
 }
 

@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::look::Looked;
 use super::text::wrap;
-use crate::cli::args::{Global, Output};
+use crate::cli::args::Global;
 use crate::cli::human::{coloured, columns, faint, mark, strong};
-use crate::cli::output::{Style, say};
+use crate::cli::output::{Style, answer, say};
 use crate::domain::health::{Level, ReasonCode};
 use crate::problem::{Exit, Problem};
 use crate::procedure::runbook::{How, Runbook, Runbooks};
@@ -67,14 +67,8 @@ pub async fn for_cluster(
 }
 
 fn tell(global: &Global, rows: Vec<Row<'_>>) -> Result<(), Problem> {
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    let text = match global.output.unwrap_or_default() {
-        Output::Json => serde_json::to_string_pretty(&rows).map(|t| t + "\n").map_err(|e| broken(&e))?,
-        Output::Yaml => serde_saphyr::to_string(&rows).map_err(|e| broken(&e))?,
-        Output::Table => table(&rows, Style::of_stdout()),
-        Output::Md => markdown(&rows),
-    };
-    let _ = say(&text);
+    let form = global.output.unwrap_or_default();
+    let _ = say(&answer(form, &rows, || table(&rows, Style::of_stdout()), || markdown(&rows))?);
     Ok(())
 }
 
@@ -107,14 +101,13 @@ fn markdown(rows: &[Row<'_>]) -> String {
 
 /// One as it is written.
 pub fn show(global: &Global, runbook: &Runbook) -> Result<Exit, Problem> {
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    let text = match global.output.unwrap_or_default() {
-        Output::Json => serde_json::to_string_pretty(runbook).map(|t| t + "\n").map_err(|e| broken(&e))?,
-        Output::Yaml => serde_saphyr::to_string(runbook).map_err(|e| broken(&e))?,
-        Output::Table => written(runbook, Style::of_stdout()),
-        Output::Md => written(runbook, Style { colour: false, terminal: false }),
-    };
-    let _ = say(&text);
+    let form = global.output.unwrap_or_default();
+    let _ = say(&answer(
+        form,
+        runbook,
+        || written(runbook, Style::of_stdout()),
+        || written(runbook, Style { colour: false, terminal: false }),
+    )?);
     Ok(Exit::Ok)
 }
 

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::look::Looked;
 use super::{RunArgs, instance, text};
-use crate::cli::args::{Global, Output};
+use crate::cli::args::Global;
 use crate::cli::human::{coloured, mark};
-use crate::cli::output::{Style, say};
+use crate::cli::output::{Style, answer, say};
 use crate::domain::health::{Level, ReasonCode};
 use crate::problem::{Exit, Problem};
 use crate::procedure::runbook::answer::{gone, questions};
@@ -137,13 +137,8 @@ fn render(
     views: &[StepView],
     over: &Answer,
 ) -> Result<String, Problem> {
-    let broken = |e: &dyn std::fmt::Display| Problem::new("can't write the answer").because(e);
-    let transcript = || of(runbook, sight, views, over);
-    match global.output.unwrap_or_default() {
-        Output::Json => serde_json::to_string_pretty(&transcript()).map(|t| t + "\n").map_err(|e| broken(&e)),
-        Output::Yaml => serde_saphyr::to_string(&transcript()).map_err(|e| broken(&e)),
-        Output::Table | Output::Md => Ok(told(runbook, sight, views, over, Style::of_stdout())),
-    }
+    let people = || told(runbook, sight, views, over, Style::of_stdout());
+    answer(global.output.unwrap_or_default(), &of(runbook, sight, views, over), people, people)
 }
 
 /// The transcript for people.

@@ -7,6 +7,7 @@ use super::report::{Report, StepLine};
 use crate::domain::heartbeat::Tally;
 use crate::domain::quantity::span;
 use crate::procedure::plan::Weight;
+use crate::text::markdown as escaped;
 
 impl Report {
     /// The whole report.
@@ -153,17 +154,4 @@ fn time(at: Timestamp) -> String {
 fn line(out: &mut String, text: impl AsRef<str>) {
     // Writing to a string does not fail.
     let _ = writeln!(out, "{}", text.as_ref());
-}
-
-/// Text that is no Markdown of its own: cells stay cells, names with underscores stay names.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '|' | '*' | '_' | '`' | '<' | '[' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -8,6 +8,7 @@ use crate::domain::quantity;
 use crate::procedure::entry::{Decision, What};
 use crate::procedure::plan::StepId;
 use crate::procedure::run::{Run, State};
+use crate::text::markdown as escaped;
 
 /// An entry that tells of something that happened to the cluster meanwhile: an event, a transition.
 pub fn happened(at: Timestamp, text: &str) -> What {
@@ -192,16 +193,4 @@ fn second(at: Timestamp) -> String {
 
 fn took_words(took: SignedDuration) -> String {
     format!("after {}", quantity::age_of(took))
-}
-
-/// Text from outside can't build a table or a link of its own.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if matches!(c, '|' | '*' | '_' | '`' | '[' | ']' | '<' | '>' | '\\' | '#') {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }
