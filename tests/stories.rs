@@ -130,7 +130,8 @@ fn yaml_of_what_is_selected() {
 fn psql_goes_to_the_selected_instance() {
     let mut play = Play::fresh(SIZE);
     play.keys("2 p");
-    let to_primary = Effect::Psql(key("orders", "pg-orders"), "pg-orders-2".into());
+    let to_primary =
+        Effect::Psql { cluster: key("orders", "pg-orders"), instance: "pg-orders-2".into(), read_only: true };
     assert!(play.effects.contains(&to_primary), "{:?}", play.effects);
     play.send(Msg::Done(Done::Psql(Some(Problem::new("psql was not found")))));
     assert!(play.text().contains("psql was not found"));
@@ -148,7 +149,7 @@ fn the_graph_is_held_and_read() {
     assert_eq!(graph(&held)[1..12], graph(&play.text())[1..12], "a held picture does not move");
     play.keys("e");
     let csv = play.effects.iter().find_map(|e| match e {
-        Effect::Export { csv, name } => Some((csv.clone(), name.clone())),
+        Effect::Export { text, name } => Some((text.clone(), name.clone())),
         _ => None,
     });
     let (csv, name) = csv.expect("an export was asked for");

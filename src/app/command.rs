@@ -1,12 +1,14 @@
 //! What each command does, and why it can't be done: one place for both.
 
+use super::menu::Menu;
 use super::model::Model;
 use super::overlay::{self, Overlay, Which};
-use crate::command::{Command, Scope};
+use super::runs;
+use crate::command::{Command, Risk, Scope};
 use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::names::ClusterKey;
 use crate::panes::detail::Viewer;
-use crate::panes::{Effect, Scene, Selected, Wish};
+use crate::panes::{Effect, RunEffect, Scene, Selected, Wish};
 
 /// Does a command, or says why not.
 pub fn dispatch(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -21,8 +23,30 @@ pub fn dispatch(model: &mut Model, command: Command) -> Vec<Effect> {
     match command.scope() {
         Scope::Global => global(model, command),
         Scope::Object => object(model, command),
+        Scope::Plan if command == Command::Begin => runs::begin(model),
+        Scope::Plan if command == Command::Again => runs::again(model),
+        Scope::Run if let Some(choice) = runs::choice_of(command) => runs::answer(model, choice),
         _ => front(model, command),
     }
+}
+
+/// The cluster that a command would change: that of the plan or run in front, else the one in question.
+pub fn subject(model: &Model) -> Option<ClusterKey> {
+    model.panes[model.front].about(&model.scene()).or_else(|| model.chosen.clone())
+}
+
+/// The one place that says no to every change of a cluster that is not armed.
+fn unarmed(model: &Model) -> Option<String> {
+    let key = subject(model);
+    if key.as_ref().is_some_and(|key| model.doing.armed(key, model.now).is_some()) {
+        return None;
+    }
+    let arm = model.keymap.shown(Scope::Global, Command::Arm).map(|k| format!(", {k} arms it")).unwrap_or_default();
+    Some(match (key, model.doing.arming.locked) {
+        (_, true) => "this session is read-only".into(),
+        (Some(key), _) => format!("{key} is read-only{arm}"),
+        (None, _) => "no cluster is chosen".into(),
+    })
 }
 
 /// Why a command can't be done now; `None`: it can.
@@ -40,13 +64,26 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
         Command::Back if model.viewers.is_empty() && !model.panes[model.front].has_back() && model.front == 0 => {
             return Some("this is where it starts; nothing to go back to".into());
         }
+        Command::Arm if model.doing.arming.locked => {
+            return Some("this session is read-only; start howdah without --read-only".into());
+        }
+        Command::Arm | Command::Act if subject(model).is_none() => return Some("no cluster is chosen".into()),
         Command::ChooseNamespaces | Command::ToggleAllNamespaces if model.known.facts.clusters.is_empty() => {
             return Some("no namespace with a cluster is known yet".into());
         }
         _ => {}
     }
+    if command.risk() >= Risk::Changes
+        && let Some(why) = unarmed(model)
+    {
+        return Some(why);
+    }
     match command.scope() {
         Scope::Global => None,
+        Scope::Plan if command == Command::Begin => runs::refuses_begin(model),
+        Scope::Run if let Some(choice) = runs::choice_of(command) => {
+            runs::asked(model, choice).is_none().then(|| "the run does not ask that now".into())
+        }
         Scope::Object => object_refuses(model, command),
         _ => {
             let scene = model.scene();
@@ -64,6 +101,11 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
     }
     let tabs = model.panes.len();
     match command {
+        Command::Quit if model.doing.under_way().next().is_some() => {
+            model.overlay = Some(Overlay::menu(model, Menu::Leaving));
+        }
+        Command::Arm => return subject(model).map(|key| runs::arm(model, &key)).unwrap_or_default(),
+        Command::Act => return act(model),
         Command::Quit => {
             model.leaving = true;
             return vec![Effect::Quit];
@@ -109,6 +151,16 @@ fn all_namespaces(model: &mut Model) {
     };
     model.say(if namespaces.is_none() { "all namespaces" } else { "only this namespace" }, false);
     model.choice.namespaces = namespaces;
+}
+
+/// Opens the menu of changes, and asks for the rights that they need.
+fn act(model: &mut Model) -> Vec<Effect> {
+    let Some(key) = subject(model) else { return Vec::new() };
+    let instance = selected(model).and_then(|s| s.instance).filter(|(k, _)| *k == key).map(|(_, name)| name);
+    let menu = Menu::Acts(key.clone(), instance);
+    let rights = super::menu::rights(model, &menu);
+    model.overlay = Some(Overlay::menu(model, menu));
+    vec![Effect::Run(RunEffect::Rights(key, rights))]
 }
 
 fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
@@ -209,6 +261,12 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             }
             Wish::Do(command) => effects.extend(dispatch(model, command)),
             Wish::Say(text) => model.say(text, false),
+            Wish::Dismiss => model.doing.proposal = None,
+            Wish::Show(run) => model.doing.shown = run,
+            Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),
+            Wish::Write(run, what) => effects.extend(runs::write(model, &run, what)),
+            Wish::Type(purpose) => model.overlay = Some(Overlay::line(purpose)),
+            Wish::EndRun(run) => model.overlay = Some(Overlay::menu(model, Menu::End(run))),
         }
     }
     effects
@@ -259,7 +317,8 @@ fn object(model: &mut Model, command: Command) -> Vec<Effect> {
         }
         (Command::Psql, Some(_)) => {
             let Some((key, name)) = chosen.instance else { return Vec::new() };
-            return vec![Effect::Psql(key, name)];
+            let read_only = model.doing.armed(&key, model.now).is_none();
+            return vec![Effect::Psql { cluster: key, instance: name, read_only }];
         }
         _ => return Vec::new(),
     };

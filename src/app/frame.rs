@@ -1,5 +1,6 @@
 //! What stands around the pane: where am I, may I change anything, how fresh is my truth, which keys work here.
 
+use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use crate::domain::names::Context;
 use crate::domain::quantity;
 use crate::domain::source::{SourceHealth, SourceId, SourceState};
 use crate::panes::times;
+use crate::procedure::Kind;
 use crate::ui::theme::Role;
 use crate::ui::widgets::header::{Dot, SourceDot};
 use crate::ui::widgets::hints::{self, Hint};
@@ -66,12 +68,44 @@ pub fn place<'a>(model: &Model) -> Line<'a> {
 
 /// May anything be changed, and what time it is.
 pub fn mode<'a>(model: &Model) -> Line<'a> {
-    let read_only = Span::styled("READ-ONLY", model.look.style(Role::Info));
-    if model.size.width < NARROW {
-        return Line::from(read_only);
+    let mut spans = under_way(model);
+    spans.extend(armed(model));
+    if model.size.width >= NARROW {
+        let (clock, zone) = (times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
+        spans.push(Span::styled(format!("  {clock} {zone}"), model.look.style(Role::Dim)));
     }
-    let clock = format!("{} {}", times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
-    Line::from(vec![read_only, Span::styled(format!("  {clock}"), model.look.style(Role::Dim))])
+    Line::from(spans)
+}
+
+/// What can be changed now, and for how long. Said on every screen.
+fn armed<'a>(model: &Model) -> Vec<Span<'a>> {
+    let wide = model.size.width >= NARROW;
+    let left = |until: Timestamp| quantity::age_of(until.duration_since(model.now));
+    let all: Vec<_> = model.doing.arming.all(model.now).collect();
+    let Some(key) = model.chosen.as_ref().filter(|key| all.iter().any(|(k, _)| k == key)).or(all.first().map(|a| a.0))
+    else {
+        let key = model.keymap.shown(Scope::Global, Command::Arm).filter(|_| wide && !model.doing.arming.locked);
+        let hint = key.map(|k| format!("  {k} arm")).unwrap_or_default();
+        let read_only = Span::styled("READ-ONLY", model.look.style(Role::Info));
+        return vec![read_only, Span::styled(hint, model.look.style(Role::Dim))];
+    };
+    let until = all.iter().find(|(k, _)| *k == key).map(|(_, until)| left(*until)).unwrap_or_default();
+    let name = if wide { format!(" {}", key.name) } else { String::new() };
+    let more = if all.len() > 1 { format!(" +{}", all.len() - 1) } else { String::new() };
+    vec![Span::styled(format!(" {} ARMED{name} {until}{more} ", model.look.marks.warn), model.look.style(Role::Danger))]
+}
+
+/// Runs under way: they go on whatever is on the screen.
+fn under_way<'a>(model: &Model) -> Vec<Span<'a>> {
+    let runs: Vec<_> = model.doing.under_way().filter(|d| d.run().plan.kind != Kind::Runbook).collect();
+    let Some(first) = runs.first() else { return Vec::new() };
+    let asks = runs.iter().any(|d| !d.asked.is_empty());
+    let since = quantity::age_of(model.now.duration_since(first.run().opened));
+    let more = if runs.len() > 1 { format!(" +{}", runs.len() - 1) } else { String::new() };
+    let (mark, role) = if asks { (model.look.marks.frozen, Role::Warn) } else { (model.look.marks.late, Role::Accent) };
+    let word = if asks { " asks" } else { "" };
+    let name = first.run().plan.kind.name();
+    vec![Span::styled(format!("{mark} {name} {since}{word}{more}  "), model.look.style(role))]
 }
 
 /// Below this width the header has no room for a dot of each kind of source.

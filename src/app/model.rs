@@ -4,12 +4,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::{Rect, Size};
 
+use super::command::wishes;
 use super::msg::Taste;
 use super::overlay::Overlay;
 use crate::command::Scope;
 use crate::domain::names::ClusterKey;
+use crate::panes::doing::Doing;
 use crate::panes::known::Known;
 use crate::panes::{self, Choice, Effect, Habits, Pane, Scene, detail::Viewer};
+use crate::procedure::runbook::Runbooks;
 use crate::ui::chord::Chord;
 use crate::ui::layout::{Regions, regions};
 use crate::ui::{Depth, Keymap, Keymaps, Look, Marks, Mistake, Themes};
@@ -50,6 +53,9 @@ pub struct Notice {
 /// The console's state.
 pub struct Model {
     pub(super) known: Known,
+    pub(super) doing: Doing,
+    /// Plans proposed so far: each has its number.
+    pub(super) proposals: u64,
     pub(super) panes: Vec<Box<dyn Pane>>,
     pub(super) front: usize,
     /// Texts opened over the pane, the last on top.
@@ -82,6 +88,8 @@ impl Model {
         let (themes, keymap, look, mistakes) = prepare(&setup.taste, setup.depth);
         let mut model = Model {
             known: Known::with(setup.taste.limits.clone()),
+            doing: Doing::default(),
+            proposals: 0,
             panes: panes::all(),
             front: 0,
             viewers: Vec::new(),
@@ -104,6 +112,7 @@ impl Model {
             leaving: false,
             dirty: true,
         };
+        model.learn(&setup.taste);
         for problem in setup.taste.problems.iter().map(crate::problem::Problem::line) {
             model.say(problem, true);
         }
@@ -171,6 +180,7 @@ impl Model {
         let body = self.regions().map(|r| r.body).unwrap_or_default();
         Scene {
             known: &self.known,
+            doing: &self.doing,
             chosen: self.chosen.as_ref(),
             choice: &self.choice,
             now: self.now,
@@ -216,7 +226,7 @@ impl Model {
         self.keymap = keymap;
         self.theme.clone_from(&taste.theme);
         self.look = look;
-        self.known.limits = taste.limits.clone();
+        self.learn(taste);
         self.habits.utc = taste.utc;
         self.habits.bell = taste.bell;
         self.dirty = true;
@@ -224,6 +234,23 @@ impl Model {
             self.say(problem.line(), true);
         }
         self.report(&mistakes);
+    }
+
+    /// Takes in what the settings say about what is done.
+    fn learn(&mut self, taste: &Taste) {
+        self.known.limits = taste.limits.clone();
+        self.doing.arming.locked = taste.read_only;
+        self.doing.protected = taste.protected.clone();
+        self.doing.objectives = taste.objectives;
+        // A runbook's mistakes are told with those of the settings.
+        self.doing.runbooks = Runbooks::with(taste.runbooks.iter().cloned()).0;
+    }
+
+    /// Brings a pane to the front, over nothing.
+    pub(super) fn show(&mut self, id: panes::PaneId) {
+        if let Some(tab) = self.panes.iter().position(|p| p.id() == id) {
+            self.front = tab;
+        }
     }
 
     fn report(&mut self, mistakes: &[Mistake]) {
@@ -256,7 +283,7 @@ impl Model {
             self.chosen = shown.next().cloned();
         }
         let mut panes = std::mem::take(&mut self.panes);
-        panes[self.front].settle(&self.scene());
+        let wanted = panes[self.front].settle(&self.scene());
         if let Some(key) = panes[self.front].suggests() {
             self.chosen = Some(key.clone());
         }
@@ -266,8 +293,9 @@ impl Model {
             viewer.settle(&self.scene());
             self.viewers.push(viewer);
         }
+        let mut effects = wishes(self, wanted);
         if focused == self.focused {
-            return Vec::new();
+            return effects;
         }
         if self.front != 0
             && let Some(key) = &self.chosen
@@ -275,7 +303,8 @@ impl Model {
             self.known.history.focus(key);
         }
         self.focused.clone_from(&focused);
-        vec![Effect::Focus(focused)]
+        effects.push(Effect::Focus(focused));
+        effects
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod detail;
 pub mod digest;
+pub mod doing;
 pub mod events;
 pub mod field;
 pub mod fleet;
@@ -14,6 +15,7 @@ pub mod known;
 pub mod list;
 pub mod name;
 pub mod replication;
+pub mod runs;
 pub mod times;
 pub mod topology;
 
@@ -29,9 +31,13 @@ use crate::domain::cluster::{Cluster, Operator};
 use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceId, SourceState};
+use crate::procedure::question::Asked;
+use crate::procedure::{Plan, Right, RunId, Todo, What as EntryWhat};
 use crate::ui::text::put;
 use crate::ui::theme::{Look, Role};
+use doing::{Doing, Wanted};
 use known::Known;
+use std::collections::BTreeMap;
 
 /// A pane's name: its tab is the title, this is how others point to it.
 pub type PaneId = &'static str;
@@ -49,18 +55,27 @@ pub enum Effect {
     Copy(String),
     /// Ring the bell.
     Bell,
-    /// Hand the terminal to `psql` in this instance, read-only.
-    Psql(ClusterKey, InstanceName),
+    /// Hand the terminal to `psql` in this instance.
+    Psql {
+        /// Which cluster.
+        cluster: ClusterKey,
+        /// Which instance.
+        instance: InstanceName,
+        /// Its transactions can't write unless told otherwise: the cluster is not armed.
+        read_only: bool,
+    },
     /// Learn this until it is let go.
     Watch(Subject),
     /// Nobody looks at it any more.
     Unwatch(Subject),
     /// These clusters are on screen: sample them each second, the others less often.
     Focus(Vec<ClusterKey>),
+    /// Something for a run, or its journal.
+    Run(RunEffect),
     /// Write this text to a file of about this name.
     Export {
         /// The contents.
-        csv: String,
+        text: String,
         /// A file name, not a path.
         name: String,
     },
@@ -68,6 +83,31 @@ pub enum Effect {
     RetrySource(SourceId),
     /// Read settings, theme and keymap anew.
     ReloadSettings,
+}
+
+/// What only the outside can do for runs. Each is answered by a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEffect {
+    /// Ask which of these rights are missing.
+    Rights(ClusterKey, Vec<Right>),
+    /// Have the API try a plan; the number comes back with its answer.
+    Try(u64, Box<Plan>),
+    /// Begin a journal with this plan; what was met of which version.
+    Begin(Box<Plan>, BTreeMap<String, String>),
+    /// Take a run up from its journal.
+    TakeUp(RunId, BTreeMap<String, String>),
+    /// Do this and write what comes of it.
+    Perform(RunId, Todo),
+    /// Write this.
+    Write(RunId, EntryWhat),
+    /// It is closed, or left: let its journal go.
+    Release(RunId),
+    /// Read which runs there are.
+    List,
+    /// Read a journal to look at it.
+    Read(RunId),
+    /// Put a walk's question to an instance.
+    Put(RunId, ClusterKey, Asked),
 }
 
 /// What a pane asks of the console around it.
@@ -83,6 +123,31 @@ pub enum Wish {
     Do(Command),
     /// Say this.
     Say(String),
+    /// Look at the plan of this.
+    Propose(Wanted),
+    /// Leave the plan that is looked at.
+    Dismiss,
+    /// Look at this run; `None`: at none.
+    Show(Option<RunId>),
+    /// Write this into a run's journal.
+    Write(RunId, EntryWhat),
+    /// Ask for a line of text, for this.
+    Type(Purpose),
+    /// Ask how this run shall be ended.
+    EndRun(RunId),
+}
+
+/// What a typed line is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// This cluster's name, to arm it.
+    Arm(ClusterKey),
+    /// This name, to let the step that asks through its gate.
+    Gate(RunId, String),
+    /// Why the proposed plan shall begin although something speaks against it.
+    Because,
+    /// A note in a run's journal.
+    Note(RunId),
 }
 
 /// How times and marks are written.
@@ -103,6 +168,8 @@ pub struct Scene<'a> {
     pub known: &'a Known,
     /// The cluster in question, where one is chosen.
     pub chosen: Option<&'a ClusterKey>,
+    /// What is done.
+    pub doing: &'a Doing,
     /// Which contexts and namespaces are shown.
     pub choice: &'a Choice,
     /// What time it is.
@@ -165,14 +232,21 @@ pub trait Pane {
     fn press(&mut self, _x: u16, _y: u16, _scene: &Scene<'_>) -> Vec<Wish> {
         Vec::new()
     }
-    /// Something it shows may have changed: its selection and its order are put right here, so that drawing is pure.
-    fn settle(&mut self, _scene: &Scene<'_>) {}
+    /// Something it shows may have changed: its selection and its order are put right here, so that drawing is pure. What
+    /// it needs to know for the first time it may ask for.
+    fn settle(&mut self, _scene: &Scene<'_>) -> Vec<Wish> {
+        Vec::new()
+    }
     /// `back` means something here: a filter to undo, a screen to close.
     fn has_back(&self) -> bool {
         false
     }
     /// The cluster that is in question as long as this pane is in front.
     fn suggests(&self) -> Option<&ClusterKey> {
+        None
+    }
+    /// The cluster that what it shows is about, where that is not the one in question: a run's, a plan's.
+    fn about(&self, _scene: &Scene<'_>) -> Option<ClusterKey> {
         None
     }
     /// Another pane chose this cluster.
@@ -208,6 +282,7 @@ pub fn all() -> Vec<Box<dyn Pane>> {
         Box::new(fleet::Fleet::default()),
         Box::new(topology::Topology::default()),
         Box::new(replication::Replication::default()),
+        Box::new(runs::Runs::default()),
         Box::new(events::Events::default()),
     ]
 }

@@ -8,7 +8,7 @@ use super::look::Looked;
 use super::{RunArgs, instance, text};
 use crate::adapters::runs::{Journal, Store, by};
 use crate::cli::args::Global;
-use crate::cli::conduct::{exit, store, typed, versions};
+use crate::cli::conduct::{exit, store, typed};
 use crate::cli::output::{Style, say};
 use crate::panes::events::words::words;
 use crate::problem::{Exit, Problem};
@@ -63,7 +63,7 @@ pub async fn begin(global: &Global, runbook: &Runbook, args: &RunArgs) -> Result
     let mut looked = Looked::at(global, &args.cluster, false, args.timeout).await?;
     looked.choose(runbook, instance(args))?;
     let store = store(global)?;
-    let me = by("command line", versions(&looked.live.facts, &looked.key));
+    let me = by("command line", By::met(&looked.live.facts, &looked.key));
     let (plan, first) = {
         let moment = looked.moment()?;
         let sight = looked.sight(&moment);
@@ -102,7 +102,7 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, store: &Store, id: &Ru
     let cluster = format!("{}:{}", run.plan.cluster.context, run.plan.cluster);
     let mut looked = Looked::at(global, &cluster, false, PATIENCE).await?;
     looked.choose(runbook, run.plan.parameters.get("instance").map(|i| i.as_str().into()))?;
-    let me = By { versions: versions(&looked.live.facts, &looked.key), ..me };
+    let me = By { versions: By::met(&looked.live.facts, &looked.key), ..me };
     let entry = Entry { at: Timestamp::now(), what: What::Resumed { by: me } };
     journal.append(&entry)?;
     run.absorb(entry);

@@ -198,8 +198,9 @@ impl Pane for Events {
         Vec::new()
     }
 
-    fn settle(&mut self, scene: &Scene<'_>) {
+    fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.gather(scene);
+        Vec::new()
     }
 
     fn selected(&self, scene: &Scene<'_>) -> Option<Selected> {

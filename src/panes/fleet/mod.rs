@@ -222,8 +222,9 @@ impl Pane for Fleet {
         self.selected.clone().map(Wish::Choose).into_iter().collect()
     }
 
-    fn settle(&mut self, scene: &Scene<'_>) {
+    fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.reorder(scene);
+        Vec::new()
     }
 
     fn chosen(&mut self, key: &ClusterKey) {
