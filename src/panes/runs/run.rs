@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::detail::{self, Paper};
 use super::list::level;
-use super::plan::sides;
-use super::steps;
+use super::plan::{WIDE, sides};
+use super::{drill, measured, steps};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::doing::Driven;
@@ -17,8 +17,8 @@ use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 
-/// Draws it.
-pub fn draw(run: &Run, at: usize, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+/// Draws it: the step at this place in full if it was selected by hand or the run is no drill, else the drill's picture.
+pub fn draw(run: &Run, (at, by_hand): (usize, bool), scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let driven = scene.doing.runs.get(&run.id);
     let (head, rest) = split_top(area, 1);
     heading(run, driven, scene, look, head, buf);
@@ -32,8 +32,15 @@ pub fn draw(run: &Run, at: usize, scene: &Scene<'_>, look: &Look, area: Rect, bu
         }
         None => rest,
     };
-    let (left, right) = sides(rest, run.plan.steps.len());
+    let measures = run.plan.kind.is_drill() && !by_hand;
+    let few = if measures && rest.width < WIDE { usize::from(drill::FEW_STEPS) } else { run.plan.steps.len() };
+    let (left, right) = sides(rest, few);
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
+    match run.closed {
+        Some(_) if measures => return measured::draw(run, look, right, buf),
+        None if measures => return drill::draw(run, scene, look, right, buf),
+        _ => {}
+    }
     let Some(step) = run.plan.steps.get(at) else { return };
     let mut paper = Paper::new(look);
     detail::step(&mut paper, step, None);
