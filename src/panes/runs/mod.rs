@@ -11,6 +11,8 @@ mod plan;
 mod run;
 mod steps;
 
+pub use list::level;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -36,6 +38,32 @@ enum Front {
     Run,
 }
 
+/// What a run wants of a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing: it has ended, or another process drives it.
+    #[default]
+    Told,
+    /// Nothing now: it goes on.
+    GoesOn,
+    /// To be let through a gate.
+    Gate,
+    /// To be told how to go on.
+    Stuck,
+}
+
+impl Stage {
+    fn of(scene: &Scene<'_>) -> Stage {
+        let driven = scene.doing.shown.as_ref().and_then(|id| scene.doing.runs.get(id)).filter(|d| d.open());
+        match driven.map(|d| d.asked.first()) {
+            None => Stage::Told,
+            Some(None) => Stage::GoesOn,
+            Some(Some(question)) if question.gate.is_some() => Stage::Gate,
+            Some(Some(_)) => Stage::Stuck,
+        }
+    }
+}
+
 /// The pane.
 #[derive(Default)]
 pub struct Runs {
@@ -44,6 +72,10 @@ pub struct Runs {
     selected: usize,
     /// The selected step; `None`: the one that matters now.
     step: Option<usize>,
+    /// Lines that the chosen step is scrolled by.
+    top: usize,
+    /// What the run in front is about to be told.
+    stage: Stage,
     /// The plan or run the step belongs to.
     of: String,
     /// The list was asked for.
@@ -156,14 +188,32 @@ impl Pane for Runs {
                 (Command::Again, "anew"),
                 (Command::Back, "leave"),
             ],
-            Front::Run => &[
-                (Command::Grant, "yes, go on"),
-                (Command::EndRun, "end it"),
-                (Command::Up, "steps"),
-                (Command::Note, "note"),
-                (Command::SaveReport, "report"),
-                (Command::Back, "list"),
-            ],
+            Front::Run => match self.stage {
+                Stage::Told => {
+                    &[(Command::Up, "steps"), (Command::SaveReport, "write the report"), (Command::Back, "list")]
+                }
+                Stage::GoesOn => &[
+                    (Command::EndRun, "end it"),
+                    (Command::Up, "steps"),
+                    (Command::Note, "note"),
+                    (Command::Back, "list"),
+                ],
+                Stage::Gate => &[
+                    (Command::Grant, "yes, go on"),
+                    (Command::LeaveRun, "leave it"),
+                    (Command::EndRun, "end it"),
+                    (Command::Up, "steps"),
+                    (Command::Note, "note"),
+                ],
+                Stage::Stuck => &[
+                    (Command::Wait, "wait longer"),
+                    (Command::Retry, "once more"),
+                    (Command::UndoRun, "undo"),
+                    (Command::LeaveRun, "leave"),
+                    (Command::Up, "steps"),
+                    (Command::Note, "note"),
+                ],
+            },
         }
     }
 
@@ -201,8 +251,14 @@ impl Pane for Runs {
             }];
         }
         let (total, at) = self.steps(scene);
-        if let Some(place) = step(command, at, total, || 5) {
-            self.step = Some(place);
+        match command {
+            Command::PageDown => self.top += 5,
+            Command::PageUp => self.top = self.top.saturating_sub(5),
+            _ => {
+                if let Some(place) = step(command, at, total, || 1) {
+                    (self.step, self.top) = (Some(place), 0);
+                }
+            }
         }
         if self.front == Front::Run { self.on_run(command, scene) } else { Vec::new() }
     }
@@ -231,9 +287,10 @@ impl Pane for Runs {
             (None, None) => (Front::List, String::new()),
         };
         if self.of != of {
-            (self.step, self.of) = (None, of);
+            (self.step, self.top, self.of) = (None, 0, of);
         }
         self.front = front;
+        self.stage = Stage::of(scene);
         self.selected = self.selected.min(Self::rows(scene).len().saturating_sub(1));
         if std::mem::replace(&mut self.asked, true) {
             return Vec::new();
@@ -268,8 +325,11 @@ impl Pane for Runs {
     fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
         let (_, at) = self.steps(scene);
         match (self.front, &scene.doing.proposal, Self::run(scene)) {
-            (Front::Plan, Some(proposal), _) => plan::draw(proposal, at, scene, look, area, buf),
-            (Front::Run, _, Some(run)) => run::draw(run, (at, self.step.is_some()), scene, look, area, buf),
+            (Front::Plan, Some(proposal), _) => plan::draw(proposal, (at, self.top), scene, look, area, buf),
+            (Front::Run, _, Some(run)) => {
+                let eye = run::Eye { at, by_hand: self.step.is_some(), top: self.top };
+                run::draw(run, eye, scene, look, area, buf);
+            }
             _ => list::draw(self, scene, look, area, buf),
         }
     }

@@ -11,14 +11,27 @@ use super::{drill, measured, steps};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::doing::Driven;
+use crate::panes::events::ticker;
 use crate::panes::{Scene, rule, times};
 use crate::procedure::{Choice, Run};
 use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 
-/// Draws it: the step at this place in full if it was selected by hand or the run is no drill, else the drill's picture.
-pub fn draw(run: &Run, (at, by_hand): (usize, bool), scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+/// Where a reader's eye is.
+#[derive(Clone, Copy, Debug)]
+pub struct Eye {
+    /// On this step.
+    pub at: usize,
+    /// It was chosen by hand.
+    pub by_hand: bool,
+    /// What is told is scrolled up by so many lines.
+    pub top: usize,
+}
+
+/// Draws it: the step at this place in full if it was chosen by hand or the run is no drill, else the drill's picture.
+pub fn draw(run: &Run, eye: Eye, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+    let Eye { at, by_hand, top } = eye;
     let driven = scene.doing.runs.get(&run.id);
     let (head, rest) = split_top(area, 1);
     heading(run, driven, scene, look, head, buf);
@@ -33,22 +46,39 @@ pub fn draw(run: &Run, (at, by_hand): (usize, bool), scene: &Scene<'_>, look: &L
         None => rest,
     };
     let measures = run.plan.kind.is_drill() && !by_hand;
+    // A drill tells itself what happens.
+    let rest = if measures { rest } else { happened(run, scene, look, rest, buf) };
     let few = if measures && rest.width < WIDE { usize::from(drill::FEW_STEPS) } else { run.plan.steps.len() };
     let (left, right) = sides(rest, few);
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
     match run.closed {
-        Some(_) if measures => return measured::draw(run, look, right, buf),
+        Some(_) if measures => return measured::draw(run, top, look, right, buf),
         None if measures => return drill::draw(run, scene, look, right, buf),
         _ => {}
     }
     let Some(step) = run.plan.steps.get(at) else { return };
     let mut paper = Paper::new(look);
-    detail::step(&mut paper, step, None);
+    detail::head(&mut paper, step);
+    if let Some(why) = run.waits_for(&step.id, &scene.known.facts) {
+        paper.labelled("not yet", &why, Role::Warn);
+    }
     if let Some(report) = run.steps().get(at) {
-        paper.words("", Role::Text);
         detail::came(&mut paper, report);
     }
-    paper.draw(right, buf);
+    detail::step(&mut paper, step, None);
+    paper.draw(top, right, buf);
+}
+
+/// What happened to the cluster while the run goes on, where there is room for it.
+fn happened(run: &Run, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) -> Rect {
+    if run.closed.is_some() || area.height < 22 {
+        return area;
+    }
+    let (rest, mine) = split_bottom(area, area.height / 4);
+    let (line, mine) = split_top(mine, 1);
+    rule("events", look, line, buf);
+    ticker(scene, &run.plan.cluster, look, mine, buf);
+    rest
 }
 
 /// The title, how long, how it stands.
@@ -73,12 +103,7 @@ fn heading(run: &Run, driven: Option<&Driven>, scene: &Scene<'_>, look: &Look, a
         Span::styled(run.plan.title.clone(), look.style(Role::Title)),
         Span::styled(format!("  {word}"), style),
         Span::styled(
-            format!(
-                "  {} in {}, began {}",
-                run.plan.cluster,
-                run.plan.cluster.context,
-                times::clock(run.opened, scene.habits)
-            ),
+            format!("  {}, began {}", run.plan.cluster.name, times::clock(run.opened, scene.habits)),
             look.style(Role::Dim),
         ),
     ]);
