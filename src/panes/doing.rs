@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
+use crate::command::Command;
 use crate::domain::event::Happening;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
@@ -13,7 +14,9 @@ use crate::procedure::catalog::{self, View, Wish};
 use crate::procedure::drill::Objectives;
 use crate::procedure::question::Replies;
 use crate::procedure::runbook::Runbooks;
-use crate::procedure::{Arming, Followed, Gate, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried};
+use crate::procedure::{
+    Arming, Choice, Decision, Followed, Gate, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried,
+};
 
 /// What is done from this console.
 #[derive(Default)]
@@ -189,4 +192,25 @@ pub fn current(run: &Run) -> usize {
         .or_else(|| first(&|s| matches!(s, State::ToDo)))
         .or_else(|| states.iter().rposition(State::over))
         .unwrap_or(0)
+}
+
+/// The commands that answer what a run asks.
+const ANSWERS: [(Command, Choice); 7] = [
+    (Command::Grant, Choice::Grant),
+    (Command::Wait, Choice::Decide(Decision::Wait)),
+    (Command::Retry, Choice::Decide(Decision::Retry)),
+    (Command::TakenAsDone, Choice::Decide(Decision::TakenAsDone)),
+    (Command::Skip, Choice::Decide(Decision::Skip)),
+    (Command::UndoRun, Choice::Decide(Decision::Undo)),
+    (Command::LeaveRun, Choice::Decide(Decision::Leave)),
+];
+
+/// The answer that a command gives.
+pub fn choice_of(command: Command) -> Option<Choice> {
+    ANSWERS.iter().find(|(c, _)| *c == command).map(|(_, choice)| *choice)
+}
+
+/// The command that gives an answer.
+pub fn answer(choice: Choice) -> Command {
+    ANSWERS.iter().find(|(_, c)| *c == choice).map_or(Command::EndRun, |(command, _)| *command)
 }

@@ -8,9 +8,10 @@ use super::detail::{self, Paper};
 use super::list::level;
 use super::plan::{WIDE, sides};
 use super::{drill, measured, steps};
+use crate::command::Scope;
 use crate::domain::health::Level;
 use crate::domain::quantity;
-use crate::panes::doing::Driven;
+use crate::panes::doing::{Driven, answer, name_to_type};
 use crate::panes::events::ticker;
 use crate::panes::{Scene, rule, times};
 use crate::procedure::{Choice, Run};
@@ -40,7 +41,7 @@ pub fn draw(run: &Run, eye: Eye, scene: &Scene<'_>, look: &Look, area: Rect, buf
         Some(question) => {
             let lines = question.choices.len() as u16 + 2;
             let (rest, foot) = split_bottom(rest, lines.min(rest.height / 2));
-            ask(question, look, foot, buf);
+            ask(question, scene, look, foot, buf);
             rest
         }
         None => rest,
@@ -111,7 +112,7 @@ fn heading(run: &Run, driven: Option<&Driven>, scene: &Scene<'_>, look: &Look, a
 }
 
 /// What is asked, and the answers with their keys.
-fn ask(question: &crate::procedure::Question, look: &Look, area: Rect, buf: &mut Buffer) {
+fn ask(question: &crate::procedure::Question, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let (line, rest) = split_top(area, 1);
     rule(&format!("{} is asked", question.step), look, line, buf);
     let why = Line::from(vec![
@@ -123,7 +124,7 @@ fn ask(question: &crate::procedure::Question, look: &Look, area: Rect, buf: &mut
     for choice in &question.choices {
         y += 1;
         let line = Line::from(vec![
-            Span::styled(format!("   {} ", choice.letter()), look.style(Role::Key)),
+            Span::styled(format!("   {} ", scene.key(Scope::Run, answer(*choice))), look.style(Role::Key)),
             Span::raw(words(question, *choice)),
         ]);
         put_line(buf, rest, rest.x, y, &line);
@@ -131,7 +132,7 @@ fn ask(question: &crate::procedure::Question, look: &Look, area: Rect, buf: &mut
 }
 
 fn words(question: &crate::procedure::Question, choice: Choice) -> String {
-    match (choice, super::super::doing::name_to_type(question)) {
+    match (choice, name_to_type(question)) {
         (Choice::Grant, Some(name)) => format!("go on: {name} has to be typed"),
         _ => choice.words().to_owned(),
     }
