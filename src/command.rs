@@ -158,6 +158,11 @@ commands! {
     Events "events" {
         EventKinds "event-kinds" "All, warnings, or transitions" Look;
     }
+    /// What can be practised, and was.
+    Drills "drills" {
+        DrillBack "drill-back" "Hand back at the end, or not" Look;
+        DrillKeep "drill-keep" "Keep the heartbeat's table" Look;
+    }
     /// Runs on this machine.
     Runs "runs" {
         Resume "resume" "Take up the selected run" Changes;
@@ -179,6 +184,11 @@ commands! {
         EndRun "end-run" "End it: undo, or leave" Look;
         Note "note" "Write a note into the journal" Local;
         SaveReport "save-report" "Write the report as Markdown" Local;
+    }
+    /// The faults of a lab.
+    Lab "lab" {
+        FaultSwitch "fault-switch" "Start this fault, or stop it" Changes;
+        FaultTarget "fault-target" "The next one it is done to" Look;
     }
     /// The list of sources.
     SourceList "sources" {
@@ -220,9 +230,11 @@ impl Scope {
             Topology => &[Topology, Object, List, Global],
             Replication => &[Replication, Object, List, Global],
             Events => &[Events, Stream, Object, List, Global],
+            Drills => &[Drills, List, Global],
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],
             Run => &[Run, List, Global],
+            Lab => &[Lab, List, Global],
             SourceList => &[SourceList, List, Global],
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],

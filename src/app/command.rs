@@ -56,7 +56,8 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
         return None;
     }
     if let Some(tab) = command.tab() {
-        return (tab >= model.panes.len()).then(|| format!("there are {} tabs", model.panes.len()));
+        let tabs = model.tabs().len();
+        return (tab >= tabs).then(|| format!("there are {tabs} tabs"));
     }
     match command {
         Command::ClusterNext | Command::ClusterPrevious if clusters(model).len() < 2 => {
@@ -100,7 +101,7 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
     if let Some(tab) = command.tab() {
         return go(model, tab);
     }
-    let tabs = model.panes.len();
+    let tabs = model.tabs().len();
     match command {
         Command::Quit if model.doing.under_way().next().is_some() => {
             model.overlay = Some(Overlay::menu(model, Menu::Leaving));
@@ -112,8 +113,8 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
             return vec![Effect::Quit];
         }
         Command::Back => return back(model),
-        Command::TabNext => return go(model, (model.front + 1) % tabs),
-        Command::TabPrevious => return go(model, (model.front + tabs - 1) % tabs),
+        Command::TabNext => return go(model, (model.tab() + 1) % tabs),
+        Command::TabPrevious => return go(model, (model.tab() + tabs - 1) % tabs),
         Command::ClusterNext => choose_by(model, 1),
         Command::ClusterPrevious => choose_by(model, -1),
         Command::Help => {
@@ -166,8 +167,8 @@ fn act(model: &mut Model) -> Vec<Effect> {
 
 fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
     let effects = close_viewers(model, 0);
-    if tab < model.panes.len() {
-        model.front = tab;
+    if let Some(pane) = model.tabs().get(tab) {
+        model.front = *pane;
     }
     effects
 }
@@ -256,9 +257,8 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             }
             Wish::Choose(key) => choose(model, key),
             Wish::Go(id) => {
-                if let Some(tab) = model.panes.iter().position(|p| p.id() == id) {
-                    effects.extend(go(model, tab));
-                }
+                effects.extend(close_viewers(model, 0));
+                model.show(id);
             }
             Wish::Do(command) => effects.extend(dispatch(model, command)),
             Wish::Say(text) => model.say(text, false),
