@@ -6,8 +6,8 @@ use ratatui::text::{Line, Span};
 
 use super::detail::{self, Paper};
 use super::list::level;
-use super::plan::sides;
-use super::steps;
+use super::plan::{WIDE, sides};
+use super::{drill, measured, steps};
 use crate::command::Scope;
 use crate::domain::health::Level;
 use crate::domain::quantity;
@@ -19,8 +19,20 @@ use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 
-/// Draws it.
-pub fn draw(run: &Run, (at, top): (usize, usize), scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+/// The step that is shown in full.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen {
+    /// Its place.
+    pub at: usize,
+    /// A person chose it; else it is the one that matters now.
+    pub by_hand: bool,
+    /// Lines that it is scrolled by.
+    pub top: usize,
+}
+
+/// Draws it: the chosen step in full if it was chosen by hand or the run is no drill, else the drill's picture.
+pub fn draw(run: &Run, chosen: Chosen, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+    let Chosen { at, by_hand, top } = chosen;
     let driven = scene.doing.runs.get(&run.id);
     let (head, rest) = split_top(area, 1);
     heading(run, driven, scene, look, head, buf);
@@ -34,9 +46,16 @@ pub fn draw(run: &Run, (at, top): (usize, usize), scene: &Scene<'_>, look: &Look
         }
         None => rest,
     };
-    let rest = happened(run, scene, look, rest, buf);
-    let (left, right) = sides(rest, run.plan.steps.len());
+    let measures = run.plan.kind.is_drill() && !by_hand;
+    let rest = if measures { rest } else { happened(run, scene, look, rest, buf) };
+    let few = if measures && rest.width < WIDE { usize::from(drill::FEW_STEPS) } else { run.plan.steps.len() };
+    let (left, right) = sides(rest, few);
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
+    match run.closed {
+        Some(_) if measures => return measured::draw(run, look, right, buf),
+        None if measures => return drill::draw(run, scene, look, right, buf),
+        _ => {}
+    }
     let Some(step) = run.plan.steps.get(at) else { return };
     let mut paper = Paper::new(look);
     detail::head(&mut paper, step);
