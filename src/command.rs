@@ -103,6 +103,7 @@ commands! {
         ReloadSettings "reload-settings" "Read settings, theme, keys anew" Look;
         Arm "arm" "Arm this cluster, or disarm it" Look;
         Act "act" "Change this cluster…" Look;
+        Runbook "runbook" "The runbook for the worst reason" Look;
         Redraw "redraw" "Draw the screen anew" Look;
         Suspend "suspend" "Back to the shell; fg returns" Look;
     }
@@ -180,6 +181,22 @@ commands! {
         Note "note" "Write a note into the journal" Local;
         SaveReport "save-report" "Write the report as Markdown" Local;
     }
+    /// The list of runbooks.
+    Runbooks "runbooks" {
+        WalkAnew "walk-anew" "Begin a new walk of it" Local;
+    }
+    /// A walk of a runbook.
+    Walk "walk" {
+        GoOn "go-on" "Go on as the check says, or done" Local;
+        SayYes "say-yes" "Yes" Local;
+        SayNo "say-no" "No" Local;
+        SayUnknown "say-unknown" "It can't be told" Local;
+        AskAnew "ask-anew" "Ask the step's questions anew" Look;
+        Offer "offer" "Look at the change it offers" Look;
+        WalkNote "walk-note" "Write a note into its journal" Local;
+        WalkRecord "walk-record" "Write the incident record" Local;
+        EndWalk "end-walk" "End the walk here" Look;
+    }
     /// The list of sources.
     SourceList "sources" {
         RetrySource "retry-source" "Try the selected source now" Look;
@@ -199,6 +216,11 @@ commands! {
         Cancel "cancel" "Leave it" Look;
         ChoiceUp "choice-up" "Choice above" Look;
         ChoiceDown "choice-down" "Choice below" Look;
+    }
+    /// Text of several lines. Keys that are not bound here are the editor's own.
+    Editor "editor" {
+        KeepText "keep-text" "Keep it" Local;
+        LeaveText "leave-text" "Leave it; the text stays a draft" Look;
     }
     /// Choosing several of a list: contexts and namespaces.
     Choice "choice" {
@@ -223,9 +245,12 @@ impl Scope {
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],
             Run => &[Run, List, Global],
+            Runbooks => &[Runbooks, List, Global],
+            Walk => &[Walk, List, Global],
             SourceList => &[SourceList, List, Global],
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],
+            Editor => &[Editor],
             Choice => &[Choice, Prompt],
         }
     }

@@ -5,7 +5,7 @@ use super::runs;
 use crate::domain::cluster::Cluster;
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::Effect;
-use crate::panes::doing::Wanted;
+use crate::panes::doing::{Driven, Wanted};
 use crate::procedure::catalog::{Act, Chosen, Wish};
 use crate::procedure::{Plan, Right, Run, RunId, Weight};
 use crate::ui::widgets::choices::Choice;
@@ -48,6 +48,10 @@ impl Menu {
     pub fn items(&self, model: &Model) -> Vec<(Picked, Choice)> {
         match self {
             Menu::Acts(key, instance) => acts(model, key, instance.as_ref()),
+            Menu::End(run) if model.doing.runs.get(run).is_some_and(Driven::is_walk) => vec![
+                (Picked::Stay, plain("go on", "")),
+                (Picked::End(run.clone(), false), plain("end the walk here; its record stays", "left")),
+            ],
             Menu::End(run) => {
                 let mut items = vec![(Picked::Stay, plain("go on", ""))];
                 items.extend(model.doing.runs.get(run).map(|d| ends(d.run(), "")).unwrap_or_default());
@@ -55,7 +59,7 @@ impl Menu {
             }
             Menu::Leaving => {
                 let mut items = vec![(Picked::Stay, plain("stay", ""))];
-                for driven in model.doing.under_way() {
+                for driven in model.doing.under_way().filter(|d| !d.is_walk()) {
                     items.extend(ends(driven.run(), &format!(": {}", driven.run().plan.title)));
                 }
                 items.push((Picked::Leave, plain("leave now; howdah runs resume takes it up later", "stays open")));
