@@ -2,10 +2,12 @@
 
 use howdah::adapters::inbox::{Inbox, Incoming, inbox};
 use howdah::adapters::kubernetes::gather::{Gather, Pictures};
+use howdah::adapters::kubernetes::list::Page;
 use howdah::adapters::kubernetes::objects::Kind;
-use howdah::adapters::kubernetes::watch::Said;
+use howdah::adapters::kubernetes::watch::{Object, Said};
 use howdah::app::{Model, Msg, update, view};
 use howdah::domain::cluster::Pod;
+use howdah::run::BATCH;
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,8 +21,6 @@ use super::{CONTEXT, SIZE, scenario};
 
 /// As many events as the live watches may be ahead.
 const AHEAD: usize = 2_048;
-/// As many arrivals as the console takes in at once.
-const BATCH: usize = 2_000;
 /// Objects of one page of a list.
 const PAGE: usize = 500;
 /// The shortest time between two frames of the console.
@@ -38,13 +38,12 @@ fn kinds() -> impl Iterator<Item = Kind> {
 }
 
 /// One object's text as a watch hands it on.
-fn decode(text: &str) -> Value {
-    let Said::Page(.., mut page) = page(Kind::Pod, &format!("[{text}]")) else { unreachable!("a page was made") };
-    page.pop().expect("one object").0
+fn decode(text: &str) -> Object {
+    page(Kind::Pod, &format!(r#"{{"items":[{text}]}}"#)).pop().expect("one object")
 }
 
-fn page(kind: Kind, text: &str) -> Said {
-    Said::Page(kind, None, serde_json::from_str(text).expect("JSON made here"))
+fn page(kind: Kind, text: &str) -> Vec<Object> {
+    Page::read(kind, text).expect("JSON made here").objects
 }
 
 impl Feed {
@@ -91,15 +90,16 @@ impl Feed {
     async fn pages(&self, kind: Kind, objects: impl Iterator<Item = Value>) {
         let mut objects = objects.peekable();
         while objects.peek().is_some() {
-            let mut text = String::from("[");
+            let mut text = String::from(r#"{"items":["#);
+            let begun = text.len();
             for object in objects.by_ref().take(PAGE) {
-                if text.len() > 1 {
+                if text.len() > begun {
                     text.push(',');
                 }
                 text.push_str(&object.to_string());
             }
-            text.push(']');
-            self.say(page(kind, &text)).await;
+            text.push_str("]}");
+            self.say(Said::Page(kind, None, page(kind, &text))).await;
         }
     }
 

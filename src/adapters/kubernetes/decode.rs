@@ -71,6 +71,23 @@ impl Part {
     }
 }
 
+/// An object as a watch hands it on: decoded to what is kept of it by whoever received it, so that its text is never
+/// anybody else's work.
+#[derive(Debug)]
+pub struct Object {
+    pub(super) part: Option<(Id, Part)>,
+    /// What the timeline tells of it, where it is an event.
+    pub(super) event: Option<Box<cnpg::KubeEvent>>,
+}
+
+impl Object {
+    /// What is kept of this object.
+    pub fn read(kind: Kind, v: &Value) -> Self {
+        let event = if kind == Kind::Event { cnpg::KubeEvent::read(v).map(Box::new) } else { None };
+        Object { part: part(kind, v), event }
+    }
+}
+
 /// Namespace and name of an object.
 pub(super) fn id(v: &Value) -> Option<Id> {
     Some((name(v, &["metadata", "namespace"]).unwrap_or_else(|| "".into()), name(v, &["metadata", "name"])?))

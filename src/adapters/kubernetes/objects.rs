@@ -111,16 +111,8 @@ impl World {
     pub fn apply(&mut self, event: ObjectEvent) -> Changed {
         let mut changed = Changed::default();
         match event {
-            ObjectEvent::Applied(kind, object) => {
-                if let Some((id, part)) = decode::part(kind, object) {
-                    self.put(kind, id, part, &mut changed);
-                }
-            }
-            ObjectEvent::Deleted(kind, object) => {
-                if let Some(id) = decode::id(object) {
-                    self.remove(kind, &id, &mut changed);
-                }
-            }
+            ObjectEvent::Applied(kind, object) => return self.applied(kind, decode::part(kind, object)),
+            ObjectEvent::Deleted(kind, object) => return self.deleted(kind, decode::id(object)),
             ObjectEvent::Restarted(kind, scope, all) => {
                 let list = all.iter().filter_map(|o| decode::part(kind, o)).collect();
                 self.replace(kind, scope, list, &mut changed);
@@ -128,11 +120,7 @@ impl World {
             ObjectEvent::ListBegun(kind, scope) => {
                 self.staged.insert((kind, scope.map(str::to_owned)), BTreeMap::new());
             }
-            ObjectEvent::Listed(kind, scope, object) => {
-                if let Some((id, part)) = decode::part(kind, object) {
-                    self.staged.entry((kind, scope.map(str::to_owned))).or_default().insert(id, part);
-                }
-            }
+            ObjectEvent::Listed(kind, scope, object) => self.listed(kind, scope, decode::part(kind, object)),
             ObjectEvent::ListDone(kind, scope) => {
                 let list = self.staged.remove(&(kind, scope.map(str::to_owned))).unwrap_or_default();
                 self.replace(kind, scope, list, &mut changed);
@@ -145,6 +133,36 @@ impl World {
                 }
             }
         }
+        self.seen(changed)
+    }
+
+    /// What was kept of an object that was added or modified: see [`ObjectEvent::Applied`].
+    pub(super) fn applied(&mut self, kind: Kind, part: Option<(Id, Part)>) -> Changed {
+        let mut changed = Changed::default();
+        if let Some((id, part)) = part {
+            self.put(kind, id, part, &mut changed);
+        }
+        self.seen(changed)
+    }
+
+    /// See [`ObjectEvent::Deleted`].
+    pub(super) fn deleted(&mut self, kind: Kind, id: Option<Id>) -> Changed {
+        let mut changed = Changed::default();
+        if let Some(id) = id {
+            self.remove(kind, &id, &mut changed);
+        }
+        self.seen(changed)
+    }
+
+    /// What was kept of an object of a list that is being read: see [`ObjectEvent::Listed`].
+    pub(super) fn listed(&mut self, kind: Kind, scope: Option<&str>, part: Option<(Id, Part)>) {
+        if let Some((id, part)) = part {
+            self.staged.entry((kind, scope.map(str::to_owned))).or_default().insert(id, part);
+        }
+    }
+
+    /// What a change looks like from outside: nothing before the world has settled, and then everything at once.
+    fn seen(&mut self, changed: Changed) -> Changed {
         if !self.settled() {
             return Changed::default();
         }
