@@ -11,13 +11,15 @@ mod plan;
 mod run;
 mod steps;
 
+pub use list::level;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::doing::current;
 use super::list::{needs_one, step};
-use super::{Effect, Pane, PaneId, RunEffect, Scene, Wish};
+use super::{Effect, Pane, PaneId, Purpose, RunEffect, Scene, Wish};
 use crate::command::{Command, Scope};
 use crate::domain::names::ClusterKey;
 use crate::procedure::{By, Kind, Run, Summary};
@@ -137,8 +139,7 @@ impl Runs {
             // Of a run that has ended, Ctrl-C means what it means everywhere.
             Command::EndRun if scene.doing.runs.get(&run.id).is_none_or(|d| !d.open()) => vec![Wish::Do(Command::Quit)],
             Command::EndRun => vec![Wish::EndRun(run.id.clone())],
-            Command::Note => vec![Wish::Note(run.id.clone())],
-            Command::SaveReport if run.plan.kind == Kind::Runbook => vec![Wish::Record(run.id.clone())],
+            Command::Note => vec![Wish::Type(Purpose::Note(run.id.clone()))],
             Command::SaveReport => {
                 let name = format!("{}.md", run.id);
                 vec![Wish::Effect(Effect::Export { text: run.markdown(), name })]
@@ -326,8 +327,8 @@ impl Pane for Runs {
         match (self.front, &scene.doing.proposal, Self::run(scene)) {
             (Front::Plan, Some(proposal), _) => plan::draw(proposal, (at, self.top), scene, look, area, buf),
             (Front::Run, _, Some(run)) => {
-                let step = run::Chosen { at, by_hand: self.step.is_some(), top: self.top };
-                run::draw(run, step, scene, look, area, buf);
+                let eye = run::Eye { at, by_hand: self.step.is_some(), top: self.top };
+                run::draw(run, eye, scene, look, area, buf);
             }
             _ => list::draw(self, scene, look, area, buf),
         }
