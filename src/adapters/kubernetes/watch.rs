@@ -25,7 +25,7 @@ use super::cut::Cut;
 use super::kinds::Kind;
 use super::trouble::{Trouble, TroubleKind};
 use crate::domain::names::Context;
-use crate::domain::source::SourceId;
+use crate::domain::source::{NOT_INSTALLED, SourceId};
 
 /// Where a watch looks: one namespace, or everywhere.
 pub type Scope = Option<Arc<str>>;
@@ -141,9 +141,6 @@ impl Source for Watch {
         }
     }
 }
-
-/// How the reason of a kind begins that this Kubernetes does not know.
-pub const NOT_INSTALLED: &str = "this Kubernetes has no";
 
 /// Why a kind can't be had, with the verb and the resource that a right would name.
 fn absence(kind: Kind, trouble: &Trouble) -> String {
