@@ -66,15 +66,17 @@ pub fn place<'a>(model: &Model) -> Line<'a> {
     Line::from(spans)
 }
 
-/// May anything be changed, and what time it is.
+/// May anything be changed, and what is under way.
 pub fn mode<'a>(model: &Model) -> Line<'a> {
     let mut spans = under_way(model);
     spans.extend(armed(model));
-    if model.size.width >= NARROW {
-        let (clock, zone) = (times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
-        spans.push(Span::styled(format!("  {clock} {zone}"), model.look.style(Role::Dim)));
-    }
     Line::from(spans)
+}
+
+/// What time it is, as times are written here.
+pub fn clock<'a>(model: &Model) -> Line<'a> {
+    let (clock, zone) = (times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
+    Line::from(Span::styled(format!("{clock} {zone}"), model.look.style(Role::Dim)))
 }
 
 /// What can be changed now, and for how long. Said on every screen.
@@ -104,8 +106,12 @@ fn under_way<'a>(model: &Model) -> Vec<Span<'a>> {
     let more = if runs.len() > 1 { format!(" +{}", runs.len() - 1) } else { String::new() };
     let (mark, role) = if asks { (model.look.marks.frozen, Role::Warn) } else { (model.look.marks.late, Role::Accent) };
     let word = if asks { " asks" } else { "" };
-    let name = first.run().plan.kind.name();
-    vec![Span::styled(format!("{mark} {name} {since}{word}{more}  "), model.look.style(role))]
+    let wide = model.size.width >= NARROW;
+    let name = if wide { first.run().plan.kind.name() } else { "" };
+    vec![Span::styled(
+        format!("{mark} {name}{}{since}{word}{more}  ", if wide { " " } else { "" }),
+        model.look.style(role),
+    )]
 }
 
 /// Below this width the header has no room for a dot of each kind of source.

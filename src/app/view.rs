@@ -35,7 +35,7 @@ pub fn view(model: &Model, buf: &mut Buffer) -> Option<Position> {
         areas.header,
         buf,
         look,
-        &Header { place: frame::place(model), mode: frame::mode(model), sources: &dots },
+        &Header { place: frame::place(model), mode: frame::mode(model), clock: frame::clock(model), sources: &dots },
     );
     tabs::draw(areas.tabs, buf, look, &frame::titles(model), model.front);
     let scene = model.scene();

@@ -3,6 +3,7 @@
 //! Not a recording: every value is chosen so that each column, mark and state of the panes has something to show.
 
 mod build;
+pub mod outside;
 pub mod play;
 
 use howdah::domain::cluster::*;

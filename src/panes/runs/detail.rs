@@ -15,7 +15,8 @@ const LABEL: usize = 10;
 /// Lines with labels at the left.
 pub struct Paper<'a, 'l> {
     look: &'l Look,
-    lines: Vec<Line<'a>>,
+    /// Each with the indent of its further rows.
+    lines: Vec<(Line<'a>, u16)>,
 }
 
 impl<'a, 'l> Paper<'a, 'l> {
@@ -26,43 +27,48 @@ impl<'a, 'l> Paper<'a, 'l> {
 
     /// Words.
     pub fn words(&mut self, text: &str, role: Role) {
-        self.lines.push(Line::from(Span::styled(text.to_owned(), self.look.style(role))));
+        self.lines.push((Line::from(Span::styled(text.to_owned(), self.look.style(role))), 0));
     }
 
     /// `request    PATCH /apis/…`.
     pub fn labelled(&mut self, label: &str, text: &str, role: Role) {
-        self.lines.push(Line::from(vec![
+        let line = Line::from(vec![
             Span::styled(format!("{label:<LABEL$}"), self.look.style(Role::Dim)),
             Span::styled(text.to_owned(), self.look.style(role)),
-        ]));
+        ]);
+        self.lines.push((line, LABEL as u16));
     }
 
-    /// Draws it from the top, wrapped.
-    pub fn draw(&self, area: Rect, buf: &mut Buffer) {
+    /// Draws it wrapped, `top` lines scrolled up.
+    pub fn draw(&self, top: usize, area: Rect, buf: &mut Buffer) {
         let view = TextView {
             total: self.lines.len(),
-            top: Top::Line(0),
+            top: Top::Line(top),
             left: 0,
             wrap: true,
-            hang: LABEL as u16,
+            hang: &|n| self.lines[n].1,
             search: "",
             current: None,
             empty: "",
         };
-        view.draw(area, buf, self.look, |n| self.lines[n].clone());
+        view.draw(area, buf, self.look, |n| self.lines[n].0.clone());
     }
 }
 
-/// What a step will do.
-pub fn step(paper: &mut Paper<'_, '_>, step: &Step, tried: Option<&Tried>) {
+/// What a step is for.
+pub fn head(paper: &mut Paper<'_, '_>, step: &Step) {
     paper.words(&step.title, Role::Title);
     paper.words(&step.why, Role::Text);
     paper.words("", Role::Text);
+}
+
+/// What a step does: its gate, request and proof.
+pub fn step(paper: &mut Paper<'_, '_>, step: &Step, tried: Option<&Tried>) {
     match &step.gate {
         _ if step.cleanup => paper.labelled("when", "at the end, however the run goes", Role::Text),
         Gate::None => {}
         Gate::ByHand(words) => paper.labelled("by hand", words, Role::Warn),
-        gate => paper.labelled("asks for", &gate.to_string(), Role::Warn),
+        gate => paper.labelled("gate", &gate.to_string(), Role::Warn),
     }
     if let Some(order) = &step.order {
         let request = order.request();

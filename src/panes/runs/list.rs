@@ -17,8 +17,8 @@ pub fn table<'a>(pane: &Runs, scene: &Scene<'_>) -> Table<'a> {
     Table {
         columns: vec![
             Column::text("STATE", 13, 13).priority(0),
-            Column::text("WHAT", 20, 20).grow(3).priority(0),
-            Column::text("CLUSTER", 14, 14).grow(2).priority(3),
+            Column::text("WHAT", 24, 30).grow(3).priority(0),
+            Column::text("CLUSTER", 25, 25).grow(1).priority(5),
             Column::text("BEGAN", 15, 15).priority(4),
             Column::number("TOOK", 7).priority(5),
             Column::text("BY", 10, 10).grow(1).priority(7),

@@ -15,9 +15,10 @@ use ratatui::text::Line;
 
 use super::doing::current;
 use super::list::{needs_one, step};
-use super::{Effect, Pane, PaneId, RunEffect, Scene, Wish};
+use super::{Effect, Pane, PaneId, RunEffect, Scene, Wish, runbooks};
 use crate::command::{Command, Scope};
 use crate::domain::names::ClusterKey;
+use crate::procedure::runbook::walk::runbook_in;
 use crate::procedure::{By, Kind, Run, Summary};
 use crate::ui::theme::Look;
 use crate::ui::widgets::table::Table;
@@ -34,6 +35,32 @@ enum Front {
     Run,
 }
 
+/// What a run wants of a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stage {
+    /// Nothing: it has ended, or another process drives it.
+    #[default]
+    Told,
+    /// Nothing now: it goes on.
+    GoesOn,
+    /// To be let through a gate.
+    Gate,
+    /// To be told how to go on.
+    Stuck,
+}
+
+impl Stage {
+    fn of(scene: &Scene<'_>) -> Stage {
+        let driven = scene.doing.shown.as_ref().and_then(|id| scene.doing.runs.get(id)).filter(|d| d.open());
+        match driven.map(|d| d.asked.first()) {
+            None => Stage::Told,
+            Some(None) => Stage::GoesOn,
+            Some(Some(question)) if question.gate.is_some() => Stage::Gate,
+            Some(Some(_)) => Stage::Stuck,
+        }
+    }
+}
+
 /// The pane.
 #[derive(Default)]
 pub struct Runs {
@@ -42,6 +69,10 @@ pub struct Runs {
     selected: usize,
     /// The selected step; `None`: the one that matters now.
     step: Option<usize>,
+    /// Lines that the chosen step is scrolled by.
+    top: usize,
+    /// What the run in front is about to be told.
+    stage: Stage,
     /// The plan or run the step belongs to.
     of: String,
     /// The list was asked for.
@@ -78,7 +109,14 @@ impl Runs {
         let read =
             (scene.doing.run(&row.run).is_none() || row.outcome.is_none()) && !scene.doing.runs.contains_key(&row.run);
         let read = read.then(|| Wish::Effect(Effect::Run(RunEffect::Read(row.run.clone()))));
-        read.into_iter().chain([Wish::Show(Some(row.run.clone()))]).collect()
+        // A walk is looked at where it is walked, as long as its runbook is there.
+        let walked =
+            row.kind == Kind::Runbook && runbook_in(&row.title).is_some_and(|r| scene.doing.runbooks.get(r).is_some());
+        let show = match walked {
+            true => vec![Wish::Walk(Some(row.run.clone())), Wish::Go(runbooks::ID)],
+            false => vec![Wish::Show(Some(row.run.clone()))],
+        };
+        read.into_iter().chain(show).collect()
     }
 
     fn on_list(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
@@ -150,14 +188,32 @@ impl Pane for Runs {
                 (Command::Again, "anew"),
                 (Command::Back, "leave"),
             ],
-            Front::Run => &[
-                (Command::Grant, "yes, go on"),
-                (Command::EndRun, "end it"),
-                (Command::Up, "steps"),
-                (Command::Note, "note"),
-                (Command::SaveReport, "report"),
-                (Command::Back, "list"),
-            ],
+            Front::Run => match self.stage {
+                Stage::Told => {
+                    &[(Command::Up, "steps"), (Command::SaveReport, "write the report"), (Command::Back, "list")]
+                }
+                Stage::GoesOn => &[
+                    (Command::EndRun, "end it"),
+                    (Command::Up, "steps"),
+                    (Command::Note, "note"),
+                    (Command::Back, "list"),
+                ],
+                Stage::Gate => &[
+                    (Command::Grant, "yes, go on"),
+                    (Command::LeaveRun, "leave it"),
+                    (Command::EndRun, "end it"),
+                    (Command::Up, "steps"),
+                    (Command::Note, "note"),
+                ],
+                Stage::Stuck => &[
+                    (Command::Wait, "wait longer"),
+                    (Command::Retry, "once more"),
+                    (Command::UndoRun, "undo"),
+                    (Command::LeaveRun, "leave"),
+                    (Command::Up, "steps"),
+                    (Command::Note, "note"),
+                ],
+            },
         }
     }
 
@@ -170,7 +226,7 @@ impl Pane for Runs {
             Command::Resume => match self.row(scene) {
                 None => Some("nothing is selected".into()),
                 Some(row) if row.outcome.is_some() => Some("it has ended".into()),
-                Some(row) if row.kind == Kind::Runbook => Some("a walk goes on where runbooks are".into()),
+                Some(row) if row.kind == Kind::Runbook => Some("a walk goes on where runbooks are: open it".into()),
                 Some(row) => row.holder.as_ref().map(|holder| format!("it is under way: {}", holder.words())),
             },
             Command::Note if !running() => Some("no run is under way here".into()),
@@ -192,8 +248,14 @@ impl Pane for Runs {
             }];
         }
         let (total, at) = self.steps(scene);
-        if let Some(place) = step(command, at, total, || 5) {
-            self.step = Some(place);
+        match command {
+            Command::PageDown => self.top += 5,
+            Command::PageUp => self.top = self.top.saturating_sub(5),
+            _ => {
+                if let Some(place) = step(command, at, total, || 1) {
+                    (self.step, self.top) = (Some(place), 0);
+                }
+            }
         }
         if self.front == Front::Run { self.on_run(command, scene) } else { Vec::new() }
     }
@@ -222,9 +284,10 @@ impl Pane for Runs {
             (None, None) => (Front::List, String::new()),
         };
         if self.of != of {
-            (self.step, self.of) = (None, of);
+            (self.step, self.top, self.of) = (None, 0, of);
         }
         self.front = front;
+        self.stage = Stage::of(scene);
         self.selected = self.selected.min(Self::rows(scene).len().saturating_sub(1));
         if std::mem::replace(&mut self.asked, true) {
             return Vec::new();
@@ -259,8 +322,8 @@ impl Pane for Runs {
     fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
         let (_, at) = self.steps(scene);
         match (self.front, &scene.doing.proposal, Self::run(scene)) {
-            (Front::Plan, Some(proposal), _) => plan::draw(proposal, at, scene, look, area, buf),
-            (Front::Run, _, Some(run)) => run::draw(run, at, scene, look, area, buf),
+            (Front::Plan, Some(proposal), _) => plan::draw(proposal, (at, self.top), scene, look, area, buf),
+            (Front::Run, _, Some(run)) => run::draw(run, (at, self.top), scene, look, area, buf),
             _ => list::draw(self, scene, look, area, buf),
         }
     }

@@ -20,7 +20,14 @@ use crate::ui::widgets::table::{Column, Row, Table};
 pub const WIDE: u16 = 96;
 
 /// Draws it.
-pub fn draw(proposal: &Proposal, at: usize, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+pub fn draw(
+    proposal: &Proposal,
+    (at, top): (usize, usize),
+    scene: &Scene<'_>,
+    look: &Look,
+    area: Rect,
+    buf: &mut Buffer,
+) {
     let plan = &proposal.plan;
     let (head, rest) = split_top(area, 1);
     heading(plan, look, head, buf);
@@ -39,8 +46,9 @@ pub fn draw(proposal: &Proposal, at: usize, scene: &Scene<'_>, look: &Look, area
             _ => None,
         };
         let mut paper = Paper::new(look);
+        detail::head(&mut paper, step);
         detail::step(&mut paper, step, tried);
-        paper.draw(right, buf);
+        paper.draw(top, right, buf);
     }
 }
 

@@ -11,6 +11,7 @@ use super::steps;
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::doing::Driven;
+use crate::panes::events::ticker;
 use crate::panes::{Scene, rule, times};
 use crate::procedure::{Choice, Run};
 use crate::ui::layout::{split_bottom, split_top};
@@ -18,7 +19,7 @@ use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 
 /// Draws it.
-pub fn draw(run: &Run, at: usize, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+pub fn draw(run: &Run, (at, top): (usize, usize), scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let driven = scene.doing.runs.get(&run.id);
     let (head, rest) = split_top(area, 1);
     heading(run, driven, scene, look, head, buf);
@@ -32,16 +33,32 @@ pub fn draw(run: &Run, at: usize, scene: &Scene<'_>, look: &Look, area: Rect, bu
         }
         None => rest,
     };
+    let rest = happened(run, scene, look, rest, buf);
     let (left, right) = sides(rest, run.plan.steps.len());
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
     let Some(step) = run.plan.steps.get(at) else { return };
     let mut paper = Paper::new(look);
-    detail::step(&mut paper, step, None);
+    detail::head(&mut paper, step);
+    if let Some(why) = run.waits_for(&step.id, &scene.known.facts) {
+        paper.labelled("not yet", &why, Role::Warn);
+    }
     if let Some(report) = run.steps().get(at) {
-        paper.words("", Role::Text);
         detail::came(&mut paper, report);
     }
-    paper.draw(right, buf);
+    detail::step(&mut paper, step, None);
+    paper.draw(top, right, buf);
+}
+
+/// What happened to the cluster while the run goes on, where there is room for it.
+fn happened(run: &Run, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) -> Rect {
+    if run.closed.is_some() || area.height < 22 {
+        return area;
+    }
+    let (rest, mine) = split_bottom(area, area.height / 4);
+    let (line, mine) = split_top(mine, 1);
+    rule("events", look, line, buf);
+    ticker(scene, &run.plan.cluster, look, mine, buf);
+    rest
 }
 
 /// The title, how long, how it stands.
@@ -66,12 +83,7 @@ fn heading(run: &Run, driven: Option<&Driven>, scene: &Scene<'_>, look: &Look, a
         Span::styled(run.plan.title.clone(), look.style(Role::Title)),
         Span::styled(format!("  {word}"), style),
         Span::styled(
-            format!(
-                "  {} in {}, began {}",
-                run.plan.cluster,
-                run.plan.cluster.context,
-                times::clock(run.opened, scene.habits)
-            ),
+            format!("  {}, began {}", run.plan.cluster.name, times::clock(run.opened, scene.habits)),
             look.style(Role::Dim),
         ),
     ]);

@@ -29,7 +29,9 @@ pub fn of_plan<'a>(plan: &'a Plan, look: &Look) -> Vec<Item<'a>> {
         aside: match &step.gate {
             _ if step.cleanup => "cleans up".into(),
             Gate::None => String::new(),
-            gate => gate.to_string(),
+            Gate::Approve => "asks".into(),
+            Gate::TypeName(_) => "asks for a name".into(),
+            Gate::ByHand(_) => "by hand".into(),
         },
     };
     plan.steps.iter().map(item).collect()

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Run, State};
+use crate::domain::facts::Facts;
 use crate::problem::Problem;
+use crate::procedure::check::Proof;
 use crate::procedure::entry::What;
 use crate::procedure::order::Request;
 use crate::procedure::plan::{Step, StepId};
@@ -55,6 +57,20 @@ impl Run {
             _ => None,
         });
         note.collect()
+    }
+
+    /// What a step that was accepted still waits for, in words; `None`: it waits for nothing.
+    pub fn waits_for(&self, id: &StepId, facts: &Facts) -> Option<String> {
+        let State::Proving { since, .. } = self.state(id) else { return None };
+        match self.plan.step(id)?.check.as_ref()?.judge(facts, &self.plan.cluster, since) {
+            Proof::NotYet(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    /// Ending it could take something back.
+    pub fn can_undo(&self) -> bool {
+        self.plan.steps.iter().any(|s| s.undo.is_some())
     }
 
     fn step_report(&self, step: &Step) -> StepReport {

@@ -59,7 +59,7 @@ fn all(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
                 top: Top::End,
                 left: 3,
                 wrap: n == 12,
-                hang: 4,
+                hang: &|_| 4,
                 search,
                 current: Some(59),
                 empty: "",
