@@ -7,24 +7,25 @@ mod scenario;
 use howdah::ui::Depth;
 use howdah::ui::screenshot::{Svg, svg};
 use ratatui::style::Color;
+use scenario::outside::Outside;
 use scenario::play::{Play, setup};
 use std::path::Path;
 
 /// Pane, and the keys that lead to it.
-const PANES: [(&str, &str); 6] = [
+const PANES: [(&str, &str); 8] = [
     ("fleet", ""),
     ("topology", "end 2"),
     ("trouble", "2"),
     ("replication", "end 3"),
-    ("events", "4"),
+    ("runbooks", "5"),
+    ("walk", "R enter enter"),
+    ("events", "6"),
     ("palette", "2 :"),
 ];
 
 fn picture(pane: &str, keys: &str, theme: &str, size: (u16, u16)) -> String {
     let mut play = Play::seeing(setup(size, theme, Depth::True));
-    for key in keys.split_whitespace() {
-        play.keys(key);
-    }
+    Outside::default().keys(&mut play, keys);
     let title = format!("howdah: {pane}, theme {theme}");
     svg(
         &play.buffer(),

@@ -5,9 +5,9 @@ use super::runs;
 use crate::domain::cluster::Cluster;
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::Effect;
-use crate::panes::doing::{Driven, Wanted};
+use crate::panes::doing::Wanted;
 use crate::procedure::catalog::{Act, Chosen, Wish};
-use crate::procedure::{Plan, Right, Run, RunId, Weight};
+use crate::procedure::{Kind, Plan, Right, Run, RunId, Weight};
 use crate::ui::widgets::choices::Choice;
 
 /// What a menu's choice does.
@@ -48,10 +48,6 @@ impl Menu {
     pub fn items(&self, model: &Model) -> Vec<(Picked, Choice)> {
         match self {
             Menu::Acts(key, instance) => acts(model, key, instance.as_ref()),
-            Menu::End(run) if model.doing.runs.get(run).is_some_and(Driven::is_walk) => vec![
-                (Picked::Stay, plain("go on", "")),
-                (Picked::End(run.clone(), false), plain("end the walk here; its record stays", "left")),
-            ],
             Menu::End(run) => {
                 let mut items = vec![(Picked::Stay, plain("go on", ""))];
                 items.extend(model.doing.runs.get(run).map(|d| ends(d.run(), "")).unwrap_or_default());
@@ -71,6 +67,9 @@ impl Menu {
 
 /// The ways to end a run before its end: taking back is only offered where something could be.
 fn ends(run: &Run, which: &str) -> Vec<(Picked, Choice)> {
+    if run.plan.kind == Kind::Runbook {
+        return vec![(Picked::End(run.id.clone(), false), plain("end the walk here; its record stays", "left"))];
+    }
     let leave = plain(&format!("end it, and leave things as they are{which}"), "cleans up");
     let undo = plain(&format!("end it, and take back what can be{which}"), "undo");
     let undo = run.can_undo().then(|| (Picked::End(run.id.clone(), true), undo));

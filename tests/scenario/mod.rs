@@ -4,6 +4,7 @@
 
 mod build;
 pub mod drill;
+pub mod outside;
 pub mod play;
 
 use howdah::domain::cluster::*;

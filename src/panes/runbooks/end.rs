@@ -16,7 +16,7 @@ pub fn draw(page: &mut Paper<'_>, walk: Walk<'_>, scene: &Scene<'_>, look: &Look
     let run = walk.run;
     let text = look.style(Role::Text);
     let Some((at, outcome)) = run.closed else {
-        page.words("The walk is not ended, and not driven here.", Role::Warn);
+        page.words("The walk was left before its end. Going on takes it up where it stands.", Role::Warn);
         return;
     };
     page.words(&walk.runbook.title, Role::Title);

@@ -37,7 +37,7 @@ fn table<'a>(pane: &Runbooks, lines: &'a dyn Fn(usize) -> u16, empty: &'a str) -
             Column::text("", 1, 1).priority(0),
             Column::text("RUNBOOK", 22, 28).priority(0),
             Column::text("WHAT IT IS FOR", 18, 30).grow(1).priority(0),
-            Column::text("WALK", 11, 20).priority(1),
+            Column::text("WALK", 14, 14).priority(1),
             Column::text("", 5, 5).priority(2),
         ],
         total: pane.order.len(),
@@ -118,7 +118,7 @@ fn walk_of<'a>(runbook: &Runbook, scene: &Scene<'_>, look: &Look) -> Line<'a> {
     match Runbooks::unended(scene, &runbook.name) {
         Some(Unended::Here(id)) => {
             let here = scene.doing.walk(id).and_then(|walk| walk.here()).map_or(of, |n| n + 1);
-            Line::styled(format!("{} at step {here} of {of}", look.marks.late), look.style(Role::Accent))
+            Line::styled(format!("{} step {here} of {of}", look.marks.late), look.style(Role::Accent))
         }
         Some(Unended::Left(_, last)) => {
             let text = format!("{} left {} ago", look.marks.frozen, quantity::age(last, scene.now));

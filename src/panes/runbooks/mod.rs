@@ -40,6 +40,8 @@ pub struct Runbooks {
     /// The selection was moved by hand; until then it is the first, the one for the worst reason.
     moved: bool,
     filter: Filter,
+    /// What the filter was when the list was made last: the best match of a new one is selected.
+    filtered: String,
     /// Names of those shown: those that the verdict asks for, then the others.
     order: Vec<String>,
     /// How many of them the verdict asks for.
@@ -83,14 +85,23 @@ impl Runbooks {
         let offered: Vec<_> = health.map(|health| all.applies(health)).unwrap_or_default();
         let rest = all.iter().filter(|r| offered.iter().all(|o| o.name != r.name));
         let mut fuzzy = super::fuzzy::Fuzzy::new(self.filter.text());
-        let mut shown = |r: &Runbook| {
-            let codes: Vec<_> = r.when.iter().map(|c| c.name()).collect();
-            fuzzy.matches(&format!("{} {} {}", r.name, r.title, codes.join(" ")))
+        let all_shown = self.filter.is_empty();
+        let mut score = |r: &Runbook| {
+            let found = if all_shown { Some(0) } else { fuzzy.score(&format!("{} {}", r.name, r.title)) };
+            found.map(|score| (std::cmp::Reverse(score), r.name.clone()))
         };
-        let first: Vec<String> = offered.iter().filter(|r| shown(r)).map(|r| r.name.clone()).collect();
+        // Stable: without a filter the verdict's order stays, and that of the names.
+        let mut first: Vec<_> = offered.iter().filter_map(|r| score(r)).collect();
+        let mut rest: Vec<_> = rest.filter_map(score).collect();
+        first.sort_by_key(|(score, _)| *score);
+        rest.sort_by_key(|(score, _)| *score);
         self.offered = first.len();
-        self.order = first.into_iter().chain(rest.filter(|r| shown(r)).map(|r| r.name.clone())).collect();
-        if !self.moved || self.selected.as_ref().is_none_or(|s| !self.order.contains(s)) {
+        let best = first.iter().chain(&rest).min_by_key(|(score, _)| *score).map(|(_, name)| name.clone());
+        self.order = first.into_iter().chain(rest).map(|(_, name)| name).collect();
+        let typed = std::mem::replace(&mut self.filtered, self.filter.text().to_owned()) != self.filtered;
+        if typed && !all_shown {
+            self.selected = best;
+        } else if !self.moved || self.selected.as_ref().is_none_or(|s| !self.order.contains(s)) {
             self.go(0);
         }
     }

@@ -90,7 +90,8 @@ pub fn draw(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, a
     let (line, rest) = split_top(parts.foot, 1);
     if foot.len() > 0 {
         let asking = walking.asking(scene);
-        let words = if asking > 0 { format!("{asking} asked, waiting for answers…") } else { "what next".into() };
+        let waits = format!("what next ({asking} asked, waiting for answers…)");
+        let words = if asking > 0 { waits } else { format!("what next ({} as the check says)", look.marks.cursor) };
         rule(&words, look, line, buf);
         foot.draw(0, rest, buf);
     }
@@ -100,7 +101,7 @@ pub fn draw(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, a
 fn heading(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let run = walk.run;
     let end = run.closed.map_or(scene.now.max(run.opened), |(at, _)| at);
-    let took = quantity::span(end.duration_since(run.opened));
+    let took = quantity::age_of(end.duration_since(run.opened));
     let (mark, style, word) = match (run.closed, walking.open) {
         (Some((_, outcome)), _) => {
             let level = level(outcome);
@@ -111,7 +112,10 @@ fn heading(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, ar
             let words = format!("step {step} of {}, for {took}", run.plan.steps.len());
             (look.marks.late, look.style(Role::Accent), words)
         }
-        (None, false) => (look.marks.frozen, look.level(Level::Warn), "not driven here".into()),
+        (None, false) => match scene.doing.runs.get(&run.id).and_then(|d| d.broken.as_ref()) {
+            Some(problem) => (look.marks.bad, look.level(Level::Bad), problem.line()),
+            None => (look.marks.frozen, look.level(Level::Warn), "left before its end".into()),
+        },
     };
     let about = about_of(run).map(|i| format!(", about {i}")).unwrap_or_default();
     let line = Line::from(vec![
@@ -224,17 +228,16 @@ fn ways(foot: &mut Paper<'_>, view: &StepView, walk: Walk<'_>, n: usize, look: &
     if let Some(question) = &view.question {
         foot.words(question, Role::Title);
     }
+    let says = view.answer.as_ref().map(Answer::word);
+    let mut way = |word: &str, to: &str| {
+        let so = says == Some(word) || view.ways.is_empty();
+        let (mark, role, text) =
+            if so { (look.marks.cursor, Role::Accent, Role::Text) } else { (" ", Role::Dim, Role::Dim) };
+        foot.labelled(&format!("{mark} {word}"), role, LABEL + 2, &format!("→ {to}"), look.style(text));
+    };
     if view.ways.is_empty() {
         let next = walk.runbook.after(n, &Answer::Yes).and_then(|n| walk.run.plan.steps.get(n));
-        let word = view.answer.as_ref().map_or("done", Answer::word);
-        let to = next.map_or("the end", |s| s.title.as_str());
-        foot.labelled(word, Role::Accent, LABEL, &format!("→ {to}"), look.style(Role::Text));
+        way(says.unwrap_or("done"), next.map_or("the end", |s| s.title.as_str()));
     }
-    let says = view.answer.as_ref().map(Answer::word);
-    for (word, to) in &view.ways {
-        let so = says == Some(*word);
-        let (role, text) = if so { (Role::Accent, Role::Text) } else { (Role::Dim, Role::Dim) };
-        let aside = if so { "  (the check says so)" } else { "" };
-        foot.labelled(word, role, LABEL, &format!("→ {to}{aside}"), look.style(text));
-    }
+    view.ways.iter().for_each(|(word, to)| way(word, to));
 }

@@ -10,7 +10,38 @@ use crate::procedure::question::Asked;
 use crate::procedure::runbook::answer::questions;
 use crate::procedure::runbook::walk::{Said, about_of};
 use crate::procedure::runbook::{StepView, Walk, step_view};
-use crate::procedure::{RunId, What};
+use crate::procedure::{By, RunId, What};
+
+/// Keys of a step.
+const WALKING: &[(Command, &str)] = &[
+    (Command::GoOn, "go on"),
+    (Command::SayYes, "yes"),
+    (Command::SayNo, "no"),
+    (Command::SayUnknown, "unknown"),
+    (Command::PageDown, "more"),
+    (Command::WalkNote, "note"),
+    (Command::AskAnew, "ask anew"),
+    (Command::Copy, "copy command"),
+    (Command::WalkRecord, "record"),
+    (Command::EndWalk, "end"),
+    (Command::Back, "list"),
+];
+
+/// Keys of a step that offers a change.
+const OFFERING: &[(Command, &str)] = &[
+    (Command::GoOn, "go on"),
+    (Command::SayYes, "yes"),
+    (Command::SayNo, "no"),
+    (Command::SayUnknown, "unknown"),
+    (Command::Offer, "the change"),
+    (Command::PageDown, "more"),
+    (Command::WalkNote, "note"),
+    (Command::AskAnew, "ask anew"),
+    (Command::Copy, "copy command"),
+    (Command::WalkRecord, "record"),
+    (Command::EndWalk, "end"),
+    (Command::Back, "list"),
+];
 
 /// Where one stands in a walk.
 pub struct Walking {
@@ -24,6 +55,10 @@ pub struct Walking {
     pub top: usize,
     /// It is driven here and has not ended.
     pub open: bool,
+    /// It has ended.
+    ended: bool,
+    /// The step one looks at offers a change.
+    offers: bool,
     /// Questions of the step in front that were put.
     put: BTreeSet<Asked>,
     /// Command lines of the step that were copied: the next time it is the next one.
@@ -33,11 +68,26 @@ pub struct Walking {
 impl Walking {
     /// At the step in front.
     pub fn new(of: RunId) -> Walking {
-        Walking { of, here: None, step: None, top: 0, open: false, put: BTreeSet::new(), copied: 0 }
+        Walking {
+            of,
+            here: None,
+            step: None,
+            top: 0,
+            open: false,
+            ended: false,
+            offers: false,
+            put: BTreeSet::new(),
+            copied: 0,
+        }
     }
 
     fn driven<'a>(&self, scene: &Scene<'a>) -> Option<&'a Driven> {
         scene.doing.runs.get(&self.of).filter(|d| d.open())
+    }
+
+    /// It was left before its end, and nobody drives it here.
+    fn left(&self, walk: Walk<'_>, scene: &Scene<'_>) -> bool {
+        walk.run.closed.is_none() && !scene.doing.runs.contains_key(&self.of)
     }
 
     /// Which step the page is of; `None`: the end.
@@ -79,38 +129,33 @@ impl Walking {
 
     /// Something changed: another step may be in front.
     pub fn settle(&mut self, walk: Walk<'_>, scene: &Scene<'_>) -> Vec<Wish> {
-        self.open = self.driven(scene).is_some();
+        (self.open, self.ended) = (self.driven(scene).is_some(), walk.run.closed.is_some());
         let here = walk.here();
         if here.is_some() && here != self.here {
             (self.here, self.step, self.top, self.copied) = (here, None, 0, 0);
             self.put.clear();
         }
+        self.offers = self.at().and_then(|n| walk.runbook.steps.get(n)).is_some_and(|s| s.act.is_some());
         if self.open && here.is_some() { self.put(walk, scene) } else { Vec::new() }
     }
 
     /// Keys worth naming.
     pub fn hints(&self) -> &'static [(Command, &'static str)] {
         if !self.open {
-            return &[(Command::WalkRecord, "record"), (Command::Up, "steps"), (Command::Back, "list")];
+            return match self.ended {
+                true => &[(Command::WalkRecord, "record"), (Command::Up, "steps"), (Command::Back, "list")],
+                false => &[(Command::GoOn, "take it up"), (Command::Up, "steps"), (Command::Back, "list")],
+            };
         }
-        &[
-            (Command::GoOn, "go on"),
-            (Command::SayYes, "yes"),
-            (Command::SayNo, "no"),
-            (Command::SayUnknown, "unknown"),
-            (Command::WalkNote, "note"),
-            (Command::Offer, "change"),
-            (Command::AskAnew, "ask anew"),
-            (Command::Copy, "copy command"),
-            (Command::WalkRecord, "record"),
-            (Command::EndWalk, "end"),
-            (Command::Back, "list"),
-        ]
+        if self.offers { OFFERING } else { WALKING }
     }
 
     /// Why a command can't be done now.
     pub fn refuses(&self, command: Command, walk: Walk<'_>, scene: &Scene<'_>) -> Option<String> {
         use Command::{AskAnew, EndWalk, GoOn, SayNo, SayUnknown, SayYes, WalkNote};
+        if command == GoOn && self.left(walk, scene) {
+            return None;
+        }
         if matches!(command, GoOn | SayYes | SayNo | SayUnknown | AskAnew | EndWalk | WalkNote) && !self.open {
             return Some(match walk.run.closed {
                 Some(_) => "the walk has ended".into(),
@@ -178,6 +223,10 @@ impl Walking {
             Command::PageUp => self.top = self.top.min(super::page::most(self, walk, scene)).saturating_sub(page),
             Command::PageDown => self.top = (self.top + page).min(super::page::most(self, walk, scene)),
             Command::Back => return vec![Wish::Walk(None)],
+            Command::GoOn if self.left(walk, scene) => {
+                let versions = By::met(&scene.known.facts, &walk.run.plan.cluster);
+                return vec![Wish::Effect(Effect::Run(RunEffect::TakeUp(self.of.clone(), versions)))];
+            }
             Command::GoOn if self.step.is_some() => (self.step, self.top) = (None, 0),
             Command::GoOn | Command::SayYes | Command::SayNo | Command::SayUnknown => {
                 return said(command).map(|said| self.say(said, walk, scene)).unwrap_or_default();
