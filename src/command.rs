@@ -103,6 +103,7 @@ commands! {
         ReloadSettings "reload-settings" "Read settings, theme, keys anew" Look;
         Arm "arm" "Arm this cluster, or disarm it" Look;
         Act "act" "Change this cluster…" Look;
+        Runbook "runbook" "The runbook for the worst reason" Look;
         Redraw "redraw" "Draw the screen anew" Look;
         Suspend "suspend" "Back to the shell; fg returns" Look;
     }
@@ -190,6 +191,22 @@ commands! {
         FaultSwitch "fault-switch" "Start this fault, or stop it" Changes;
         FaultTarget "fault-target" "The next one it is done to" Look;
     }
+    /// The list of runbooks.
+    Runbooks "runbooks" {
+        WalkAnew "walk-anew" "Begin a new walk of it" Local;
+    }
+    /// A walk of a runbook.
+    Walk "walk" {
+        GoOn "go-on" "Go on as the check says, or done" Local;
+        SayYes "say-yes" "Yes" Local;
+        SayNo "say-no" "No" Local;
+        SayUnknown "say-unknown" "It can't be told" Local;
+        AskAnew "ask-anew" "Ask the step's questions anew" Look;
+        Offer "offer" "Look at the change it offers" Look;
+        WalkNote "walk-note" "Write a note into its journal" Local;
+        WalkRecord "walk-record" "Write the incident record" Local;
+        EndWalk "end-walk" "End the walk here" Look;
+    }
     /// The list of sources.
     SourceList "sources" {
         RetrySource "retry-source" "Try the selected source now" Look;
@@ -209,6 +226,11 @@ commands! {
         Cancel "cancel" "Leave it" Look;
         ChoiceUp "choice-up" "Choice above" Look;
         ChoiceDown "choice-down" "Choice below" Look;
+    }
+    /// Text of several lines. Keys that are not bound here are the editor's own.
+    Editor "editor" {
+        KeepText "keep-text" "Keep it" Local;
+        LeaveText "leave-text" "Leave it; the text stays a draft" Look;
     }
     /// Choosing several of a list: contexts and namespaces.
     Choice "choice" {
@@ -235,9 +257,12 @@ impl Scope {
             Plan => &[Plan, List, Global],
             Run => &[Run, List, Global],
             Lab => &[Lab, List, Global],
+            Runbooks => &[Runbooks, List, Global],
+            Walk => &[Walk, List, Global],
             SourceList => &[SourceList, List, Global],
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],
+            Editor => &[Editor],
             Choice => &[Choice, Prompt],
         }
     }

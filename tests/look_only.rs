@@ -239,9 +239,9 @@ fn every_change(screen: &mut Terminal) {
         screen.keys(&format!("{}\r", "\u{1b}[B".repeat(n)));
         screen.wait_until("a plan, or why there is none", |s| !s.contains("the plan is shown first"));
         let planned = screen.text().contains("may it begin?");
-        screen.keys("by");
+        screen.keys("b");
         if planned {
-            screen.wait_for("Yes, go on: ");
+            screen.wait_for("Do it, as it is shown: cnpg-database/pg-primary is read-only");
         }
         screen.keys(&"\u{1b}\u{1b}".repeat(3));
         screen.keys("1");

@@ -9,23 +9,26 @@ use howdah::ui::Depth;
 use howdah::ui::screenshot::{Svg, svg};
 use ratatui::style::Color;
 use scenario::drill;
+use scenario::outside::Outside;
 use scenario::play::{Play, setup};
 use std::path::Path;
 
 /// Pane, what has happened besides, and the keys that lead to it.
 type Picture = (&'static str, fn() -> Vec<Msg>, &'static str);
 
-const PANES: [Picture; 10] = [
+const PANES: [Picture; 12] = [
     ("fleet", Vec::new, ""),
     ("topology", Vec::new, "end 2"),
     ("trouble", Vec::new, "2"),
     ("replication", Vec::new, "end 3"),
-    ("events", Vec::new, "6"),
+    ("runbooks", Vec::new, "6"),
+    ("walk", Vec::new, "R enter enter"),
+    ("events", Vec::new, "7"),
     ("palette", Vec::new, "2 :"),
     ("drills", practised, "end 4"),
     ("drill", drill::under_way, "end"),
     ("report", over, "end"),
-    ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 7 down i"),
+    ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 8 down i"),
 ];
 
 /// Drills that were done before.
@@ -44,11 +47,14 @@ fn over() -> Vec<Msg> {
 
 fn picture((pane, happened, keys): Picture, theme: &str, size: (u16, u16)) -> String {
     let mut play = Play::seeing(setup(size, theme, Depth::True));
-    for msg in happened() {
-        play.send(msg);
-    }
-    for key in keys.split_whitespace() {
-        play.keys(key);
+    let told = happened();
+    if told.is_empty() {
+        Outside::default().keys(&mut play, keys);
+    } else {
+        for msg in told {
+            play.send(msg);
+        }
+        play.keys(keys);
     }
     let title = format!("howdah: {pane}, theme {theme}");
     svg(

@@ -3,7 +3,7 @@
 use super::menu::Menu;
 use super::model::Model;
 use super::overlay::{self, Overlay, Which};
-use super::runs;
+use super::{runs, walks};
 use crate::command::{Command, Risk, Scope};
 use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::names::ClusterKey;
@@ -69,7 +69,12 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
         Command::Arm if model.doing.arming.locked => {
             return Some("this session is read-only; start howdah without --read-only".into());
         }
-        Command::Arm | Command::Act if subject(model).is_none() => return Some("no cluster is chosen".into()),
+        Command::Arm | Command::Act | Command::Runbook if subject(model).is_none() => {
+            return Some("no cluster is chosen".into());
+        }
+        Command::Runbook if walks::reasoned(model).is_none() => {
+            return Some("no reason of its verdict asks for a runbook".into());
+        }
         Command::ChooseNamespaces | Command::ToggleAllNamespaces if model.known.facts.clusters.is_empty() => {
             return Some("no namespace with a cluster is known yet".into());
         }
@@ -103,11 +108,13 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
     }
     let tabs = model.tabs().len();
     match command {
-        Command::Quit if model.doing.under_way().next().is_some() => {
+        // A walk can be left open; it goes on when somebody takes it up.
+        Command::Quit if model.doing.under_way().any(|d| !d.is_walk()) => {
             model.overlay = Some(Overlay::menu(model, Menu::Leaving));
         }
         Command::Arm => return subject(model).map(|key| runs::arm(model, &key)).unwrap_or_default(),
         Command::Act => return act(model),
+        Command::Runbook => return walks::runbook(model),
         Command::Quit => {
             model.leaving = true;
             return vec![Effect::Quit];
@@ -165,7 +172,7 @@ fn act(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Run(RunEffect::Rights(key, rights))]
 }
 
-fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
+pub(super) fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
     let effects = close_viewers(model, 0);
     if let Some(pane) = model.tabs().get(tab) {
         model.front = *pane;
@@ -212,7 +219,7 @@ fn choose_by(model: &mut Model, step: isize) {
     }
 }
 
-fn choose(model: &mut Model, key: ClusterKey) {
+pub(super) fn choose(model: &mut Model, key: ClusterKey) {
     if model.chosen.as_ref() != Some(&key) {
         for pane in &mut model.panes {
             pane.chosen(&key);
@@ -253,6 +260,9 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
                     let short = crate::text::shorten(text.lines().next().unwrap_or_default(), 60);
                     model.say(format!("copied: {short}"), false);
                 }
+                if let Effect::Run(RunEffect::Put(run, _, asked)) = &effect {
+                    model.doing.asking.entry(run.clone()).or_default().insert(asked.clone());
+                }
                 effects.push(effect);
             }
             Wish::Choose(key) => choose(model, key),
@@ -264,6 +274,9 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             Wish::Say(text) => model.say(text, false),
             Wish::Dismiss => model.doing.proposal = None,
             Wish::Show(run) => model.doing.shown = run,
+            Wish::Walk(run) => model.doing.walking = run,
+            Wish::Note(run) => walks::note(model, run),
+            Wish::Record(run) => effects.extend(walks::record(model, run)),
             Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),
             Wish::Write(run, what) => effects.extend(runs::write(model, &run, what)),
             Wish::Type(purpose) => model.overlay = Some(Overlay::line(purpose)),

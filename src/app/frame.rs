@@ -231,7 +231,7 @@ pub fn hints(model: &Model) -> Vec<Hint> {
             }
         }
     };
-    if scope != Scope::Prompt && scope != Scope::Choice {
+    if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Editor) {
         commands.extend([(Command::Palette, "commands"), (Command::Help, "help")]);
     }
     let mut all = hints::of(&model.keymap, scope, &commands);
@@ -261,6 +261,7 @@ fn overlay_hints(scope: Scope) -> Vec<(Command, &'static str)> {
             (Command::Accept, "show these"),
             (Command::Cancel, "leave"),
         ],
+        Scope::Editor => vec![(Command::KeepText, "keep it"), (Command::LeaveText, "leave it a draft")],
         Scope::SourceList => vec![(Command::Down, "move"), (Command::RetrySource, "try now"), (Command::Back, "close")],
         _ => vec![(Command::Down, "scroll"), (Command::Back, "close")],
     }

@@ -7,7 +7,7 @@ use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::Effect;
 use crate::panes::doing::Wanted;
 use crate::procedure::catalog::{Act, Chosen, Wish};
-use crate::procedure::{Plan, Right, Run, RunId, Weight};
+use crate::procedure::{Kind, Plan, Right, Run, RunId, Weight};
 use crate::ui::widgets::choices::Choice;
 
 /// What a menu's choice does.
@@ -55,7 +55,7 @@ impl Menu {
             }
             Menu::Leaving => {
                 let mut items = vec![(Picked::Stay, plain("stay", ""))];
-                for driven in model.doing.under_way() {
+                for driven in model.doing.under_way().filter(|d| !d.is_walk()) {
                     items.extend(ends(driven.run(), &format!(": {}", driven.run().plan.title)));
                 }
                 items.push((Picked::Leave, plain("leave now; howdah runs resume takes it up later", "stays open")));
@@ -67,6 +67,9 @@ impl Menu {
 
 /// The ways to end a run before its end: taking back is only offered where something could be.
 fn ends(run: &Run, which: &str) -> Vec<(Picked, Choice)> {
+    if run.plan.kind == Kind::Runbook {
+        return vec![(Picked::End(run.id.clone(), false), plain("end the walk here; its record stays", "left"))];
+    }
     let leave = plain(&format!("end it, and leave things as they are{which}"), "cleans up");
     let undo = plain(&format!("end it, and take back what can be{which}"), "undo");
     let undo = run.can_undo().then(|| (Picked::End(run.id.clone(), true), undo));

@@ -13,6 +13,7 @@ mod overlay;
 mod runs;
 mod update;
 mod view;
+mod walks;
 
 pub mod recording;
 

@@ -3,15 +3,18 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::{Rect, Size};
+use std::collections::BTreeMap;
 
 use super::command::wishes;
 use super::msg::Taste;
 use super::overlay::Overlay;
+use super::walks::Recording;
 use crate::command::Scope;
 use crate::domain::names::ClusterKey;
 use crate::panes::doing::Doing;
 use crate::panes::known::Known;
 use crate::panes::{self, Choice, Effect, Habits, Pane, Scene, detail::Viewer};
+use crate::procedure::RunId;
 use crate::procedure::runbook::Runbooks;
 use crate::ui::chord::Chord;
 use crate::ui::layout::{Regions, regions};
@@ -78,6 +81,10 @@ pub struct Model {
     /// The chosen theme's name: the look's differs where the terminal can't show the chosen one.
     pub(super) theme: String,
     pub(super) look: Look,
+    /// Notes that were left before they were kept, by run.
+    pub(super) drafts: BTreeMap<RunId, String>,
+    /// An incident record that waits for the journals that belong into it.
+    pub(super) recording: Option<Recording>,
     pub(super) leaving: bool,
     pub(super) dirty: bool,
 }
@@ -109,6 +116,8 @@ impl Model {
             keymap,
             theme: setup.taste.theme.clone(),
             look,
+            drafts: BTreeMap::new(),
+            recording: None,
             leaving: false,
             dirty: true,
         };

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use super::command::{dispatch, refuses};
 use super::menu::{self, Menu, Picked};
 use super::model::Model;
-use super::{frame, runs};
+use super::{frame, runs, walks};
 use crate::command::{Command, Scope};
 use crate::domain::names::Context;
 use crate::domain::source::{SourceId, SourceState};
+use crate::panes::editor::Editor;
 use crate::panes::field::Field;
 use crate::panes::{Effect, Purpose};
+use crate::procedure::RunId;
 use crate::ui::widgets::choices::{self, Choice, Choices, Matched};
 use crate::ui::widgets::help;
 
@@ -69,6 +71,13 @@ pub enum Overlay {
         purpose: Purpose,
         /// What was typed.
         field: Field,
+    },
+    /// A note for a run's journal is typed.
+    Note {
+        /// Which run's.
+        run: RunId,
+        /// The text.
+        editor: Box<Editor>,
     },
     /// Contexts or namespaces to show.
     Choose {
@@ -144,6 +153,7 @@ impl Overlay {
         match self {
             Overlay::Palette { .. } | Overlay::Menu { .. } | Overlay::Line { .. } => Scope::Prompt,
             Overlay::Choose { .. } => Scope::Choice,
+            Overlay::Note { .. } => Scope::Editor,
             Overlay::Sources { .. } => Scope::SourceList,
             Overlay::Help { .. } | Overlay::Notices { .. } => Scope::List,
         }
@@ -202,6 +212,7 @@ pub fn on(model: &mut Model, command: Command) -> Vec<Effect> {
             return choice(model, overlay, command);
         }
         Overlay::Line { .. } => return line(model, overlay, command),
+        Overlay::Note { .. } => return walks::noting(model, overlay, command),
         Overlay::Help { top, focus } => {
             let most = help::most(model.screen(), &model.keymap, *focus, &model.look);
             *top = scrolled(*top, command, usize::from(model.size.height) / 2).min(most);
@@ -352,6 +363,10 @@ fn accept(model: &mut Model, which: Which, all: &[Choice], picked: Option<usize>
 pub fn press(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
     let screen = model.screen();
     let Some(overlay) = &mut model.overlay else { return Vec::new() };
+    if matches!(overlay, Overlay::Note { .. }) {
+        // A slip of the mouse takes nobody's text away.
+        return Vec::new();
+    }
     if !overlay.types() {
         model.overlay = None;
         return Vec::new();

@@ -7,12 +7,13 @@
 use super::model::Model;
 use super::msg::RunNews;
 use super::overlay::{self, Overlay};
+use super::walks;
 use crate::domain::names::ClusterKey;
 use crate::panes::doing::{Driven, Proposal, Trial, Wanted, name_to_type};
 use crate::panes::{Effect, Purpose, RunEffect, runs};
 use crate::problem::Problem;
 use crate::procedure::catalog::{self, View};
-use crate::procedure::{By, Choice, Gate, Kind, Plan, Question, Run, RunId, Todo, What};
+use crate::procedure::{By, Choice, Gate, Plan, Question, Run, RunId, Todo, What};
 
 /// What plans are made from.
 pub fn view<'a>(model: &'a Model, cluster: &ClusterKey) -> View<'a> {
@@ -160,8 +161,6 @@ pub fn typed(model: &mut Model, purpose: Purpose, text: &str) -> Vec<Effect> {
             model.say(format!("nothing was done: the name is {name}, and {text:?} was typed"), true);
             Vec::new()
         }
-        Purpose::Note(_) if text.is_empty() => Vec::new(),
-        Purpose::Note(run) => write(model, &run, What::Noted { step: None, text: crate::text::clean(text) }),
     }
 }
 
@@ -211,13 +210,18 @@ pub fn step(model: &mut Model) -> Vec<Effect> {
     let (facts, now) = (&model.known.facts, model.now);
     let mut effects = Vec::new();
     for (id, driven) in model.doing.runs.iter_mut().filter(|(_, d)| d.open()) {
-        model.doing.arming.keep(&driven.followed.run.plan.cluster, now);
+        let walk = driven.is_walk();
+        if !walk {
+            model.doing.arming.keep(&driven.followed.run.plan.cluster, now);
+        }
         if driven.writing > 0 {
             continue;
         }
         let heard = std::mem::take(&mut driven.heard);
         let mut writes = driven.followed.look(&heard, facts);
-        if writes.is_empty() {
+        if walk {
+            writes = walks::due(&model.known, &model.doing.runbooks, driven, now);
+        } else if writes.is_empty() {
             driven.asked.clear();
             for todo in driven.followed.next(facts, now) {
                 match todo {
@@ -275,15 +279,21 @@ pub fn take(model: &mut Model, news: RunNews) -> Vec<Effect> {
         RunNews::Listed(listed, damaged) => {
             model.doing.listed = Some(listed);
             model.doing.damaged = damaged;
+            return walks::listed(model);
         }
-        RunNews::Read(run, Ok(entries)) => match Run::fold(entries) {
-            Ok(folded) => {
-                model.doing.read.insert(run, folded);
+        RunNews::Read(run, entries) => {
+            match entries.and_then(Run::fold) {
+                Ok(folded) => {
+                    model.doing.read.insert(run.clone(), folded);
+                }
+                Err(problem) => model.say(problem.line(), true),
             }
-            Err(problem) => model.say(problem.line(), true),
-        },
-        RunNews::Read(_, Err(problem)) => model.say(problem.line(), true),
+            return walks::read(model, &run);
+        }
         RunNews::Reply(run, asked, reply) => {
+            if let Some(asking) = model.doing.asking.get_mut(&run) {
+                asking.remove(&asked);
+            }
             model.doing.replies.entry(run).or_default().insert(asked, reply);
         }
     }
@@ -298,12 +308,13 @@ fn opened(model: &mut Model, id: RunId, entries: Vec<crate::procedure::Entry>) -
             return vec![Effect::Run(RunEffect::Release(id))];
         }
     };
-    let walk = run.plan.kind == Kind::Runbook;
     let cluster = run.plan.cluster.clone();
+    let driven = Driven::new(run);
+    let walk = driven.is_walk();
     model.doing.read.remove(&id);
-    model.doing.runs.insert(id.clone(), Driven::new(run));
+    model.doing.runs.insert(id.clone(), driven);
     if walk {
-        return Vec::new();
+        return walks::opened(model, id);
     }
     let mut effects = Vec::new();
     if let Some(proposal) = model.doing.proposal.take() {

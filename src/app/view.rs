@@ -10,9 +10,10 @@ use super::overlay::{Overlay, Which};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::domain::source::SourceState;
+use crate::panes::editor::Editor;
 use crate::panes::field::Field;
 use crate::panes::{Purpose, times};
-use crate::ui::layout::{SMALLEST, regions};
+use crate::ui::layout::{SMALLEST, regions, split_top};
 use crate::ui::text::{cut_line, put, put_line, width};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::choices::Choices;
@@ -116,6 +117,10 @@ fn draw_overlay(model: &Model, overlay: &Overlay, screen: Rect, buf: &mut Buffer
             Choices { title: &title, typed: field.text(), cursor, all: &all, found: &found, selected: *selected }
                 .draw(screen, buf, look)
         }
+        Overlay::Note { editor, .. } => {
+            note(editor, look, screen, buf);
+            None
+        }
         Overlay::Line { purpose, field } => asked_line(model, purpose, field, screen, buf),
         Overlay::Help { top, focus } => {
             help::draw(screen, buf, look, &model.keymap, *focus, *top);
@@ -141,6 +146,15 @@ fn draw_overlay(model: &Model, overlay: &Overlay, screen: Rect, buf: &mut Buffer
     }
 }
 
+/// A note that is typed. The editor draws its own cursor.
+fn note(editor: &Editor, look: &Look, screen: Rect, buf: &mut Buffer) {
+    let size = (86.min(screen.width.saturating_sub(4)), 16.min(screen.height.saturating_sub(4)));
+    let inside = dialog::window(screen, buf, look, size, "A note for the journal");
+    let (head, text) = split_top(inside, 2);
+    put(buf, head, head.x, head.y, "It stands in the record, with the time.", look.style(Role::Dim));
+    editor.draw(text, buf, look);
+}
+
 /// A line that is asked for, with why.
 fn asked_line(model: &Model, purpose: &Purpose, field: &Field, screen: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
@@ -155,7 +169,6 @@ fn asked_line(model: &Model, purpose: &Purpose, field: &Field, screen: Rect, buf
             "Why is it done all the same?".to_owned(),
             "Something speaks against it. Your reason goes into the journal.".to_owned(),
         ),
-        Purpose::Note(_) => ("A note for the journal".to_owned(), "It stands in the report with the time.".to_owned()),
     };
     let size = ((width(&words) as u16 + 6).clamp(40, 90).min(screen.width.saturating_sub(4)), 5);
     let inside = dialog::window(screen, buf, look, size, &title);

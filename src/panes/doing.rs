@@ -3,7 +3,7 @@
 //! The app changes it, panes only look. It must not know how a journal is written or a request is sent.
 
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Command;
 use crate::domain::event::Happening;
@@ -12,10 +12,10 @@ use crate::problem::Problem;
 use crate::procedure::catalog::drills::{self, DrillWish};
 use crate::procedure::catalog::{self, View, Wish};
 use crate::procedure::drill::Objectives;
-use crate::procedure::question::Replies;
-use crate::procedure::runbook::Runbooks;
+use crate::procedure::question::{Asked, Replies};
+use crate::procedure::runbook::{Hearing, Runbooks, Walk};
 use crate::procedure::{
-    Arming, Choice, Decision, Followed, Gate, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried,
+    Arming, Choice, Decision, Followed, Gate, Kind, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried,
 };
 
 /// What is done from this console.
@@ -45,6 +45,10 @@ pub struct Doing {
     pub damaged: Vec<Problem>,
     /// What instances replied to the questions of a walk, by its run.
     pub replies: BTreeMap<RunId, Replies>,
+    /// Questions of a walk that are on their way, by its run.
+    pub asking: BTreeMap<RunId, BTreeSet<Asked>>,
+    /// The walk that the Runbooks pane shows.
+    pub walking: Option<RunId>,
 }
 
 /// What was asked for: from it the plan can be made anew when the world has moved.
@@ -124,6 +128,8 @@ pub struct Driven {
     pub writing: usize,
     /// What happened to its cluster and was not looked at yet.
     pub heard: Vec<Happening>,
+    /// Of a walk: how much of what happened to its cluster is journaled.
+    pub hearing: Option<Hearing>,
     /// Why nothing more can be done: the journal can't be written.
     pub broken: Option<Problem>,
 }
@@ -131,12 +137,19 @@ pub struct Driven {
 impl Driven {
     /// Follows a run from where its journal ends.
     pub fn new(run: Run) -> Driven {
-        Driven { followed: Followed::new(run), asked: Vec::new(), writing: 0, heard: Vec::new(), broken: None }
+        let hearing = (run.plan.kind == Kind::Runbook).then(|| Hearing::new(&run));
+        let followed = Followed::new(run);
+        Driven { followed, asked: Vec::new(), writing: 0, heard: Vec::new(), hearing, broken: None }
     }
 
     /// Its run.
     pub fn run(&self) -> &Run {
         &self.followed.run
+    }
+
+    /// It is a walk of a runbook: a person's, that changes nothing and can be left open.
+    pub fn is_walk(&self) -> bool {
+        self.run().plan.kind == Kind::Runbook
     }
 
     /// It goes on.
@@ -156,6 +169,12 @@ impl Doing {
         self.runs.get(id).map(Driven::run).or_else(|| self.read.get(id))
     }
 
+    /// The walk of this name, with its runbook.
+    pub fn walk(&self, id: &RunId) -> Option<Walk<'_>> {
+        let run = self.run(id)?;
+        Some(Walk { runbook: self.runbooks.of(run)?, run })
+    }
+
     /// The runs under way here, the oldest first.
     pub fn under_way(&self) -> impl Iterator<Item = &Driven> {
         self.runs.values().filter(|d| d.open())
@@ -163,8 +182,7 @@ impl Doing {
 
     /// The run under way here on this cluster that changes it.
     pub fn on(&self, cluster: &ClusterKey) -> Option<&Driven> {
-        let changes = |d: &&Driven| d.run().plan.kind != crate::procedure::Kind::Runbook;
-        self.under_way().filter(changes).find(|d| d.run().plan.cluster == *cluster)
+        self.under_way().filter(|d| !d.is_walk()).find(|d| d.run().plan.cluster == *cluster)
     }
 
     /// Which of these rights were found missing.

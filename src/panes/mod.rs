@@ -8,6 +8,7 @@ pub mod detail;
 pub mod digest;
 pub mod doing;
 pub mod drills;
+pub mod editor;
 pub mod events;
 pub mod field;
 pub mod fleet;
@@ -17,6 +18,7 @@ pub mod lab;
 pub mod list;
 pub mod name;
 pub mod replication;
+pub mod runbooks;
 pub mod runs;
 pub mod times;
 pub mod topology;
@@ -135,6 +137,12 @@ pub enum Wish {
     Dismiss,
     /// Look at this run; `None`: at none.
     Show(Option<RunId>),
+    /// Stand in this walk; `None`: in none.
+    Walk(Option<RunId>),
+    /// Have a note typed for this run's journal.
+    Note(RunId),
+    /// Write the incident record of this walk.
+    Record(RunId),
     /// Write this into a run's journal.
     Write(RunId, EntryWhat),
     /// Ask for a line of text, for this.
@@ -152,8 +160,6 @@ pub enum Purpose {
     Gate(RunId, String),
     /// Why the proposed plan shall begin although something speaks against it.
     Because,
-    /// A note in a run's journal.
-    Note(RunId),
 }
 
 /// How times and marks are written.
@@ -270,6 +276,8 @@ pub trait Pane {
     }
     /// Another pane chose this cluster.
     fn chosen(&mut self, _key: &ClusterKey) {}
+    /// Another place asks for what has this name here: it is selected.
+    fn point_at(&mut self, _name: &str) {}
     /// Keys worth naming at the bottom, with a word each, the most useful first.
     fn hints(&self) -> &'static [(Command, &'static str)];
     /// What the end of the footer says: how many of what.
@@ -303,6 +311,7 @@ pub fn all() -> Vec<Box<dyn Pane>> {
         Box::new(replication::Replication::default()),
         Box::new(drills::Drills::default()),
         Box::new(runs::Runs::default()),
+        Box::new(runbooks::Runbooks::default()),
         Box::new(events::Events::default()),
         Box::new(lab::Lab::default()),
     ]

@@ -254,6 +254,7 @@ impl Pane for Fleet {
             (Command::Open, "open"),
             (Command::Filter, "filter"),
             (Command::Sort, "sort"),
+            (Command::Runbook, "runbook"),
             (Command::ToggleReasons, "reasons"),
             (Command::Describe, "describe"),
             (Command::Psql, "psql"),

@@ -20,9 +20,10 @@ use ratatui::text::Line;
 
 use super::doing::current;
 use super::list::{needs_one, step};
-use super::{Effect, Pane, PaneId, Purpose, RunEffect, Scene, Wish};
+use super::{Effect, Pane, PaneId, Purpose, RunEffect, Scene, Wish, runbooks};
 use crate::command::{Command, Scope};
 use crate::domain::names::ClusterKey;
+use crate::procedure::runbook::walk::runbook_in;
 use crate::procedure::{By, Kind, Run, Summary};
 use crate::ui::theme::Look;
 use crate::ui::widgets::table::Table;
@@ -118,7 +119,14 @@ impl Runs {
         let read =
             (scene.doing.run(&row.run).is_none() || row.outcome.is_none()) && !scene.doing.runs.contains_key(&row.run);
         let read = read.then(|| Wish::Effect(Effect::Run(RunEffect::Read(row.run.clone()))));
-        read.into_iter().chain([Wish::Show(Some(row.run.clone()))]).collect()
+        // A walk is looked at where it is walked, as long as its runbook is there.
+        let walked =
+            row.kind == Kind::Runbook && runbook_in(&row.title).is_some_and(|r| scene.doing.runbooks.get(r).is_some());
+        let show = match walked {
+            true => vec![Wish::Walk(Some(row.run.clone())), Wish::Go(runbooks::ID)],
+            false => vec![Wish::Show(Some(row.run.clone()))],
+        };
+        read.into_iter().chain(show).collect()
     }
 
     fn on_list(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
@@ -227,7 +235,7 @@ impl Pane for Runs {
             Command::Resume => match self.row(scene) {
                 None => Some("nothing is selected".into()),
                 Some(row) if row.outcome.is_some() => Some("it has ended".into()),
-                Some(row) if row.kind == Kind::Runbook => Some("a walk goes on where runbooks are".into()),
+                Some(row) if row.kind == Kind::Runbook => Some("a walk goes on where runbooks are: open it".into()),
                 Some(row) => row.holder.as_ref().map(|holder| format!("it is under way: {}", holder.words())),
             },
             Command::Note if !running() => Some("no run is under way here".into()),

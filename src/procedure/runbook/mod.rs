@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod file;
+mod hearing;
 pub mod language;
 mod placeholders;
 pub mod queries;
@@ -18,6 +19,7 @@ mod tests;
 pub mod values;
 mod view;
 pub mod walk;
+mod walked;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,11 +31,13 @@ use crate::domain::health::ReasonCode;
 use language::{Against, Comparison};
 
 pub use answer::{Answer, Judged, judge};
+pub use hearing::Hearing;
 pub use placeholders::{PLACEHOLDERS, about, fill, for_shell};
 pub use set::Runbooks;
 pub use values::Sight;
 pub use view::{Line, Offer, Shown, StepView, step_view};
 pub use walk::Walk;
+pub use walked::{Walked, observed, walked};
 
 /// A runbook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
