@@ -215,10 +215,9 @@ impl Pane for Runs {
                     (Command::Note, "note"),
                 ],
                 Stage::Stuck => &[
-                    (Command::Wait, "wait longer"),
                     (Command::Retry, "once more"),
-                    (Command::UndoRun, "undo"),
                     (Command::LeaveRun, "leave"),
+                    (Command::EndRun, "end it"),
                     (Command::Up, "steps"),
                     (Command::Note, "note"),
                 ],
