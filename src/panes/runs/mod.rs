@@ -20,7 +20,7 @@ use ratatui::text::Line;
 
 use super::doing::current;
 use super::list::{needs_one, step};
-use super::{Effect, Pane, PaneId, Purpose, RunEffect, Scene, Wish, runbooks};
+use super::{Effect, Pane, PaneId, RunEffect, Scene, Wish, runbooks};
 use crate::command::{Command, Scope};
 use crate::domain::names::ClusterKey;
 use crate::procedure::runbook::walk::runbook_in;
@@ -148,7 +148,8 @@ impl Runs {
             // Of a run that has ended, Ctrl-C means what it means everywhere.
             Command::EndRun if scene.doing.runs.get(&run.id).is_none_or(|d| !d.open()) => vec![Wish::Do(Command::Quit)],
             Command::EndRun => vec![Wish::EndRun(run.id.clone())],
-            Command::Note => vec![Wish::Type(Purpose::Note(run.id.clone()))],
+            Command::Note => vec![Wish::Note(run.id.clone())],
+            Command::SaveReport if run.plan.kind == Kind::Runbook => vec![Wish::Record(run.id.clone())],
             Command::SaveReport => {
                 let name = format!("{}.md", run.id);
                 vec![Wish::Effect(Effect::Export { text: run.markdown(), name })]
@@ -215,10 +216,9 @@ impl Pane for Runs {
                     (Command::Note, "note"),
                 ],
                 Stage::Stuck => &[
-                    (Command::Wait, "wait longer"),
                     (Command::Retry, "once more"),
-                    (Command::UndoRun, "undo"),
                     (Command::LeaveRun, "leave"),
+                    (Command::EndRun, "end it"),
                     (Command::Up, "steps"),
                     (Command::Note, "note"),
                 ],
