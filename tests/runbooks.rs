@@ -51,7 +51,7 @@ fn a_calm_cluster_asks_for_no_runbook() {
     assert_eq!(play.model.front(), "fleet");
     assert!(play.text().contains("no reason of its verdict asks for a runbook"), "{}", play.text());
     // Any of them can be walked all the same.
-    outside.keys(&mut play, "5");
+    outside.keys(&mut play, "6");
     assert!(play.text().contains("pg-primary asks for none"), "{}", play.text());
     outside.keys(&mut play, "/");
     play.types("zone");
@@ -173,7 +173,7 @@ fn a_walk_that_was_left_is_taken_up() {
     second.send(Msg::Clock(ago(-300)));
     second.send(Msg::Facts(scenario::fresh()));
     let mut later = Outside { journals: outside.journals.clone(), ..Outside::default() };
-    later.keys(&mut second, "5 /");
+    later.keys(&mut second, "6 /");
     second.types("replication-does");
     later.keys(&mut second, "enter");
     assert!(second.text().contains("left 5m ago"), "{}", second.text());

@@ -165,7 +165,7 @@ fn every_refused_command_says_why() {
         ("enter", "no cluster is shown"),
         ("y", "nothing is selected"),
         ("]", "no other cluster"),
-        ("7", "there are 6 tabs"),
+        ("9", "there are 7 tabs"),
         ("x", "no cluster is chosen"),
         ("esc", "nothing to go back to"),
         ("N", "no namespace"),
@@ -231,7 +231,7 @@ fn namespaces_are_chosen() {
 #[test]
 fn a_verdict_that_changes_is_told_once_and_rings_when_asked() {
     let mut play = Play::fresh(SIZE);
-    play.keys("t b 6");
+    play.keys("t b 7");
     let before = play.text().matches("Verdict").count();
     let mut worse = scenario::pg_primary();
     for fact in &mut worse {
@@ -316,7 +316,7 @@ fn nothing_visible_asks_for_no_frame() {
 fn a_session_replays_to_the_same_screen() {
     let mut play = Play::fresh(SIZE);
     play.send(Msg::Facts(scenario::failing()));
-    play.keys("down enter z 3 left left u b 4 / p o d enter : t h e m e enter t a 1 s");
+    play.keys("down enter z 3 left left u b 7 / p o d enter : t h e m e enter t a 1 s");
     let mut recorder = Recorder::start(Vec::new(), &play.setup).unwrap();
     for msg in &play.messages {
         recorder.add(msg).unwrap();
@@ -383,7 +383,7 @@ proptest! {
 #[test]
 fn coming_back_from_psql_tells_no_verdict_that_never_was() {
     let mut play = Play::fresh(SIZE);
-    play.keys("6");
+    play.keys("7");
     let before = play.text().matches("Verdict").count();
     // Five minutes in psql: the clock jumps, and only then is read what came meanwhile.
     play.send(Msg::Done(Done::Psql(None)));
