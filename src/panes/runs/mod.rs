@@ -11,6 +11,7 @@ mod plan;
 mod run;
 mod steps;
 
+pub use detail::Paper;
 pub use list::level;
 
 use ratatui::buffer::Buffer;
