@@ -129,7 +129,7 @@ commands! {
         Describe "describe" "Its description and events" Look;
         Logs "logs" "Its logs" Look;
         PreviousLogs "previous-logs" "Logs before its last restart" Look;
-        Psql "psql" "psql in it, read-only" Look;
+        Psql "psql" "psql in it; writes when armed" Look;
     }
     /// What grows at its end: events and logs.
     Stream "stream" {

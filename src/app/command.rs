@@ -8,6 +8,7 @@ use crate::command::{Command, Risk, Scope};
 use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::names::ClusterKey;
 use crate::panes::detail::Viewer;
+use crate::panes::doing;
 use crate::panes::{Effect, RunEffect, Scene, Selected, Wish};
 
 /// Does a command, or says why not.
@@ -25,7 +26,7 @@ pub fn dispatch(model: &mut Model, command: Command) -> Vec<Effect> {
         Scope::Object => object(model, command),
         Scope::Plan if command == Command::Begin => runs::begin(model),
         Scope::Plan if command == Command::Again => runs::again(model),
-        Scope::Run if let Some(choice) = runs::choice_of(command) => runs::answer(model, choice),
+        Scope::Run if let Some(choice) = doing::choice_of(command) => runs::answer(model, choice),
         _ => front(model, command),
     }
 }
@@ -86,7 +87,7 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
     match command.scope() {
         Scope::Global => None,
         Scope::Plan if command == Command::Begin => runs::refuses_begin(model),
-        Scope::Run if let Some(choice) = runs::choice_of(command) => {
+        Scope::Run if let Some(choice) = doing::choice_of(command) => {
             runs::asked(model, choice).is_none().then(|| "the run does not ask that now".into())
         }
         Scope::Object => object_refuses(model, command),
@@ -274,6 +275,7 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             Wish::Dismiss => model.doing.proposal = None,
             Wish::Show(run) => model.doing.shown = run,
             Wish::Walk(run) => model.doing.walking = run,
+            Wish::BeginWalk(key, name) => effects.extend(walks::begin(model, key, &name)),
             Wish::Note(run) => walks::note(model, run),
             Wish::Record(run) => effects.extend(walks::record(model, run)),
             Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),

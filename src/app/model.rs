@@ -196,6 +196,7 @@ impl Model {
             size: body.as_size(),
             habits: &self.habits,
             look: &self.look,
+            keymap: &self.keymap,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::panes::doing::{Driven, Proposal, Trial, Wanted, name_to_type};
 use crate::panes::{Effect, Purpose, RunEffect, runs};
 use crate::problem::Problem;
 use crate::procedure::catalog::{self, View};
-use crate::procedure::{By, Choice, Decision, Gate, Plan, Question, Run, RunId, Todo, What};
+use crate::procedure::{By, Choice, Gate, Plan, Question, Run, RunId, Todo, What};
 
 /// What plans are made from.
 pub fn view<'a>(model: &'a Model, cluster: &ClusterKey) -> View<'a> {
@@ -346,19 +346,4 @@ fn closed(model: &mut Model, id: &RunId) -> Vec<Effect> {
         model.say(text, bad);
     }
     vec![Effect::Run(RunEffect::Release(id.clone())), Effect::Run(RunEffect::List)]
-}
-
-/// The question a run asks, in the words of its choices: for hints and refusals.
-pub fn choice_of(command: crate::command::Command) -> Option<Choice> {
-    use crate::command::Command;
-    Some(match command {
-        Command::Grant => Choice::Grant,
-        Command::Retry => Choice::Decide(Decision::Retry),
-        Command::TakenAsDone => Choice::Decide(Decision::TakenAsDone),
-        Command::Skip => Choice::Decide(Decision::Skip),
-        Command::Wait => Choice::Decide(Decision::Wait),
-        Command::UndoRun => Choice::Decide(Decision::Undo),
-        Command::LeaveRun => Choice::Decide(Decision::Leave),
-        _ => return None,
-    })
 }

@@ -224,7 +224,10 @@ impl Facts {
     /// The node an instance's pod is on.
     pub fn node_of(&self, cluster: &Cluster, instance: &InstanceName) -> Option<&Node> {
         let name = cluster.instance(instance)?.pod.as_ref()?.node.as_ref()?;
-        self.nodes.get(&cluster.key.context)?.iter().find(|n| &n.name == name)
+        let nodes = self.nodes.get(&cluster.key.context)?;
+        // A watch tells them by name; whoever else does may not.
+        let place = nodes.binary_search_by(|n| n.name.cmp(name)).ok();
+        place.and_then(|place| nodes.get(place)).or_else(|| nodes.iter().find(|n| n.name == *name))
     }
 }
 

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::command::Command;
 use crate::domain::event::Happening;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
@@ -14,7 +15,7 @@ use crate::procedure::drill::Objectives;
 use crate::procedure::question::{Asked, Replies};
 use crate::procedure::runbook::{Hearing, Runbooks, Walk};
 use crate::procedure::{
-    Arming, Followed, Gate, Kind, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried,
+    Arming, Choice, Decision, Followed, Gate, Kind, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried,
 };
 
 /// What is done from this console.
@@ -209,4 +210,25 @@ pub fn current(run: &Run) -> usize {
         .or_else(|| first(&|s| matches!(s, State::ToDo)))
         .or_else(|| states.iter().rposition(State::over))
         .unwrap_or(0)
+}
+
+/// The commands that answer what a run asks.
+const ANSWERS: [(Command, Choice); 7] = [
+    (Command::Grant, Choice::Grant),
+    (Command::Wait, Choice::Decide(Decision::Wait)),
+    (Command::Retry, Choice::Decide(Decision::Retry)),
+    (Command::TakenAsDone, Choice::Decide(Decision::TakenAsDone)),
+    (Command::Skip, Choice::Decide(Decision::Skip)),
+    (Command::UndoRun, Choice::Decide(Decision::Undo)),
+    (Command::LeaveRun, Choice::Decide(Decision::Leave)),
+];
+
+/// The answer that a command gives.
+pub fn choice_of(command: Command) -> Option<Choice> {
+    ANSWERS.iter().find(|(c, _)| *c == command).map(|(_, choice)| *choice)
+}
+
+/// The command that gives an answer.
+pub fn answer(choice: Choice) -> Command {
+    ANSWERS.iter().find(|(_, c)| *c == choice).map_or(Command::EndRun, |(command, _)| *command)
 }

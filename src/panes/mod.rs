@@ -35,6 +35,7 @@ use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceId, SourceState};
 use crate::procedure::question::Asked;
 use crate::procedure::{Plan, Right, RunId, Todo, What as EntryWhat};
+use crate::ui::keymap::Keymap;
 use crate::ui::text::put;
 use crate::ui::theme::{Look, Role};
 use doing::{Doing, Wanted};
@@ -133,6 +134,8 @@ pub enum Wish {
     Show(Option<RunId>),
     /// Stand in this walk; `None`: in none.
     Walk(Option<RunId>),
+    /// Begin a walk of this runbook on this cluster.
+    BeginWalk(ClusterKey, String),
     /// Have a note typed for this run's journal.
     Note(RunId),
     /// Write the incident record of this walk.
@@ -186,6 +189,15 @@ pub struct Scene<'a> {
     pub habits: &'a Habits,
     /// How it looks: where lines break depends on the marks' and the words' widths.
     pub look: &'a Look,
+    /// The keys in use: what is offered in a text names its key.
+    pub keymap: &'a Keymap,
+}
+
+impl Scene<'_> {
+    /// The key of a command, as it is shown; its name where it has none.
+    pub fn key(&self, scope: Scope, command: Command) -> String {
+        self.keymap.shown(scope, command).unwrap_or_else(|| format!(":{}", command.name()))
+    }
 }
 
 /// Which clusters are shown: `None` is all.

@@ -46,8 +46,9 @@ const CALM: Duration = Duration::from_secs(1);
 const WATCHED: Duration = Duration::from_secs(3);
 /// How long an interrupt that a program was meant to hear may be on its way to us after it has ended.
 const DEAF: Duration = Duration::from_millis(500);
-/// Arrivals taken in as one message: bounded, so that a key press waits for at most one batch.
-const BATCH: usize = 2_000;
+/// Arrivals taken in as one message: bounded, so that a key press waits for no more than some
+/// ten milliseconds of judging.
+pub const BATCH: usize = 200;
 
 /// What the console starts with.
 pub(crate) struct Start {

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod gather;
 mod kinds;
 pub mod kubeconfig;
+pub mod list;
 pub mod metrics;
 pub mod objects;
 mod pods;

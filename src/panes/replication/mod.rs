@@ -4,7 +4,7 @@
 //! moment. Without a hold the right edge is now.
 
 mod export;
-mod series;
+pub mod series;
 mod view;
 
 use jiff::{SignedDuration, Timestamp};

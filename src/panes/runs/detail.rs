@@ -10,7 +10,7 @@ use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::textview::{TextView, Top};
 
 /// Columns of a label.
-const LABEL: usize = 10;
+pub const LABEL: usize = 10;
 
 /// Lines with labels at the left.
 pub struct Paper<'a, 'l> {
@@ -36,6 +36,11 @@ impl<'a, 'l> Paper<'a, 'l> {
             Span::styled(format!("{label:<LABEL$}"), self.look.style(Role::Dim)),
             Span::styled(text.to_owned(), self.look.style(role)),
         ]);
+        self.lines.push((line, LABEL as u16));
+    }
+
+    /// A line of its own making.
+    pub fn line(&mut self, line: Line<'a>) {
         self.lines.push((line, LABEL as u16));
     }
 

@@ -30,7 +30,7 @@ pub fn table<'a>(pane: &Runs, scene: &Scene<'_>) -> Table<'a> {
         lines: None,
         empty: match scene.doing.listed {
             None => "Reading the journals…",
-            Some(_) => "Nothing was done yet.\nx shows what can be changed; a drill measures a failover.",
+            Some(_) => "Nothing was done yet.",
         },
     }
 }

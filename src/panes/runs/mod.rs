@@ -4,7 +4,9 @@
 //! else the list. Acts and drills alike are led from here; where they are asked for is elsewhere.
 
 mod detail;
+mod drill;
 mod list;
+mod measured;
 mod plan;
 mod run;
 mod steps;
@@ -92,6 +94,11 @@ impl Runs {
     /// The run in front.
     fn run<'a>(scene: &Scene<'a>) -> Option<&'a Run> {
         scene.doing.run(scene.doing.shown.as_ref()?)
+    }
+
+    /// The run in front is a drill.
+    fn is_drill(scene: &Scene<'_>) -> bool {
+        Self::run(scene).is_some_and(|run| run.plan.kind.is_drill())
     }
 
     /// How many steps stand there, and which is selected.
@@ -241,7 +248,10 @@ impl Pane for Runs {
             return self.on_list(command, scene);
         }
         if command == Command::Back {
-            self.step = None;
+            // A step that was looked at gives way to the drill's picture first.
+            if self.step.take().is_some() && self.front == Front::Run && Self::is_drill(scene) {
+                return Vec::new();
+            }
             return vec![match self.front {
                 Front::Plan => Wish::Dismiss,
                 _ => Wish::Show(None),
@@ -323,7 +333,10 @@ impl Pane for Runs {
         let (_, at) = self.steps(scene);
         match (self.front, &scene.doing.proposal, Self::run(scene)) {
             (Front::Plan, Some(proposal), _) => plan::draw(proposal, (at, self.top), scene, look, area, buf),
-            (Front::Run, _, Some(run)) => run::draw(run, (at, self.top), scene, look, area, buf),
+            (Front::Run, _, Some(run)) => {
+                let step = run::Chosen { at, by_hand: self.step.is_some(), top: self.top };
+                run::draw(run, step, scene, look, area, buf);
+            }
             _ => list::draw(self, scene, look, area, buf),
         }
     }

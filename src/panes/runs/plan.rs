@@ -6,6 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::detail::{self, Paper};
 use super::steps;
+use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::doing::{Proposal, Trial};
@@ -190,9 +191,14 @@ fn verdict(proposal: &Proposal, scene: &Scene<'_>, look: &Look, area: Rect, buf:
         (Err(problem), _) if plan.weight() == Weight::Blocks => {
             (Level::Bad, format!("no: {}", problem.because.as_deref().unwrap_or(&problem.what)))
         }
-        _ if !armed => {
-            (Level::Unknown, format!("not yet: {} is read-only. Arm it, and the API is asked to try it", plan.cluster))
-        }
+        _ if !armed => (
+            Level::Unknown,
+            format!(
+                "not yet: {} is read-only. {} arms it, and the API is asked to try it",
+                plan.cluster,
+                scene.key(Scope::Plan, Command::Arm)
+            ),
+        ),
         (Err(problem), _) => {
             let why = problem.because.as_deref().unwrap_or(&problem.what);
             (Level::Warn, format!("only with a reason: {why}"))

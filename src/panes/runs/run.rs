@@ -6,11 +6,12 @@ use ratatui::text::{Line, Span};
 
 use super::detail::{self, Paper};
 use super::list::level;
-use super::plan::sides;
-use super::steps;
+use super::plan::{WIDE, sides};
+use super::{drill, measured, steps};
+use crate::command::Scope;
 use crate::domain::health::Level;
 use crate::domain::quantity;
-use crate::panes::doing::Driven;
+use crate::panes::doing::{Driven, answer, name_to_type};
 use crate::panes::events::ticker;
 use crate::panes::{Scene, rule, times};
 use crate::procedure::{Choice, Run};
@@ -18,8 +19,20 @@ use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 
-/// Draws it.
-pub fn draw(run: &Run, (at, top): (usize, usize), scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+/// The step that is shown in full.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen {
+    /// Its place.
+    pub at: usize,
+    /// A person chose it; else it is the one that matters now.
+    pub by_hand: bool,
+    /// Lines that it is scrolled by.
+    pub top: usize,
+}
+
+/// Draws it: the chosen step in full if it was chosen by hand or the run is no drill, else the drill's picture.
+pub fn draw(run: &Run, chosen: Chosen, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+    let Chosen { at, by_hand, top } = chosen;
     let driven = scene.doing.runs.get(&run.id);
     let (head, rest) = split_top(area, 1);
     heading(run, driven, scene, look, head, buf);
@@ -28,14 +41,21 @@ pub fn draw(run: &Run, (at, top): (usize, usize), scene: &Scene<'_>, look: &Look
         Some(question) => {
             let lines = question.choices.len() as u16 + 2;
             let (rest, foot) = split_bottom(rest, lines.min(rest.height / 2));
-            ask(question, look, foot, buf);
+            ask(question, scene, look, foot, buf);
             rest
         }
         None => rest,
     };
-    let rest = happened(run, scene, look, rest, buf);
-    let (left, right) = sides(rest, run.plan.steps.len());
+    let measures = run.plan.kind.is_drill() && !by_hand;
+    let rest = if measures { rest } else { happened(run, scene, look, rest, buf) };
+    let few = if measures && rest.width < WIDE { usize::from(drill::FEW_STEPS) } else { run.plan.steps.len() };
+    let (left, right) = sides(rest, few);
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
+    match run.closed {
+        Some(_) if measures => return measured::draw(run, look, right, buf),
+        None if measures => return drill::draw(run, scene, look, right, buf),
+        _ => {}
+    }
     let Some(step) = run.plan.steps.get(at) else { return };
     let mut paper = Paper::new(look);
     detail::head(&mut paper, step);
@@ -91,7 +111,7 @@ fn heading(run: &Run, driven: Option<&Driven>, scene: &Scene<'_>, look: &Look, a
 }
 
 /// What is asked, and the answers with their keys.
-fn ask(question: &crate::procedure::Question, look: &Look, area: Rect, buf: &mut Buffer) {
+fn ask(question: &crate::procedure::Question, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let (line, rest) = split_top(area, 1);
     rule(&format!("{} is asked", question.step), look, line, buf);
     let why = Line::from(vec![
@@ -103,7 +123,7 @@ fn ask(question: &crate::procedure::Question, look: &Look, area: Rect, buf: &mut
     for choice in &question.choices {
         y += 1;
         let line = Line::from(vec![
-            Span::styled(format!("   {} ", choice.letter()), look.style(Role::Key)),
+            Span::styled(format!("   {} ", scene.key(Scope::Run, answer(*choice))), look.style(Role::Key)),
             Span::raw(words(question, *choice)),
         ]);
         put_line(buf, rest, rest.x, y, &line);
@@ -111,7 +131,7 @@ fn ask(question: &crate::procedure::Question, look: &Look, area: Rect, buf: &mut
 }
 
 fn words(question: &crate::procedure::Question, choice: Choice) -> String {
-    match (choice, super::super::doing::name_to_type(question)) {
+    match (choice, name_to_type(question)) {
         (Choice::Grant, Some(name)) => format!("go on: {name} has to be typed"),
         _ => choice.words().to_owned(),
     }
