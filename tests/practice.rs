@@ -182,7 +182,7 @@ fn lab(mut play: Play) -> Play {
         play.keys("]");
     }
     play.send(Msg::Facts(vec![drill::faults()]));
-    play.keys("7");
+    play.keys("8");
     play
 }
 
