@@ -159,6 +159,11 @@ commands! {
     Events "events" {
         EventKinds "event-kinds" "All, warnings, or transitions" Look;
     }
+    /// What can be practised, and was.
+    Drills "drills" {
+        DrillBack "drill-back" "Hand back at the end, or not" Look;
+        DrillKeep "drill-keep" "Keep the heartbeat's table" Look;
+    }
     /// Runs on this machine.
     Runs "runs" {
         Resume "resume" "Take up the selected run" Changes;
@@ -196,6 +201,11 @@ commands! {
         WalkNote "walk-note" "Write a note into its journal" Local;
         WalkRecord "walk-record" "Write the incident record" Local;
         EndWalk "end-walk" "End the walk here" Look;
+    }
+    /// The faults of a lab.
+    Lab "lab" {
+        FaultSwitch "fault-switch" "Start this fault, or stop it" Changes;
+        FaultTarget "fault-target" "The next one it is done to" Look;
     }
     /// The list of sources.
     SourceList "sources" {
@@ -242,11 +252,13 @@ impl Scope {
             Topology => &[Topology, Object, List, Global],
             Replication => &[Replication, Object, List, Global],
             Events => &[Events, Stream, Object, List, Global],
+            Drills => &[Drills, List, Global],
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],
             Run => &[Run, List, Global],
             Runbooks => &[Runbooks, List, Global],
             Walk => &[Walk, List, Global],
+            Lab => &[Lab, List, Global],
             SourceList => &[SourceList, List, Global],
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],

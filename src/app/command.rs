@@ -56,7 +56,8 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
         return None;
     }
     if let Some(tab) = command.tab() {
-        return (tab >= model.panes.len()).then(|| format!("there are {} tabs", model.panes.len()));
+        let tabs = model.tabs().len();
+        return (tab >= tabs).then(|| format!("there are {tabs} tabs"));
     }
     match command {
         Command::ClusterNext | Command::ClusterPrevious if clusters(model).len() < 2 => {
@@ -105,7 +106,7 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
     if let Some(tab) = command.tab() {
         return go(model, tab);
     }
-    let tabs = model.panes.len();
+    let tabs = model.tabs().len();
     match command {
         // A walk can be left open; it goes on when somebody takes it up.
         Command::Quit if model.doing.under_way().any(|d| !d.is_walk()) => {
@@ -119,8 +120,8 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
             return vec![Effect::Quit];
         }
         Command::Back => return back(model),
-        Command::TabNext => return go(model, (model.front + 1) % tabs),
-        Command::TabPrevious => return go(model, (model.front + tabs - 1) % tabs),
+        Command::TabNext => return go(model, (model.tab() + 1) % tabs),
+        Command::TabPrevious => return go(model, (model.tab() + tabs - 1) % tabs),
         Command::ClusterNext => choose_by(model, 1),
         Command::ClusterPrevious => choose_by(model, -1),
         Command::Help => {
@@ -173,8 +174,8 @@ fn act(model: &mut Model) -> Vec<Effect> {
 
 pub(super) fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
     let effects = close_viewers(model, 0);
-    if tab < model.panes.len() {
-        model.front = tab;
+    if let Some(pane) = model.tabs().get(tab) {
+        model.front = *pane;
     }
     effects
 }
@@ -266,9 +267,8 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             }
             Wish::Choose(key) => choose(model, key),
             Wish::Go(id) => {
-                if let Some(tab) = model.panes.iter().position(|p| p.id() == id) {
-                    effects.extend(go(model, tab));
-                }
+                effects.extend(close_viewers(model, 0));
+                model.show(id);
             }
             Wish::Do(command) => effects.extend(dispatch(model, command)),
             Wish::Say(text) => model.say(text, false),

@@ -213,7 +213,7 @@ pub fn trouble(model: &Model) -> Option<(Level, String)> {
 
 /// Titles of the tabs.
 pub fn titles(model: &Model) -> Vec<&'static str> {
-    model.panes.iter().map(|p| p.title()).collect()
+    model.tabs().into_iter().map(|n| model.panes[n].title()).collect()
 }
 
 /// Keys that work here.

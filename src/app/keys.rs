@@ -104,7 +104,7 @@ fn press(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
         Some(Region::Header) => dispatch(model, Command::Sources),
         Some(Region::Tabs) => {
             let titles = frame::titles(model);
-            let tab = tabs::at(regions.tabs, &titles, model.front, mouse.x);
+            let tab = tabs::at(regions.tabs, &titles, model.tab(), mouse.x);
             tab.and_then(Command::of_tab).map(|c| dispatch(model, c)).unwrap_or_default()
         }
         Some(Region::Footer) => {

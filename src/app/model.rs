@@ -184,6 +184,17 @@ impl Model {
         regions(self.screen(), self.notice.is_some() || super::frame::trouble(self).is_some())
     }
 
+    /// The panes that have a tab now, by their places.
+    pub(super) fn tabs(&self) -> Vec<usize> {
+        let scene = self.scene();
+        (0..self.panes.len()).filter(|n| self.panes[*n].there(&scene)).collect()
+    }
+
+    /// The tab in front, counted among those that are there.
+    pub(super) fn tab(&self) -> usize {
+        self.tabs().iter().position(|n| *n == self.front).unwrap_or(0)
+    }
+
     /// What the pane in front sees.
     pub(super) fn scene(&self) -> Scene<'_> {
         let body = self.regions().map(|r| r.body).unwrap_or_default();
@@ -291,6 +302,9 @@ impl Model {
         if self.chosen.as_ref().is_none_or(|c| !self.known.facts.clusters.contains_key(c)) {
             let mut shown = self.known.judged.keys().filter(|k| self.choice.shows(k));
             self.chosen = shown.next().cloned();
+        }
+        if !self.panes[self.front].there(&self.scene()) {
+            self.front = 0;
         }
         let mut panes = std::mem::take(&mut self.panes);
         let wanted = panes[self.front].settle(&self.scene());

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::report::*;
-use crate::adapters::kubernetes::watch::NOT_INSTALLED;
 use crate::domain::cluster::{Archiver, Cluster, Fenced, Role, Target};
 use crate::domain::facts::{Facts, Samples};
 use crate::domain::health::{Health, Level, Limits, Verdict, judge};
@@ -239,7 +238,7 @@ fn sources(facts: &Facts, keys: &[ClusterKey]) -> Vec<SourceReport> {
             SourceState::Failing { why, .. } => ("failing", Some(why.clone())),
             SourceState::Absent(why) => ("absent", Some(why.clone())),
         };
-        let not_installed = state == "absent" && why.as_deref().is_some_and(|w| w.starts_with(NOT_INSTALLED));
+        let not_installed = health.state.is_not_installed();
         Some(SourceReport { source: source_name(id), state, why, proven: health.proven, not_installed })
     });
     ill.collect()

@@ -39,7 +39,8 @@ pub fn span(d: SignedDuration) -> String {
 
 /// A span to the tenth of a second, for what is timed: `0.4`, `15.2`, `4:07.3`. Never negative.
 pub fn tenths(d: SignedDuration) -> String {
-    let tenths = (d.as_millis().max(0) + 50) / 100;
+    // To the even one, as everything else is rounded.
+    let tenths = (d.as_secs_f64().max(0.0) * 10.0).round_ties_even() as u64;
     let (minutes, rest, part) = (tenths / 600, tenths / 10 % 60, tenths % 10);
     if tenths < 1_000 { format!("{}.{part}", tenths / 10) } else { format!("{minutes}:{rest:02}.{part}") }
 }

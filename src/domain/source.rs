@@ -58,6 +58,16 @@ pub enum SourceState {
     Absent(String),
 }
 
+/// How the reason of a kind begins that this Kubernetes does not know: nothing is wrong with that.
+pub const NOT_INSTALLED: &str = "this Kubernetes has no";
+
+impl SourceState {
+    /// It is of something that is not installed here.
+    pub fn is_not_installed(&self) -> bool {
+        matches!(self, SourceState::Absent(why) if why.starts_with(NOT_INSTALLED))
+    }
+}
+
 /// Who said something. Every reason of a verdict names one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

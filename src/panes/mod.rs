@@ -7,12 +7,14 @@
 pub mod detail;
 pub mod digest;
 pub mod doing;
+pub mod drills;
 pub mod editor;
 pub mod events;
 pub mod field;
 pub mod fleet;
 pub mod fuzzy;
 pub mod known;
+pub mod lab;
 pub mod list;
 pub mod name;
 pub mod replication;
@@ -31,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Command, Scope};
 use crate::domain::cluster::{Cluster, Operator};
 use crate::domain::detail::{ObjectRef, Subject};
+use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceId, SourceState};
 use crate::procedure::question::Asked;
@@ -75,6 +78,8 @@ pub enum Effect {
     Focus(Vec<ClusterKey>),
     /// Something for a run, or its journal.
     Run(RunEffect),
+    /// Start a fault of a lab's cluster, or stop it.
+    Fault(ClusterKey, FaultOrder),
     /// Write this text to a file of about this name.
     Export {
         /// The contents.
@@ -232,6 +237,10 @@ pub trait Pane {
     fn id(&self) -> PaneId;
     /// The word on its tab.
     fn title(&self) -> &'static str;
+    /// It has a tab now. Most have one always.
+    fn there(&self, _scene: &Scene<'_>) -> bool {
+        true
+    }
     /// Where its keys are looked for.
     fn scope(&self) -> Scope;
     /// Why this can't be done now; `None`: it can.
@@ -302,9 +311,11 @@ pub fn all() -> Vec<Box<dyn Pane>> {
         Box::new(fleet::Fleet::default()),
         Box::new(topology::Topology::default()),
         Box::new(replication::Replication::default()),
+        Box::new(drills::Drills::default()),
         Box::new(runs::Runs::default()),
         Box::new(runbooks::Runbooks::default()),
         Box::new(events::Events::default()),
+        Box::new(lab::Lab::default()),
     ]
 }
 

@@ -33,6 +33,15 @@ impl Console {
             Effect::Focus(clusters) => self.adapters.focus(clusters),
             Effect::Export { text, name } => self.export(text, name),
             Effect::Run(effect) => self.runs.perform(effect),
+            Effect::Fault(cluster, order) => {
+                let (asked, done) = (self.adapters.fault(&cluster, order), self.done.clone());
+                tokio::spawn(async move {
+                    // That it stands or is gone is seen on the screen; only what went wrong is told.
+                    if let Err(problem) = asked.await {
+                        let _ = done.send(Msg::Problem(problem));
+                    }
+                });
+            }
             Effect::RetrySource(source) => self.adapters.retry(source),
             Effect::ReloadSettings => {
                 let taste = (self.reload)();

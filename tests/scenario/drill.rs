@@ -2,6 +2,7 @@
 
 use howdah::app::{Msg, RunNews};
 use howdah::domain::facts::{Fact, Facts};
+use howdah::domain::fault::Standing;
 use howdah::domain::heartbeat::{Beat, Outage, Pulse, Tally};
 use howdah::domain::names::ClusterKey;
 use howdah::procedure::catalog::View;
@@ -193,4 +194,40 @@ pub fn past(days: i64, ms: i64, blow: Blow, outcome: Outcome) -> (Summary, Vec<E
         holder: None,
     };
     (summary, entries)
+}
+
+/// Three failovers, a zone loss and a switchover that missed, the newest first.
+pub fn history() -> Vec<(Summary, Vec<Entry>)> {
+    vec![
+        past(2, 3_900, Blow::Failover, Outcome::Passed),
+        past(9, 41_000, Blow::Switchover(None), Outcome::Failed),
+        past(16, 2_800, Blow::Failover, Outcome::Passed),
+        past(23, 7_300, Blow::ZoneLoss { zone: None, lab: false }, Outcome::Passed),
+        past(30, 3_100, Blow::Failover, Outcome::Left),
+    ]
+}
+
+/// These as the list of runs.
+pub fn listed(past: &[(Summary, Vec<Entry>)]) -> Msg {
+    Msg::Run(RunNews::Listed(past.iter().map(|(summary, _)| summary.clone()).collect(), vec![]))
+}
+
+/// The context is a lab, and three faults stand in it.
+pub fn faults() -> Fact {
+    let one = |name: &str, kind: &str, target: &str, state: &str, message: &str| Standing {
+        name: name.into(),
+        namespace: cluster().namespace.to_string(),
+        cluster: cluster().name.to_string(),
+        kind: kind.into(),
+        target: target.into(),
+        state: state.into(),
+        message: message.into(),
+        since: Some(ago(12)),
+    };
+    let all = vec![
+        one("a", "freeze-standby", "pg-primary-2", "Active", "7 processes are stopped"),
+        one("b", "zone-cut", "westus3-3", "Undoing", ""),
+        one("c", "slow-standby", "pg-primary-3", "Failed", "pg-primary-3 has no links"),
+    ];
+    Fact::Faults(super::CONTEXT.into(), Arc::new(all))
 }

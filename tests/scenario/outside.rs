@@ -2,8 +2,9 @@
 
 use howdah::app::{Effect, Msg, RunNews};
 use howdah::panes::RunEffect;
+use howdah::problem::Problem;
 use howdah::procedure::question::{Asked, Question, Reply, Told};
-use howdah::procedure::{By, Entry, Outcome, Run, RunId, Summary, What};
+use howdah::procedure::{Answer, By, Entry, Outcome, Rehearsal, Run, RunId, Summary, Todo, Tried, What};
 use std::collections::BTreeMap;
 
 use super::play::Play;
@@ -18,6 +19,14 @@ pub struct Outside {
     pub asked: Vec<Asked>,
     /// Files that were written: name and text.
     pub files: Vec<(String, String)>,
+    /// Verbs that are forbidden.
+    pub forbidden: Vec<String>,
+    /// Why the API refuses what is sent.
+    pub refusal: Option<Problem>,
+    /// Steps that were performed.
+    pub performed: Vec<String>,
+    /// Journals that were let go.
+    pub released: Vec<RunId>,
     /// Effects of the play that were performed.
     pub done: usize,
 }
@@ -56,7 +65,9 @@ impl Outside {
         match effect {
             RunEffect::Begin(plan, versions) => {
                 let id: RunId =
-                    format!("2026112{}-094130-runbook-{}-k3f9", self.journals.len(), plan.cluster.name).as_str().into();
+                    format!("2026112{}-094130-{}-{}-k3f9", self.journals.len(), plan.kind.name(), plan.cluster.name)
+                        .as_str()
+                        .into();
                 let opened = Entry { at: now, what: What::Opened { run: id.clone(), plan, by: by(versions) } };
                 self.journals.insert(id.clone(), vec![opened.clone()]);
                 play.send(Msg::Run(RunNews::Open(id, vec![opened])));
@@ -87,7 +98,34 @@ impl Outside {
                     play.send(Msg::Run(RunNews::Reply(id, asked.clone(), reply(&asked, now))));
                 }
             }
-            _ => {}
+            RunEffect::Rights(cluster, wanted) => {
+                let missing = wanted.into_iter().filter(|right| self.forbidden.contains(&right.verb)).collect();
+                play.send(Msg::Run(RunNews::Rights(cluster, Ok(missing))));
+            }
+            RunEffect::Try(number, plan) => {
+                let diff = Rehearsal::Diff(vec![
+                    "- status.targetPrimary: pg-primary-1".into(),
+                    "+ status.targetPrimary: pg-primary-2".into(),
+                ]);
+                let tried = vec![Tried { step: plan.steps[0].id.clone(), shown: diff }];
+                play.send(Msg::Run(RunNews::Tried(number, Ok(tried))));
+            }
+            RunEffect::Perform(id, todo) => {
+                let Todo::Perform { step, .. } = &todo else { panic!("{todo:?}") };
+                self.performed.push(step.to_string());
+                let taken = Answer::Taken { version: "4711".into(), uid: "u-1".into() };
+                let outcome = match &self.refusal {
+                    Some(problem) => What::Refused { step: step.clone(), problem: problem.clone() },
+                    None => What::Accepted { step: step.clone(), answer: taken },
+                };
+                for what in [What::Began { step: step.clone(), request: None }, outcome] {
+                    let entry = Entry { at: now, what };
+                    self.journals.get_mut(&id).unwrap().push(entry.clone());
+                    play.send(Msg::Run(RunNews::Entry(id.clone(), entry)));
+                }
+                play.send(Msg::Run(RunNews::Ended(id, step.clone())));
+            }
+            RunEffect::Release(id) => self.released.push(id),
         }
     }
 

@@ -25,6 +25,7 @@ pub mod psql;
 pub mod pulses;
 mod read;
 mod shelves;
+mod standing;
 pub mod status;
 pub mod trouble;
 pub mod tunnel;

@@ -27,7 +27,7 @@ use super::kinds::Kind;
 use super::list::Page;
 use super::trouble::{Trouble, TroubleKind};
 use crate::domain::names::Context;
-use crate::domain::source::SourceId;
+use crate::domain::source::{NOT_INSTALLED, SourceId};
 
 pub use super::decode::Object;
 
@@ -145,9 +145,6 @@ impl Source for Watch {
         }
     }
 }
-
-/// How the reason of a kind begins that this Kubernetes does not know.
-pub const NOT_INSTALLED: &str = "this Kubernetes has no";
 
 /// Why a kind can't be had, with the verb and the resource that a right would name.
 fn absence(kind: Kind, trouble: &Trouble) -> String {

@@ -49,30 +49,41 @@ pub fn start(mut ground: Ground) -> FaultsHandle {
 
 async fn run(ground: Ground) {
     let mut watch = ground.store.watch(&FAULTS, None);
-    let mut tasks: JoinSet<String> = JoinSet::new();
-    let mut ends: HashMap<String, CancellationToken> = HashMap::new();
+    let mut tasks = JoinSet::new();
+    let mut known = Known::default();
     loop {
         tokio::select! {
-            Some(done) = tasks.join_next() => {
-                if let Ok(id) = done {
-                    ends.remove(&id);
-                }
-            }
+            Some(_) = tasks.join_next() => {}
             event = watch.next() => {
-                let (id, gone) = (uid(&event.object).to_owned(), event.kind == Change::Deleted);
-                if !gone && !ends.contains_key(&id) {
-                    let (end, ground, object) = (CancellationToken::new(), ground.clone(), event.object.clone());
-                    ends.insert(id.clone(), end.clone());
-                    tasks.spawn(async move {
-                        perform(&ground, &object, end).await;
-                        uid(&object).to_owned()
-                    });
-                }
-                if let Some(end) = ends.get(&id).filter(|_| gone || is_deleting(&event.object)) {
-                    end.cancel();
+                let gone = event.kind == Change::Deleted;
+                if let Some(end) = known.news(uid(&event.object), gone, is_deleting(&event.object)) {
+                    let (ground, object) = (ground.clone(), event.object.clone());
+                    tasks.spawn(async move { perform(&ground, &object, end).await });
                 }
             }
         }
+    }
+}
+
+/// The faults whose objects are there, and what ends each. A fault is forgotten with its object and not with its task: news
+/// of it that are heard late would begin it anew.
+#[derive(Default)]
+struct Known(HashMap<String, CancellationToken>);
+
+impl Known {
+    /// Takes news of an object in. Gives what will end a fault that is to be begun.
+    fn news(&mut self, id: &str, gone: bool, deleting: bool) -> Option<CancellationToken> {
+        let new = (!gone && !self.0.contains_key(id)).then(CancellationToken::new);
+        if let Some(end) = &new {
+            self.0.insert(id.to_owned(), end.clone());
+        }
+        if let Some(end) = self.0.get(id).filter(|_| gone || deleting) {
+            end.cancel();
+        }
+        if gone {
+            self.0.remove(id);
+        }
+        new
     }
 }
 
@@ -217,5 +228,23 @@ async fn undo(record: &Record<'_>, fault: &mut dyn Fault, stage: Stage) {
         }
         told = Some(why);
         sleep(AGAIN).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_of_a_fault_that_come_late_do_not_begin_it_anew() {
+        let mut known = Known::default();
+        let end = known.news("a", false, false).unwrap();
+        assert!(known.news("a", false, false).is_none() && !end.is_cancelled());
+        assert!(known.news("a", false, true).is_none() && end.is_cancelled());
+        // It is undone, and its object let go; what was written meanwhile is heard only now.
+        assert!(known.news("a", false, true).is_none());
+        assert!(known.news("a", true, true).is_none());
+        assert!(known.0.is_empty());
+        assert!(known.news("b", false, false).is_some());
     }
 }

@@ -33,7 +33,7 @@ impl Instance {
         self.tell(name, &running, EventType::Normal, "Starting", "Backup started");
         self.backup_condition(false, "BackupStarted", "New Backup starting up");
         let place = Store { root: setup.machine.store_dir(), server };
-        let taken = if place.unreachable().exists() {
+        let taken = if place.unreachable().exists() || !setup.reaches_store() {
             // What barman-cloud-backup says of a store that does not answer, as recorded.
             Err(Problem::new("exit status 2"))
         } else {

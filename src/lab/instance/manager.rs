@@ -60,6 +60,9 @@ impl Instance {
     pub async fn run(self: Arc<Self>, term: CancellationToken, kill: CancellationToken) -> i32 {
         let holding = Arc::new(AtomicBool::new(false));
         let mut helpers = JoinSet::new();
+        // Before PostgreSQL runs: what it archives first must go by the network, too.
+        self.mind_store();
+        helpers.spawn(Arc::clone(&self).keep_minding_store());
         helpers.spawn(Arc::clone(&self).keep_lease(Arc::clone(&holding)));
         helpers.spawn(Arc::clone(&self).copy_log());
         let work =

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod log;
 pub mod manager;
 pub mod metrics;
+mod reach;
 pub mod status;
 pub mod view;
 pub mod web;
@@ -26,7 +27,7 @@ use futures::future::BoxFuture;
 use crate::lab::api::Store;
 use crate::lab::api::resources::CLUSTERS;
 use crate::lab::kubelet::pod::hex_of;
-use crate::lab::kubelet::roads::{Roads, api_server};
+use crate::lab::kubelet::roads::{Roads, api_server, object_store};
 use crate::lab::kubelet::volumes::wal_volume;
 use crate::lab::postgres::slots::Slot;
 use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
@@ -75,6 +76,11 @@ impl Setup {
     /// Whether the API can be asked from here now.
     pub fn reaches_api(&self) -> bool {
         self.roads.network().passes(&self.place, &api_server())
+    }
+
+    /// Whether the object store can be reached from here now.
+    pub fn reaches_store(&self) -> bool {
+        self.roads.network().passes(&self.place, &object_store())
     }
 
     /// Whether the volume of WAL has room for another segment, by what its claim says.

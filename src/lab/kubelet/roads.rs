@@ -26,6 +26,11 @@ pub fn operator() -> Place {
     Place::outside("operator")
 }
 
+/// Where the object store is in the network.
+pub fn object_store() -> Place {
+    Place::outside("object-store")
+}
+
 /// Namespace and name.
 type Key = (String, String);
 

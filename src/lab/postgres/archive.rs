@@ -9,7 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Machine;
+use super::{Machine, Server};
+use crate::problem::Problem;
+
+/// In a server's home, beside its data directory: while this file is there, the network between it and the store is cut.
+const CUT_OFF: &str = "store-cut-off";
 
 /// One server's part of the object store: `<root>/<server>/{wals,base}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +63,24 @@ impl Store {
     }
 }
 
+impl Server {
+    /// Says whether the object store can be reached from where this server is: a server that is cut off can neither
+    /// archive nor restore.
+    ///
+    /// # Errors
+    /// When its mark can't be written or removed.
+    pub fn set_store_reach(&self, reaches: bool) -> Result<(), Problem> {
+        let mark = self.data().with_file_name(CUT_OFF);
+        let done = if reaches { std::fs::remove_file(&mark) } else { self.machine().account.write(&mark, "", 0o644) };
+        match done {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                Err(Problem::new(format!("{}: {} can't be changed", self.spec().instance, mark.display())).because(e))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// For the shell; `%` doubled for PostgreSQL.
 fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().replace('\'', r"'\''").replace('%', "%%"))
@@ -78,12 +100,16 @@ pub(super) fn write_commands(machine: &Machine) -> io::Result<()> {
 /// Never overwrites: the same content is a repetition after a crash and fine, another is refused. A reader sees a file
 /// whole or not at all (link(2) of a complete temporary file, which fails where the name is taken).
 const ARCHIVE: &str = r#"#!/bin/sh
-# wal-archive STORE PATH NAME: puts one WAL file into the object store.
+# wal-archive STORE PATH NAME: puts one WAL file into the object store. Run in PGDATA.
 set -eu
 store=$1 path=$2 name=$3
 root=$(dirname "$store")
 if [ ! -d "$root" ]; then
   echo "wal-archive: the object store $root is not reachable" >&2
+  exit 1
+fi
+if [ -e ../store-cut-off ]; then
+  echo "wal-archive: the network between here and the object store is cut" >&2
   exit 1
 fi
 tries=$(cat "$store.unreachable" 2>/dev/null || echo 0)
@@ -117,7 +143,7 @@ const RESTORE: &str = r#"#!/bin/sh
 set -eu
 store=$1 name=$2 path=$3
 root=$(dirname "$store")
-if [ ! -d "$root" ]; then
+if [ ! -d "$root" ] || [ -e ../store-cut-off ]; then
   echo "wal-restore: the object store $root is not reachable" >&2
   # A standby asks again. A recovery must not take this for the archive's end: it stops at a code above 125.
   [ -e standby.signal ] && exit 1
@@ -150,7 +176,32 @@ mod tests {
     }
 
     fn run(script: &str, args: &[&Path]) -> bool {
-        Command::new("sh").arg("-c").arg(script).arg("script").args(args).output().unwrap().status.success()
+        run_in(Path::new("/"), script, args)
+    }
+
+    fn run_in(data: &Path, script: &str, args: &[&Path]) -> bool {
+        let mut sh = Command::new("sh");
+        sh.current_dir(data).arg("-c").arg(script).arg("script").args(args).output().unwrap().status.success()
+    }
+
+    #[test]
+    fn who_is_cut_off_from_the_store_neither_archives_nor_restores() {
+        let lab = tempfile::tempdir().unwrap();
+        let (root, data, wal) = (lab.path().join("store"), lab.path().join("home/data"), lab.path().join("wal"));
+        fs::create_dir_all(&data).unwrap();
+        fs::create_dir(&root).unwrap();
+        fs::write(&wal, "one").unwrap();
+        let (store, name) = (root.join("shop"), Path::new("000000010000000000000003"));
+        let mark = data.with_file_name(CUT_OFF);
+        fs::write(&mark, "").unwrap();
+        assert!(!run_in(&data, ARCHIVE, &[&store, &wal, name]));
+        assert!(!store.exists(), "nothing of it has arrived");
+        fs::remove_file(&mark).unwrap();
+        assert!(run_in(&data, ARCHIVE, &[&store, &wal, name]));
+        fs::write(&mark, "").unwrap();
+        assert!(!run_in(&data, RESTORE, &[&store, name, &lab.path().join("back")]));
+        fs::remove_file(&mark).unwrap();
+        assert!(run_in(&data, RESTORE, &[&store, name, &lab.path().join("back")]));
     }
 
     #[test]

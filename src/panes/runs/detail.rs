@@ -40,8 +40,8 @@ impl<'a, 'l> Paper<'a, 'l> {
     }
 
     /// A line of its own making.
-    pub fn line(&mut self, line: Line<'a>) {
-        self.lines.push((line, LABEL as u16));
+    pub fn line(&mut self, line: Line<'a>, hang: u16) {
+        self.lines.push((line, hang));
     }
 
     /// Draws it wrapped, `top` lines scrolled up.

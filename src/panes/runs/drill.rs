@@ -127,7 +127,8 @@ fn stopwatch(s: &Sight<'_>, look: &Look, area: Rect, buf: &mut Buffer) -> Rect {
     let end = put(buf, place, x, place.y, words, look.style(Role::Text));
     put(buf, place, end, place.y, &blow, look.style(Role::Dim));
     put(buf, place, x, place.y + 1, &outage, look.bold(role));
-    if let Some(trouble) = s.pulse.and_then(|p| p.trouble.as_deref()) {
+    let failing = s.pulse.filter(|p| p.outages.last().is_some_and(|o| o.to.is_none()));
+    if let Some(trouble) = failing.and_then(|p| p.trouble.as_deref()) {
         let room = usize::from(place.right().saturating_sub(x));
         let words = crate::ui::text::cut(trouble, room, look.marks.more);
         put(buf, place, x, place.y + 2, &words, look.style(Role::Dim));
@@ -211,7 +212,10 @@ fn leads(s: &Sight<'_>, look: &Look, area: Rect, buf: &mut Buffer) -> Rect {
         }
         _ => say("and is the target".into(), dim),
     }
-    let writes = cluster.services.iter().find(|s| s.purpose == ServicePurpose::ReadWrite);
+    // Others may lead there too, from outside: the operator's own bears the cluster's name.
+    let own = format!("{}-rw", cluster.key.name);
+    let mut services = cluster.services.iter().filter(|s| s.purpose == ServicePurpose::ReadWrite);
+    let writes = services.clone().find(|s| s.name == own).or_else(|| services.next());
     match writes.and_then(|w| w.leads_to.as_deref().map(|to| (&w.name, to))) {
         Some((name, [])) => say(format!("{name} leads nowhere"), look.style(Role::Bad)),
         Some((name, to)) => {

@@ -19,8 +19,8 @@ const TIMES: usize = 8;
 /// Below this height the phases share a line.
 const TALL: u16 = 12;
 
-/// Draws the report.
-pub fn draw(run: &Run, look: &Look, area: Rect, buf: &mut Buffer) {
+/// Draws the report, scrolled up by so many lines.
+pub fn draw(run: &Run, top: usize, look: &Look, area: Rect, buf: &mut Buffer) {
     let Some(report) = Report::of(&run.entries) else { return };
     let mut paper = Paper::new(look);
     paper.labelled("outage", &outage(&report), Role::Title);
@@ -55,9 +55,9 @@ pub fn draw(run: &Run, look: &Look, area: Rect, buf: &mut Buffer) {
         paper.words("seen since the blow", Role::Dim);
     }
     for mark in &report.marks {
-        paper.line(drill::line(&mark.mark, mark.since_blow_ms.map(SignedDuration::from_millis), &mark.text, look));
+        paper.line(drill::line(&mark.mark, mark.since_blow_ms.map(SignedDuration::from_millis), &mark.text, look), 11);
     }
-    paper.draw(0, area, buf);
+    paper.draw(top, area, buf);
 }
 
 fn took(ms: Option<i64>) -> String {

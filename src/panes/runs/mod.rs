@@ -11,6 +11,9 @@ mod plan;
 mod run;
 mod steps;
 
+pub use detail::Paper;
+pub use list::level;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
@@ -213,10 +216,9 @@ impl Pane for Runs {
                     (Command::Note, "note"),
                 ],
                 Stage::Stuck => &[
-                    (Command::Wait, "wait longer"),
                     (Command::Retry, "once more"),
-                    (Command::UndoRun, "undo"),
                     (Command::LeaveRun, "leave"),
+                    (Command::EndRun, "end it"),
                     (Command::Up, "steps"),
                     (Command::Note, "note"),
                 ],
@@ -334,8 +336,8 @@ impl Pane for Runs {
         match (self.front, &scene.doing.proposal, Self::run(scene)) {
             (Front::Plan, Some(proposal), _) => plan::draw(proposal, (at, self.top), scene, look, area, buf),
             (Front::Run, _, Some(run)) => {
-                let step = run::Chosen { at, by_hand: self.step.is_some(), top: self.top };
-                run::draw(run, step, scene, look, area, buf);
+                let eye = run::Eye { at, by_hand: self.step.is_some(), top: self.top };
+                run::draw(run, eye, scene, look, area, buf);
             }
             _ => list::draw(self, scene, look, area, buf),
         }

@@ -34,7 +34,8 @@ pub fn draw(
     heading(plan, look, head, buf);
     let (rest, foot) = split_bottom(rest, 2);
     verdict(proposal, scene, look, foot, buf);
-    let room = rest.height.saturating_sub(8).max(rest.height / 3);
+    // What is as it should be is said in a line where it would push the requests off the screen.
+    let room = if rest.height < 24 { 3 } else { rest.height / 3 };
     let rest = findings(plan, look, rest, room, buf);
     let rest = candidates(plan, look, rest, buf);
     let (line, rest) = split_top(rest, 1);

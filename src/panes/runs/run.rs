@@ -19,20 +19,20 @@ use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
 
-/// The step that is shown in full.
+/// Where a reader's eye is.
 #[derive(Clone, Copy, Debug)]
-pub struct Chosen {
-    /// Its place.
+pub struct Eye {
+    /// On this step.
     pub at: usize,
-    /// A person chose it; else it is the one that matters now.
+    /// It was chosen by hand.
     pub by_hand: bool,
-    /// Lines that it is scrolled by.
+    /// What is told is scrolled up by so many lines.
     pub top: usize,
 }
 
-/// Draws it: the chosen step in full if it was chosen by hand or the run is no drill, else the drill's picture.
-pub fn draw(run: &Run, chosen: Chosen, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
-    let Chosen { at, by_hand, top } = chosen;
+/// Draws it: the step at this place in full if it was chosen by hand or the run is no drill, else the drill's picture.
+pub fn draw(run: &Run, eye: Eye, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+    let Eye { at, by_hand, top } = eye;
     let driven = scene.doing.runs.get(&run.id);
     let (head, rest) = split_top(area, 1);
     heading(run, driven, scene, look, head, buf);
@@ -47,12 +47,13 @@ pub fn draw(run: &Run, chosen: Chosen, scene: &Scene<'_>, look: &Look, area: Rec
         None => rest,
     };
     let measures = run.plan.kind.is_drill() && !by_hand;
+    // A drill tells itself what happens.
     let rest = if measures { rest } else { happened(run, scene, look, rest, buf) };
     let few = if measures && rest.width < WIDE { usize::from(drill::FEW_STEPS) } else { run.plan.steps.len() };
     let (left, right) = sides(rest, few);
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
     match run.closed {
-        Some(_) if measures => return measured::draw(run, look, right, buf),
+        Some(_) if measures => return measured::draw(run, top, look, right, buf),
         None if measures => return drill::draw(run, scene, look, right, buf),
         _ => {}
     }

@@ -6,8 +6,10 @@ use super::super::values::{all, meaning, read};
 use super::super::{Answer, How, Look, Runbooks, fill, for_shell, judge};
 use super::{Stage, runbook};
 use crate::domain::cluster::VolumePurpose;
+use crate::domain::facts::Fact;
 use crate::domain::health::scene::{ago, name, now};
 use crate::domain::sample::*;
+use crate::domain::source::{NOT_INSTALLED, SourceHealth, SourceId, SourceState};
 use crate::procedure::question::{Replies, Reply, Told};
 
 fn ask(stage: &Stage, text: &str) -> Answer {
@@ -193,6 +195,34 @@ look = [
     );
     replies.insert(asked[2].clone(), Reply { at: now(), told: Ok(Told::NoSuchMetric), by: "a test".into() });
     assert_eq!(judged(&replies, 2).answer, Some(Answer::Unknown("no such metric is exported".into())));
+}
+
+fn tells(stage: &mut Stage, id: SourceId, state: SourceState) {
+    stage.facts.absorb(Fact::Source(id, SourceHealth { state, proven: Some(ago(1)) }));
+}
+
+#[test]
+fn what_is_not_installed_is_no_source_that_fails() {
+    let mut stage = Stage::healthy();
+    let watch = |kind: &str| SourceId::Watch("aks".into(), kind.into());
+    tells(&mut stage, watch("objectstores"), SourceState::Absent(format!("{NOT_INSTALLED} objectstores in x/v1")));
+    assert_eq!(ask(&stage, "every sources.failing = none"), Answer::Yes);
+    tells(&mut stage, watch("leases"), SourceState::Absent("no permission to list and watch leases".into()));
+    assert_eq!(ask(&stage, "every sources.failing = none"), Answer::No);
+}
+
+#[test]
+fn an_api_whose_watches_all_fail_does_not_answer() {
+    let mut stage = Stage::healthy();
+    assert_eq!(ask(&stage, "kubernetes.answers = yes"), Answer::Yes);
+    let failing = || SourceState::Failing { why: "Connection refused".into(), again_at: now(), try_this: None };
+    let watch = |kind: &str| SourceId::Watch("aks".into(), kind.into());
+    tells(&mut stage, watch("objectstores"), SourceState::Absent(format!("{NOT_INSTALLED} objectstores in x/v1")));
+    tells(&mut stage, watch("pods"), SourceState::Live);
+    tells(&mut stage, watch("leases"), failing());
+    assert_eq!(ask(&stage, "kubernetes.answers = yes"), Answer::Yes, "one of them is that kind's own trouble");
+    tells(&mut stage, watch("pods"), failing());
+    assert_eq!(ask(&stage, "kubernetes.answers = yes"), Answer::No);
 }
 
 #[test]

@@ -167,7 +167,8 @@ pub(super) const VALUES: &[Whole] = &[
         let id = SourceId::Kubernetes(e.cluster().key.context.clone());
         let health = e.sight.facts.sources.get(&id);
         let value = match health.map(|h| &h.state) {
-            Some(SourceState::Live) => Ok(Datum::Flag(true)),
+            // It is told as failing only after a while; its watches know sooner.
+            Some(SourceState::Live) => Ok(Datum::Flag(!every_watch_fails(e))),
             Some(SourceState::Failing { .. } | SourceState::Late(_)) => Ok(Datum::Flag(false)),
             Some(SourceState::Absent(why)) => Err(why.clone()),
             Some(SourceState::Connecting) | None => Err("it has not answered yet".into()),
@@ -186,6 +187,7 @@ pub(super) const VALUES: &[Whole] = &[
                 _ => return None,
             };
             match &health.state {
+                state if state.is_not_installed() => None,
                 SourceState::Failing { why, .. } | SourceState::Absent(why) => {
                     Some(whose(e, &word, text(shorten(why, 160))))
                 }
@@ -287,4 +289,12 @@ fn nodes(e: &Eye, read: impl Fn(&Node) -> Datum) -> Vec<Item> {
     all.iter()
         .map(|n| Item { witness: Witness::Node(n.name.to_string()), ..whose(e, n.name.as_str(), read(n)) })
         .collect()
+}
+
+/// All that is watched in its context fails, but for what can't be had there.
+fn every_watch_fails(e: &Eye<'_>) -> bool {
+    let context = &e.cluster().key.context;
+    let ours = e.sight.facts.sources.iter().filter(|(id, _)| matches!(id, SourceId::Watch(c, _) if c == context));
+    let mut had = ours.map(|(_, h)| &h.state).filter(|state| !matches!(state, SourceState::Absent(_))).peekable();
+    had.peek().is_some() && had.all(|state| matches!(state, SourceState::Failing { .. }))
 }
