@@ -223,10 +223,7 @@ fn commands(page: &mut Paper<'_>, view: &StepView, scene: &Scene<'_>) {
     }
     if let Some(act) = &view.act {
         page.labelled("CHANGE", Role::Danger, LABEL, &act.line, look.style(Role::Text));
-        let words = format!(
-            "# {} shows howdah's own plan of it; nothing begins by that",
-            scene.key(Scope::Walk, Command::Offer)
-        );
+        let words = format!("# {} looks at howdah's own plan of it", scene.key(Scope::Walk, Command::Offer));
         page.indented(LABEL, &words, look.style(Role::Dim));
     }
 }
