@@ -186,11 +186,6 @@ commands! {
         Note "note" "Write a note into the journal" Local;
         SaveReport "save-report" "Write the report as Markdown" Local;
     }
-    /// The faults of a lab.
-    Lab "lab" {
-        FaultSwitch "fault-switch" "Start this fault, or stop it" Changes;
-        FaultTarget "fault-target" "The next one it is done to" Look;
-    }
     /// The list of runbooks.
     Runbooks "runbooks" {
         WalkAnew "walk-anew" "Begin a new walk of it" Local;
@@ -206,6 +201,11 @@ commands! {
         WalkNote "walk-note" "Write a note into its journal" Local;
         WalkRecord "walk-record" "Write the incident record" Local;
         EndWalk "end-walk" "End the walk here" Look;
+    }
+    /// The faults of a lab.
+    Lab "lab" {
+        FaultSwitch "fault-switch" "Start this fault, or stop it" Changes;
+        FaultTarget "fault-target" "The next one it is done to" Look;
     }
     /// The list of sources.
     SourceList "sources" {
@@ -256,9 +256,9 @@ impl Scope {
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],
             Run => &[Run, List, Global],
-            Lab => &[Lab, List, Global],
             Runbooks => &[Runbooks, List, Global],
             Walk => &[Walk, List, Global],
+            Lab => &[Lab, List, Global],
             SourceList => &[SourceList, List, Global],
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],

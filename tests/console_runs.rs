@@ -186,6 +186,50 @@ fn an_act_through_the_screen() {
 }
 
 #[test]
+fn a_drill_through_the_screen() {
+    let Some(world) = World::start() else { return };
+    let first = world.primary();
+    let mut screen = world.console();
+    go(&mut screen, "Drills");
+    screen.wait_for("failover");
+    arm(&mut screen);
+    screen.keys("\r");
+    screen.wait_for("yes: rights, premise and dry run are well");
+    screen.keys("b");
+    screen.wait_for("strike is asked");
+    assert_eq!(world.primary(), first, "the blow waits for a yes");
+    screen.keys("y");
+    screen.wait_for("passed after");
+    assert_ne!(world.primary(), first);
+    world.until_healthy();
+    // The report stands on the screen, and in the journal.
+    screen.wait_for("acknowledged");
+    let (run, here) = world.journals().remove(0);
+    let told = world.howdah(&["runs", "show", &run, "-o", "json"]);
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((report["outcome"].as_str(), report["rpo"].as_u64()), (Some("passed"), Some(0)), "{report:#}");
+    assert!(report["tally"]["acknowledged"].as_u64().unwrap() > 100, "{report:#}");
+    assert!(report["rto_ms"].as_i64().unwrap() > 0, "{report:#}");
+    let left = "SELECT count(*) FROM pg_class WHERE relname LIKE 'howdah_drill%'";
+    let primary = world.primary();
+    let psql = ["exec", "-n", NAMESPACE, &primary, "-c", "postgres", "--", "psql", "-XAtc", left, "app"];
+    assert_eq!(world.kubectl.ok(&psql).trim(), "0");
+    screen.keys("q");
+    assert!(screen.wait_end().success());
+    screen.assert_restored();
+
+    // Headless, its journal says the same: what is seen between the steps is the world's doing.
+    let out = world.howdah(&["drill", "failover", CLUSTER, "--yes", "-o", "json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let steps = |entries: &[Value]| {
+        let mut all = shape(entries);
+        all.retain(|s| s != "observed");
+        all
+    };
+    assert_eq!(steps(&here), steps(&world.journals()[1].1));
+}
+
+#[test]
 fn a_protected_cluster_is_armed_by_its_name_and_a_run_is_never_left_by_accident() {
     let Some(world) = World::start() else { return };
     std::fs::create_dir_all(world.home.path().join("howdah")).unwrap();

@@ -57,7 +57,8 @@ fn a_calm_cluster_asks_for_no_runbook() {
     play.types("zone");
     outside.keys(&mut play, "enter");
     assert!(play.text().contains("zone-gone") && !play.text().contains("wraparound"), "{}", play.text());
-    outside.keys(&mut play, "enter");
+    // It speaks of an instance, and the verdict of none: none in particular is the last choice.
+    outside.keys(&mut play, "enter up enter");
     assert!(outside.told(outside.journals.keys().next().unwrap())[0].contains("walk zone-gone"));
 }
 
@@ -214,6 +215,21 @@ fn a_change_is_offered_and_never_begun_unarmed() {
         _ => false,
     };
     assert!(!play.effects.iter().any(changes), "{:?}", play.effects);
+}
+
+#[test]
+fn a_walk_that_speaks_of_an_instance_asks_of_which() {
+    let (mut play, mut outside) = (Play::fresh(SIZE), Outside::default());
+    // The verdict names no instance that can't rejoin.
+    outside.keys(&mut play, "6 /");
+    play.types("standby-cannot-rejoin");
+    outside.keys(&mut play, "enter enter");
+    assert!(play.text().contains("Which instance is it about?"), "{}", play.text());
+    assert!(outside.journals.is_empty());
+    outside.keys(&mut play, "down enter");
+    let id = outside.journals.keys().next().expect("a walk was begun").clone();
+    assert_eq!(run(&outside, &id).plan.parameters["instance"], "pg-orders-2");
+    assert!(play.text().contains("about pg-orders-2"), "{}", play.text());
 }
 
 #[test]

@@ -26,8 +26,8 @@ const PANES: [Picture; 12] = [
     ("events", Vec::new, "7"),
     ("palette", Vec::new, "2 :"),
     ("drills", practised, "end 4"),
-    ("drill", drill::under_way, "end"),
-    ("report", over, "end"),
+    ("drill", drill::under_way, ""),
+    ("report", over, ""),
     ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 8 down i"),
 ];
 
@@ -47,15 +47,10 @@ fn over() -> Vec<Msg> {
 
 fn picture((pane, happened, keys): Picture, theme: &str, size: (u16, u16)) -> String {
     let mut play = Play::seeing(setup(size, theme, Depth::True));
-    let told = happened();
-    if told.is_empty() {
-        Outside::default().keys(&mut play, keys);
-    } else {
-        for msg in told {
-            play.send(msg);
-        }
-        play.keys(keys);
+    for msg in happened() {
+        play.send(msg);
     }
+    Outside { done: play.effects.len(), ..Outside::default() }.keys(&mut play, keys);
     let title = format!("howdah: {pane}, theme {theme}");
     svg(
         &play.buffer(),

@@ -165,7 +165,7 @@ fn every_refused_command_says_why() {
         ("enter", "no cluster is shown"),
         ("y", "nothing is selected"),
         ("]", "no other cluster"),
-        ("9", "there are 7 tabs"),
+        ("8", "there are 7 tabs"),
         ("x", "no cluster is chosen"),
         ("esc", "nothing to go back to"),
         ("N", "no namespace"),
@@ -178,7 +178,7 @@ fn every_refused_command_says_why() {
         ("2 /", "everything of the cluster is shown"),
         ("3 + + +", "is the shortest"),
         ("- - - - - - -", "is the longest"),
-        ("4 s", "order of time"),
+        ("5 s", "order of time"),
         ("1 y n", "nothing was searched for yet"),
         ("f", "this is no log"),
     ] {
@@ -316,7 +316,7 @@ fn nothing_visible_asks_for_no_frame() {
 fn a_session_replays_to_the_same_screen() {
     let mut play = Play::fresh(SIZE);
     play.send(Msg::Facts(scenario::failing()));
-    play.keys("down enter z 3 left left u b 7 / p o d enter : t h e m e enter t a 1 s");
+    play.keys("down enter z 3 left left u b 4 / p o d enter : t h e m e enter t a 1 s");
     let mut recorder = Recorder::start(Vec::new(), &play.setup).unwrap();
     for msg in &play.messages {
         recorder.add(msg).unwrap();

@@ -275,6 +275,7 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             Wish::Dismiss => model.doing.proposal = None,
             Wish::Show(run) => model.doing.shown = run,
             Wish::Walk(run) => model.doing.walking = run,
+            Wish::BeginWalk(key, name) => effects.extend(walks::begin(model, key, &name)),
             Wish::Note(run) => walks::note(model, run),
             Wish::Record(run) => effects.extend(walks::record(model, run)),
             Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),

@@ -1,7 +1,7 @@
 //! Menus that are made of the situation: what can be changed here, how a run is ended, what leaving means.
 
 use super::model::Model;
-use super::runs;
+use super::{runs, walks};
 use crate::domain::cluster::Cluster;
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::Effect;
@@ -17,6 +17,8 @@ pub enum Picked {
     Propose(Wanted),
     /// Ends a run; `true`: what can be is taken back.
     End(RunId, bool),
+    /// Begins a walk of this runbook that is about this instance.
+    Walk(ClusterKey, String, Option<InstanceName>),
     /// Goes on as it is.
     Stay,
     /// Leaves howdah.
@@ -30,6 +32,8 @@ pub enum Menu {
     Acts(ClusterKey, Option<InstanceName>),
     /// How a run is ended.
     End(RunId),
+    /// Which instance of a cluster a walk of a runbook is about.
+    About(ClusterKey, String),
     /// Runs are under way, and the person wants to leave.
     Leaving,
 }
@@ -40,6 +44,7 @@ impl Menu {
         match self {
             Menu::Acts(key, _) => format!("Change {key}: the plan is shown first"),
             Menu::End(_) => "End the run".into(),
+            Menu::About(..) => "Which instance is it about?".into(),
             Menu::Leaving => "A run is under way".into(),
         }
     }
@@ -53,6 +58,7 @@ impl Menu {
                 items.extend(model.doing.runs.get(run).map(|d| ends(d.run(), "")).unwrap_or_default());
                 items
             }
+            Menu::About(key, runbook) => about(model, key, runbook),
             Menu::Leaving => {
                 let mut items = vec![(Picked::Stay, plain("stay", ""))];
                 for driven in model.doing.under_way().filter(|d| !d.is_walk()) {
@@ -63,6 +69,17 @@ impl Menu {
             }
         }
     }
+}
+
+/// Every instance, and none in particular.
+fn about(model: &Model, key: &ClusterKey, runbook: &str) -> Vec<(Picked, Choice)> {
+    let walk = |instance| Picked::Walk(key.clone(), runbook.to_owned(), instance);
+    let Some(cluster) = model.known.facts.clusters.get(key) else { return Vec::new() };
+    let instances = cluster.instances.iter().map(|i| {
+        let leads = if cluster.primary.as_ref() == Some(&i.name) { "primary" } else { "standby" };
+        (walk(Some(i.name.clone())), plain(i.name.as_str(), leads))
+    });
+    instances.chain([(walk(None), plain("none in particular", ""))]).collect()
 }
 
 /// The ways to end a run before its end: taking back is only offered where something could be.
@@ -85,6 +102,7 @@ pub fn pick(model: &mut Model, picked: Picked) -> Vec<Effect> {
     match picked {
         Picked::Propose(wanted) => runs::propose(model, wanted),
         Picked::End(run, undo) => runs::abort(model, &run, undo),
+        Picked::Walk(key, runbook, instance) => walks::begin_about(model, &key, &runbook, instance),
         Picked::Stay => Vec::new(),
         Picked::Leave => {
             model.leaving = true;

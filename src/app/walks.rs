@@ -8,18 +8,19 @@ use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 use super::command::{choose, go, subject};
+use super::menu::Menu;
 use super::model::Model;
 use super::overlay::Overlay;
 use super::runs;
 use crate::command::Command;
-use crate::domain::names::ClusterKey;
+use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::doing::Driven;
 use crate::panes::editor::Editor;
 use crate::panes::known::Known;
 use crate::panes::{Effect, RunEffect, runbooks};
 use crate::procedure::runbook::answer::gone;
-use crate::procedure::runbook::{Answer, Runbooks, Walk, record, walk};
-use crate::procedure::{Run, RunId, What};
+use crate::procedure::runbook::{Answer, Runbooks, Walk, about, record, walk};
+use crate::procedure::{By, Run, RunId, What};
 
 /// An incident record that is being put together.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +45,26 @@ pub fn due(known: &Known, runbooks: &Runbooks, driven: &mut Driven, now: Timesta
         Some(hearing) if due.is_empty() => hearing.take(run, &known.happenings),
         _ => due,
     }
+}
+
+/// Begins a walk of a runbook. Of which instance it speaks the verdict says; where it does not, the person is asked.
+pub fn begin(model: &mut Model, key: ClusterKey, name: &str) -> Vec<Effect> {
+    let Some(runbook) = model.doing.runbooks.get(name) else { return Vec::new() };
+    let Some(sight) = model.known.sight(&key, None, model.now) else { return Vec::new() };
+    let about = about(&sight, &runbook.when);
+    if about.is_none() && runbook.names_instance() {
+        model.overlay = Some(Overlay::menu(model, Menu::About(key, name.to_owned())));
+        return Vec::new();
+    }
+    begin_about(model, &key, name, about)
+}
+
+/// Begins a walk that is about this instance.
+pub fn begin_about(model: &Model, key: &ClusterKey, name: &str, about: Option<InstanceName>) -> Vec<Effect> {
+    let Some(runbook) = model.doing.runbooks.get(name) else { return Vec::new() };
+    let Some(sight) = model.known.sight(key, about.as_ref(), model.now) else { return Vec::new() };
+    let versions = By::met(&model.known.facts, key);
+    vec![Effect::Run(RunEffect::Begin(Box::new(walk::plan(runbook, &sight)), versions))]
 }
 
 /// A walk was begun or taken up: it is shown, and of a new one the reasons that led there are written.

@@ -48,7 +48,8 @@ impl Editor {
     /// Takes pasted text.
     pub fn paste(&mut self, text: &str) {
         let room = self.room();
-        self.area.insert_str(clean_lines(text).chars().take(room).collect::<String>());
+        let last = if text.ends_with(['\n', '\r']) { "\n" } else { "" };
+        self.area.insert_str((clean_lines(text) + last).chars().take(room).collect::<String>());
     }
 
     /// Draws it with its cursor, wrapped between words. The same text and cursor give the same picture.

@@ -139,6 +139,8 @@ pub enum Wish {
     Show(Option<RunId>),
     /// Stand in this walk; `None`: in none.
     Walk(Option<RunId>),
+    /// Begin a walk of this runbook on this cluster.
+    BeginWalk(ClusterKey, String),
     /// Have a note typed for this run's journal.
     Note(RunId),
     /// Write the incident record of this walk.

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary leaves some of it to the others")]
 
 pub mod processes;
+pub mod site;
 pub mod terminal;
 mod until;
 pub mod wiretap;

@@ -21,7 +21,7 @@ use super::list::{Filter, needs_one, step};
 use super::{Effect, Pane, PaneId, RunEffect, Scene, Wish};
 use crate::command::{Command, Scope};
 use crate::domain::names::ClusterKey;
-use crate::procedure::runbook::{Runbook, Walk, about, walk as walking};
+use crate::procedure::runbook::{Runbook, Walk, walk as walking};
 use crate::procedure::{By, RunId};
 use crate::ui::theme::Look;
 use walk::Walking;
@@ -138,12 +138,8 @@ impl Runbooks {
     }
 
     fn begin(&mut self, scene: &Scene<'_>, runbook: &Runbook) -> Vec<Wish> {
-        let Some(key) = scene.chosen else { return Vec::new() };
-        let Some(sight) = scene.known.sight(key, None, scene.now) else { return Vec::new() };
-        let meant = about(&sight, &runbook.when);
-        let plan = walking::plan(runbook, &crate::procedure::runbook::Sight { about: meant.as_ref(), ..sight });
         self.begun = Some(scene.now);
-        vec![Wish::Effect(Effect::Run(RunEffect::Begin(Box::new(plan), By::met(&scene.known.facts, key))))]
+        scene.chosen.map(|key| Wish::BeginWalk(key.clone(), runbook.name.clone())).into_iter().collect()
     }
 
     /// The walk in front.

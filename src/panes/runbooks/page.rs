@@ -9,6 +9,7 @@ use super::paper::Paper;
 use super::steps;
 use super::walk::Walking;
 use super::{end, told};
+use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::{Scene, rule};
@@ -91,7 +92,8 @@ pub fn draw(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, a
     if foot.len() > 0 {
         let asking = walking.asking(scene);
         let waits = format!("what next ({asking} asked, waiting for answers…)");
-        let words = if asking > 0 { waits } else { format!("what next ({} as the check says)", look.marks.cursor) };
+        let key = scene.key(Scope::Walk, Command::GoOn);
+        let words = if asking > 0 { waits } else { format!("what next ({key} takes {})", look.marks.cursor) };
         rule(&words, look, line, buf);
         foot.draw(0, rest, buf);
     }
@@ -158,24 +160,25 @@ fn step(
     };
     page.words(&format!("{}. {}", n + 1, view.title), Role::Title);
     told::notes(page, &journal, scene, look);
-    live(page, &view, scene.now, look);
+    live(page, &view, scene);
     if walking.here == Some(n) && walking.step.is_none() {
-        ways(foot, &view, walk, n, look);
+        ways(foot, &view, walk, n, scene);
     }
 }
 
 /// A step as it is now.
-fn live(page: &mut Paper<'_>, view: &StepView, now: Timestamp, look: &Look) {
+fn live(page: &mut Paper<'_>, view: &StepView, scene: &Scene<'_>) {
+    let look = scene.look;
     for words in &view.words {
         page.gap();
         page.words(words, Role::Text);
     }
-    values(page, view, now, look);
+    values(page, view, scene.now, look);
     page.gap();
     for check in &view.checks {
         judged(page, check, look);
     }
-    commands(page, view, look);
+    commands(page, view, scene);
 }
 
 fn values(page: &mut Paper<'_>, view: &StepView, now: Timestamp, look: &Look) {
@@ -208,7 +211,8 @@ fn judged(page: &mut Paper<'_>, check: &Judged, look: &Look) {
 }
 
 /// Command lines, and the change that howdah itself would make; what changes something says so in a word.
-fn commands(page: &mut Paper<'_>, view: &StepView, look: &Look) {
+fn commands(page: &mut Paper<'_>, view: &StepView, scene: &Scene<'_>) {
+    let look = scene.look;
     page.gap();
     for command in &view.commands {
         let (word, role) = if command.kind == "change" { ("CHANGE", Role::Danger) } else { ("look", Role::Info) };
@@ -219,25 +223,29 @@ fn commands(page: &mut Paper<'_>, view: &StepView, look: &Look) {
     }
     if let Some(act) = &view.act {
         page.labelled("CHANGE", Role::Danger, LABEL, &act.line, look.style(Role::Text));
-        page.indented(LABEL, "# howdah does it itself: guarded, shown before it begins", look.style(Role::Dim));
+        let words = format!("# {} looks at howdah's own plan of it", scene.key(Scope::Walk, Command::Offer));
+        page.indented(LABEL, &words, look.style(Role::Dim));
     }
 }
 
-/// What is asked, and where each answer leads.
-fn ways(foot: &mut Paper<'_>, view: &StepView, walk: Walk<'_>, n: usize, look: &Look) {
+/// What is asked, and where each answer leads, with its key; marked: the one that the check gives.
+fn ways(foot: &mut Paper<'_>, view: &StepView, walk: Walk<'_>, n: usize, scene: &Scene<'_>) {
+    let look = scene.look;
     if let Some(question) = &view.question {
         foot.words(question, Role::Title);
     }
     let says = view.answer.as_ref().map(Answer::word);
-    let mut way = |word: &str, to: &str| {
+    let mut way = |command: Command, word: &str, to: &str| {
         let so = says == Some(word) || view.ways.is_empty();
         let (mark, role, text) =
             if so { (look.marks.cursor, Role::Accent, Role::Text) } else { (" ", Role::Dim, Role::Dim) };
-        foot.labelled(&format!("{mark} {word}"), role, LABEL + 2, &format!("→ {to}"), look.style(text));
+        let label = format!("{mark} {} {word}", scene.key(Scope::Walk, command));
+        foot.labelled(&label, role, LABEL + 5, &format!("→ {to}"), look.style(text));
     };
     if view.ways.is_empty() {
         let next = walk.runbook.after(n, &Answer::Yes).and_then(|n| walk.run.plan.steps.get(n));
-        way(says.unwrap_or("done"), next.map_or("the end", |s| s.title.as_str()));
+        way(Command::GoOn, says.unwrap_or("done"), next.map_or("the end", |s| s.title.as_str()));
     }
-    view.ways.iter().for_each(|(word, to)| way(word, to));
+    let commands = [Command::SayYes, Command::SayNo, Command::SayUnknown];
+    view.ways.iter().zip(commands).for_each(|((word, to), command)| way(command, word, to));
 }

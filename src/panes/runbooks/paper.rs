@@ -62,8 +62,18 @@ impl<'l> Paper<'l> {
         }
     }
 
-    /// A small table with a heading, cut at the right edge.
+    /// A small table with a heading, cut at the right edge; a single row that is too wide as a line for each column.
     pub fn table(&mut self, by: usize, rows: &[Vec<String>]) {
+        if let [heading, row] = rows
+            && by + row.iter().zip(heading).map(|(c, h)| width(c).max(width(h)) + 2).sum::<usize>() > self.width
+        {
+            let style = self.look.style(Role::Text);
+            let column = by + heading.iter().map(|h| width(h)).max().unwrap_or(0) + 2;
+            for (name, cell) in heading.iter().zip(row) {
+                self.labelled(&format!("{}{name}", " ".repeat(by)), Role::Dim, column, cell, style);
+            }
+            return;
+        }
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|n| rows.iter().filter_map(|r| r.get(n)).map(|c| width(c)).max().unwrap_or(0).min(CELL))

@@ -193,6 +193,25 @@ fn act_name(kind: Kind) -> &'static str {
 }
 
 impl Runbook {
+    /// It speaks of one instance: a walk of it wants to know of which.
+    pub fn names_instance(&self) -> bool {
+        let named = |text: &str| {
+            placeholders::places(text).iter().any(|(_, name)| matches!(*name, "instance" | "node" | "zone"))
+        };
+        let value = |name: &str| name.starts_with("instance.");
+        self.steps.iter().any(|step| {
+            let texts = step.words.iter().chain([&step.title]).chain(step.question.iter());
+            let texts = texts.chain(step.commands.iter().map(|c| &c.text));
+            let asks = |look: &Look| match &look.how {
+                How::Value(comparison) => value(&comparison.name),
+                How::Ask { on, .. } => *on == On::Instance,
+            };
+            texts.chain(step.act.iter().flat_map(|a| a.parameters.values())).any(|text| named(text))
+                || step.values.iter().any(|name| value(name))
+                || step.look.iter().any(asks)
+        })
+    }
+
     /// Where a step stands.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.steps.iter().position(|s| s.name == name)

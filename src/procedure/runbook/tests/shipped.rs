@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::super::set::shipped_files;
-use super::super::{Answer, Runbook, Runbooks, Target, file, values};
+use super::super::{Answer, Runbook, Runbooks, Target, file, step_view, values};
+use super::Stage;
 use crate::domain::health::ReasonCode;
+use crate::procedure::question::Replies;
 
 #[test]
 fn what_ships_has_no_mistake() {
@@ -126,4 +128,29 @@ fn the_manual_names_everything_there_is() {
         std::fs::write(&path, &wanted).unwrap();
     }
     assert!(text == wanted || std::env::var_os("UPDATE_EXPECTED").is_some(), "UPDATE_EXPECTED=1 writes it anew");
+}
+
+#[test]
+fn every_offered_change_is_an_act_that_knows_what_it_needs() {
+    let stage = Stage::healthy().about("pg-2");
+    let mut kinds = BTreeSet::new();
+    for runbook in Runbooks::shipped().iter() {
+        for n in 0..runbook.steps.len() {
+            let Some(offer) = step_view(runbook, n, &stage.sight(), &Replies::new()).and_then(|view| view.act) else {
+                continue;
+            };
+            let act = offer.act().unwrap_or_else(|why| panic!("{}: {why}", offer.line));
+            assert_eq!(act.kind(), offer.kind, "{}", offer.line);
+            kinds.insert(act.kind().name());
+        }
+    }
+    assert!(kinds.len() >= 7, "{kinds:?}");
+    // Of no instance in particular the ones that need one say so.
+    let stage = Stage::healthy();
+    let all = Runbooks::shipped();
+    let rejoin = all.get("standby-cannot-rejoin").unwrap();
+    assert!(rejoin.names_instance() && !all.get("wal-archiving-failing").unwrap().names_instance());
+    let at = rejoin.index("rebuild").unwrap();
+    let offer = step_view(rejoin, at, &stage.sight(), &Replies::new()).unwrap().act.unwrap();
+    assert_eq!(offer.act().unwrap_err(), "it is not known of which instance");
 }
