@@ -1,5 +1,7 @@
 //! Text from outside is data, never terminal control.
 
+use unicode_width::UnicodeWidthStr;
+
 /// Replaces control characters (C0, DEL, C1), bidirectional overrides and line separators, so that a pod's name or a
 /// log line can't move the cursor, recolour the screen or reorder what is read. Tabs and line ends become spaces.
 pub fn clean(text: &str) -> String {
@@ -74,6 +76,27 @@ fn harmless(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}'))
 }
 
+/// A paragraph in lines of at most this many cells, broken between words; a word that is longer stands alone.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().filter(|l| !l.is_empty());
+        match line {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(word.to_owned()),
+            None => {
+                if let Some(first) = lines.last_mut() {
+                    first.push_str(word);
+                }
+            }
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +110,14 @@ mod tests {
     #[test]
     fn lines_stay_lines() {
         assert_eq!(clean_lines("a:\n\tb: \u{1b}[1m\n"), "a:\n    b: \u{fffd}[1m");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("a-very-long-word b", 4), ["a-very-long-word", "b"]);
+        assert_eq!(wrap("数据 数据", 4), ["数据", "数据"]);
+        assert_eq!(wrap("", 9), [""]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod support;
 
-use howdah::adapters::executor::{Deed, Executor, Rehearsal};
+use howdah::adapters::executor::{Deed, Executor};
 use howdah::adapters::hands::Hands;
 use howdah::adapters::inbox::{Inbox, Incoming, inbox};
 use howdah::adapters::runs::Store;
@@ -16,7 +16,7 @@ use howdah::domain::heartbeat::{Beat, Pulse, Tally};
 use howdah::domain::names::ClusterKey;
 use howdah::procedure::heartbeat::Heartbeat;
 use howdah::procedure::order::{Form, Patch, Target};
-use howdah::procedure::{Answer, Found, Kind, Order, Plan, Premise, RunId};
+use howdah::procedure::{Answer, Found, Kind, Order, Plan, Premise, Rehearsal, RunId};
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};

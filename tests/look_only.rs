@@ -204,13 +204,17 @@ fn console(tap: &Wiretap, home: &Path) -> Terminal {
 fn every_key(tap: &Wiretap, home: &Path) {
     let keymap: toml::Table = toml::from_str(include_str!("../keymaps/default.toml")).unwrap();
     let bound = || keymap.values().filter_map(toml::Value::as_table).flatten();
-    // Psql takes the terminal: it has its own turn. Leaving and suspending change nothing, and end the console.
-    let apart = |command: &toml::Value| ["quit", "suspend", "psql"].contains(&command.as_str().unwrap_or_default());
+    // Psql takes the terminal: it has its own turn. Leaving and suspending change nothing, and end the console. Arming is
+    // what this test is without.
+    let apart =
+        |command: &toml::Value| ["quit", "suspend", "psql", "arm"].contains(&command.as_str().unwrap_or_default());
     let left: BTreeSet<_> = bound().filter(|(_, command)| apart(command)).map(|(chord, _)| chord).collect();
     let keys: BTreeSet<_> = bound().map(|(chord, _)| chord).filter(|c| !left.contains(c)).map(|c| bytes(c)).collect();
     assert!(keys.len() > 50, "{keys:?}");
     let mut screen = console(tap, home);
-    for tab in 1..=4 {
+    let tabs = screen.text().lines().nth(1).map_or(0, |line| line.split_whitespace().count() / 2);
+    assert!(tabs >= 5, "{}", screen.text());
+    for tab in 1..=tabs {
         for key in &keys {
             // Two escapes at once are one for certain; enough of them close whatever stands in front. Then it is awaited
             // that all of it was taken: crossterm leaves what is typed faster than a thousand bytes until the next key.
@@ -222,8 +226,27 @@ fn every_key(tap: &Wiretap, home: &Path) {
             });
         }
     }
+    every_change(&mut screen);
     screen.keys("q");
     assert!(screen.wait_end().success());
+}
+
+/// Every change that is offered is looked at, and asked for: each is refused, because nothing is armed.
+fn every_change(screen: &mut Terminal) {
+    for n in 0..20 {
+        screen.keys("1x");
+        screen.wait_for("the plan is shown first");
+        screen.keys(&format!("{}\r", "\u{1b}[B".repeat(n)));
+        screen.wait_until("a plan, or why there is none", |s| !s.contains("the plan is shown first"));
+        let planned = screen.text().contains("may it begin?");
+        screen.keys("b");
+        if planned {
+            screen.wait_for("Do it, as it is shown: cnpg-database/pg-primary is read-only");
+        }
+        screen.keys(&"\u{1b}\u{1b}".repeat(3));
+        screen.keys("1");
+        screen.wait_for("PRIMARY");
+    }
 }
 
 /// The bytes that a terminal sends for a chord.

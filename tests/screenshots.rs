@@ -4,27 +4,53 @@
 #[expect(dead_code, reason = "a part of the world is enough here")]
 mod scenario;
 
+use howdah::app::{Msg, RunNews};
 use howdah::ui::Depth;
 use howdah::ui::screenshot::{Svg, svg};
 use ratatui::style::Color;
+use scenario::drill;
+use scenario::outside::Outside;
 use scenario::play::{Play, setup};
 use std::path::Path;
 
-/// Pane, and the keys that lead to it.
-const PANES: [(&str, &str); 6] = [
-    ("fleet", ""),
-    ("topology", "end 2"),
-    ("trouble", "2"),
-    ("replication", "end 3"),
-    ("events", "4"),
-    ("palette", "2 :"),
+/// Pane, what has happened besides, and the keys that lead to it.
+type Picture = (&'static str, fn() -> Vec<Msg>, &'static str);
+
+const PANES: [Picture; 12] = [
+    ("fleet", Vec::new, ""),
+    ("topology", Vec::new, "end 2"),
+    ("trouble", Vec::new, "2"),
+    ("replication", Vec::new, "end 3"),
+    ("runbooks", Vec::new, "6"),
+    ("walk", Vec::new, "R enter enter"),
+    ("events", Vec::new, "7"),
+    ("palette", Vec::new, "2 :"),
+    ("drills", practised, "end 4"),
+    ("drill", drill::under_way, ""),
+    ("report", over, ""),
+    ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 8 down i"),
 ];
 
-fn picture(pane: &str, keys: &str, theme: &str, size: (u16, u16)) -> String {
+/// Drills that were done before.
+fn practised() -> Vec<Msg> {
+    let past = drill::history();
+    let listed = drill::listed(&past);
+    let read = past.into_iter().map(|(summary, entries)| Msg::Run(RunNews::Read(summary.run, Ok(entries))));
+    std::iter::once(listed).chain(read).collect()
+}
+
+/// A drill that has ended.
+fn over() -> Vec<Msg> {
+    let rest = drill::ended().into_iter().skip(drill::begun().len());
+    drill::under_way().into_iter().chain(rest.map(|entry| Msg::Run(RunNews::Entry(drill::run(), entry)))).collect()
+}
+
+fn picture((pane, happened, keys): Picture, theme: &str, size: (u16, u16)) -> String {
     let mut play = Play::seeing(setup(size, theme, Depth::True));
-    for key in keys.split_whitespace() {
-        play.keys(key);
+    for msg in happened() {
+        play.send(msg);
     }
+    Outside { done: play.effects.len(), ..Outside::default() }.keys(&mut play, keys);
     let title = format!("howdah: {pane}, theme {theme}");
     svg(
         &play.buffer(),
@@ -38,9 +64,9 @@ fn pictures_are_what_the_console_looks_like() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("screenshots");
     let mut old = Vec::new();
     for theme in ["default", "light"] {
-        for (pane, keys) in PANES {
-            let file = folder.join(format!("{pane}-{theme}.svg"));
-            let now = picture(pane, keys, theme, (120, 36));
+        for one in PANES {
+            let file = folder.join(format!("{}-{theme}.svg", one.0));
+            let now = picture(one, theme, (120, 36));
             if update {
                 std::fs::create_dir_all(&folder).unwrap();
                 std::fs::write(&file, now).unwrap();

@@ -130,7 +130,8 @@ fn yaml_of_what_is_selected() {
 fn psql_goes_to_the_selected_instance() {
     let mut play = Play::fresh(SIZE);
     play.keys("2 p");
-    let to_primary = Effect::Psql(key("orders", "pg-orders"), "pg-orders-2".into());
+    let to_primary =
+        Effect::Psql { cluster: key("orders", "pg-orders"), instance: "pg-orders-2".into(), read_only: true };
     assert!(play.effects.contains(&to_primary), "{:?}", play.effects);
     play.send(Msg::Done(Done::Psql(Some(Problem::new("psql was not found")))));
     assert!(play.text().contains("psql was not found"));
@@ -148,7 +149,7 @@ fn the_graph_is_held_and_read() {
     assert_eq!(graph(&held)[1..12], graph(&play.text())[1..12], "a held picture does not move");
     play.keys("e");
     let csv = play.effects.iter().find_map(|e| match e {
-        Effect::Export { csv, name } => Some((csv.clone(), name.clone())),
+        Effect::Export { text, name } => Some((text.clone(), name.clone())),
         _ => None,
     });
     let (csv, name) = csv.expect("an export was asked for");
@@ -164,8 +165,8 @@ fn every_refused_command_says_why() {
         ("enter", "no cluster is shown"),
         ("y", "nothing is selected"),
         ("]", "no other cluster"),
-        ("7", "there are 4 tabs"),
-        ("x", "means nothing here"),
+        ("8", "there are 7 tabs"),
+        ("x", "no cluster is chosen"),
         ("esc", "nothing to go back to"),
         ("N", "no namespace"),
     ] {
@@ -177,7 +178,7 @@ fn every_refused_command_says_why() {
         ("2 /", "everything of the cluster is shown"),
         ("3 + + +", "is the shortest"),
         ("- - - - - - -", "is the longest"),
-        ("4 s", "order of time"),
+        ("5 s", "order of time"),
         ("1 y n", "nothing was searched for yet"),
         ("f", "this is no log"),
     ] {
@@ -230,7 +231,7 @@ fn namespaces_are_chosen() {
 #[test]
 fn a_verdict_that_changes_is_told_once_and_rings_when_asked() {
     let mut play = Play::fresh(SIZE);
-    play.keys("t b 4");
+    play.keys("t b 7");
     let before = play.text().matches("Verdict").count();
     let mut worse = scenario::pg_primary();
     for fact in &mut worse {
@@ -382,7 +383,7 @@ proptest! {
 #[test]
 fn coming_back_from_psql_tells_no_verdict_that_never_was() {
     let mut play = Play::fresh(SIZE);
-    play.keys("4");
+    play.keys("7");
     let before = play.text().matches("Verdict").count();
     // Five minutes in psql: the clock jumps, and only then is read what came meanwhile.
     play.send(Msg::Done(Done::Psql(None)));

@@ -9,7 +9,7 @@ use std::fmt;
 
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
-use crate::procedure::{Answer, Found, Order, Plan, Premise, Right, RunId};
+use crate::procedure::{Answer, Found, Order, Plan, Premise, Rehearsal, Right, RunId};
 
 /// An order with what it belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -32,16 +32,6 @@ pub enum Refusal {
     Nothing(Problem),
     /// The answer did not come: it may have been done.
     Unknown(Problem),
-}
-
-/// What a server-side dry run showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Rehearsal {
-    /// The API would take it; the object before and after, as lines of text: `-` goes, `+` comes, ` ` stays. Empty: nothing
-    /// would change.
-    Diff(Vec<String>),
-    /// There is no dry run for it, and why. SQL has none.
-    None(String),
 }
 
 /// Does orders. Every method returns within a time of its own: a wire that hangs is an answer that did not come.

@@ -4,7 +4,7 @@ use futures::future::{BoxFuture, FutureExt};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::executor::{Deed, Executor, Refusal, Rehearsal};
+use super::executor::{Deed, Executor, Refusal};
 use super::kubernetes::acts::{Acts, Ground, Patience};
 use super::postgres::heartbeat::{Around, Hearts};
 use super::runs::Store;
@@ -13,7 +13,7 @@ use crate::domain::detail::ObjectRef;
 use crate::domain::names::{ClusterKey, Context};
 use crate::problem::Problem;
 use crate::procedure::order::Target;
-use crate::procedure::{Answer, Found, Order, Premise, Right};
+use crate::procedure::{Answer, Found, Order, Premise, Rehearsal, Right};
 
 /// Does orders to the live world. Dropped, its heartbeats end.
 pub struct Hands {

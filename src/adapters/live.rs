@@ -11,6 +11,7 @@ use super::ask;
 use super::hands::Hands;
 use super::inbox::Outbox;
 use super::kubernetes::context::{self, Running, Shared};
+use super::kubernetes::faults::Faults;
 use super::kubernetes::probes::Focus;
 use super::kubernetes::{details, kubeconfig, psql};
 use super::postgres::heartbeat::Around;
@@ -18,6 +19,7 @@ use super::postgres::sampler::Logins;
 use super::runs::Store;
 use super::supervisor::Wakers;
 use crate::domain::detail::Subject;
+use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::SourceId;
 use crate::problem::Problem;
@@ -214,6 +216,21 @@ impl Handle {
     pub async fn serves(&self, context: &Context, group_version: &str) -> bool {
         let Some(running) = self.contexts.get(context) else { return false };
         running.clients.serves(group_version).await
+    }
+
+    /// Asks a lab for the start or the end of a fault of this cluster.
+    pub fn fault(
+        &self,
+        cluster: &ClusterKey,
+        order: FaultOrder,
+    ) -> impl Future<Output = Result<(), Problem>> + Send + 'static {
+        let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
+        let key = cluster.clone();
+        async move {
+            let unknown = || Problem::new("nothing was done").because(format!("{} is not looked at", key.context));
+            let client = clients.ok_or_else(unknown)?.get().await.client;
+            Faults::of(client, &key.namespace).obey(&key.name, &order).await
+        }
     }
 
     /// Puts a question to an instance. Whatever comes of it is a reply.

@@ -1,12 +1,15 @@
 //! What each command does, and why it can't be done: one place for both.
 
+use super::menu::Menu;
 use super::model::Model;
 use super::overlay::{self, Overlay, Which};
-use crate::command::{Command, Scope};
+use super::{runs, walks};
+use crate::command::{Command, Risk, Scope};
 use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::names::ClusterKey;
 use crate::panes::detail::Viewer;
-use crate::panes::{Effect, Scene, Selected, Wish};
+use crate::panes::doing;
+use crate::panes::{Effect, RunEffect, Scene, Selected, Wish};
 
 /// Does a command, or says why not.
 pub fn dispatch(model: &mut Model, command: Command) -> Vec<Effect> {
@@ -21,8 +24,30 @@ pub fn dispatch(model: &mut Model, command: Command) -> Vec<Effect> {
     match command.scope() {
         Scope::Global => global(model, command),
         Scope::Object => object(model, command),
+        Scope::Plan if command == Command::Begin => runs::begin(model),
+        Scope::Plan if command == Command::Again => runs::again(model),
+        Scope::Run if let Some(choice) = doing::choice_of(command) => runs::answer(model, choice),
         _ => front(model, command),
     }
+}
+
+/// The cluster that a command would change: that of the plan or run in front, else the one in question.
+pub fn subject(model: &Model) -> Option<ClusterKey> {
+    model.panes[model.front].about(&model.scene()).or_else(|| model.chosen.clone())
+}
+
+/// The one place that says no to every change of a cluster that is not armed.
+fn unarmed(model: &Model) -> Option<String> {
+    let key = subject(model);
+    if key.as_ref().is_some_and(|key| model.doing.armed(key, model.now).is_some()) {
+        return None;
+    }
+    let arm = model.keymap.shown(Scope::Global, Command::Arm).map(|k| format!(", {k} arms it")).unwrap_or_default();
+    Some(match (key, model.doing.arming.locked) {
+        (_, true) => "this session is read-only".into(),
+        (Some(key), _) => format!("{key} is read-only{arm}"),
+        (None, _) => "no cluster is chosen".into(),
+    })
 }
 
 /// Why a command can't be done now; `None`: it can.
@@ -31,7 +56,8 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
         return None;
     }
     if let Some(tab) = command.tab() {
-        return (tab >= model.panes.len()).then(|| format!("there are {} tabs", model.panes.len()));
+        let tabs = model.tabs().len();
+        return (tab >= tabs).then(|| format!("there are {tabs} tabs"));
     }
     match command {
         Command::ClusterNext | Command::ClusterPrevious if clusters(model).len() < 2 => {
@@ -40,13 +66,31 @@ pub fn refuses(model: &Model, command: Command) -> Option<String> {
         Command::Back if model.viewers.is_empty() && !model.panes[model.front].has_back() && model.front == 0 => {
             return Some("this is where it starts; nothing to go back to".into());
         }
+        Command::Arm if model.doing.arming.locked => {
+            return Some("this session is read-only; start howdah without --read-only".into());
+        }
+        Command::Arm | Command::Act | Command::Runbook if subject(model).is_none() => {
+            return Some("no cluster is chosen".into());
+        }
+        Command::Runbook if walks::reasoned(model).is_none() => {
+            return Some("no reason of its verdict asks for a runbook".into());
+        }
         Command::ChooseNamespaces | Command::ToggleAllNamespaces if model.known.facts.clusters.is_empty() => {
             return Some("no namespace with a cluster is known yet".into());
         }
         _ => {}
     }
+    if command.risk() >= Risk::Changes
+        && let Some(why) = unarmed(model)
+    {
+        return Some(why);
+    }
     match command.scope() {
         Scope::Global => None,
+        Scope::Plan if command == Command::Begin => runs::refuses_begin(model),
+        Scope::Run if let Some(choice) = doing::choice_of(command) => {
+            runs::asked(model, choice).is_none().then(|| "the run does not ask that now".into())
+        }
         Scope::Object => object_refuses(model, command),
         _ => {
             let scene = model.scene();
@@ -62,15 +106,22 @@ fn global(model: &mut Model, command: Command) -> Vec<Effect> {
     if let Some(tab) = command.tab() {
         return go(model, tab);
     }
-    let tabs = model.panes.len();
+    let tabs = model.tabs().len();
     match command {
+        // A walk can be left open; it goes on when somebody takes it up.
+        Command::Quit if model.doing.under_way().any(|d| !d.is_walk()) => {
+            model.overlay = Some(Overlay::menu(model, Menu::Leaving));
+        }
+        Command::Arm => return subject(model).map(|key| runs::arm(model, &key)).unwrap_or_default(),
+        Command::Act => return act(model),
+        Command::Runbook => return walks::runbook(model),
         Command::Quit => {
             model.leaving = true;
             return vec![Effect::Quit];
         }
         Command::Back => return back(model),
-        Command::TabNext => return go(model, (model.front + 1) % tabs),
-        Command::TabPrevious => return go(model, (model.front + tabs - 1) % tabs),
+        Command::TabNext => return go(model, (model.tab() + 1) % tabs),
+        Command::TabPrevious => return go(model, (model.tab() + tabs - 1) % tabs),
         Command::ClusterNext => choose_by(model, 1),
         Command::ClusterPrevious => choose_by(model, -1),
         Command::Help => {
@@ -111,10 +162,20 @@ fn all_namespaces(model: &mut Model) {
     model.choice.namespaces = namespaces;
 }
 
-fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
+/// Opens the menu of changes, and asks for the rights that they need.
+fn act(model: &mut Model) -> Vec<Effect> {
+    let Some(key) = subject(model) else { return Vec::new() };
+    let instance = selected(model).and_then(|s| s.instance).filter(|(k, _)| *k == key).map(|(_, name)| name);
+    let menu = Menu::Acts(key.clone(), instance);
+    let rights = super::menu::rights(model, &menu);
+    model.overlay = Some(Overlay::menu(model, menu));
+    vec![Effect::Run(RunEffect::Rights(key, rights))]
+}
+
+pub(super) fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
     let effects = close_viewers(model, 0);
-    if tab < model.panes.len() {
-        model.front = tab;
+    if let Some(pane) = model.tabs().get(tab) {
+        model.front = *pane;
     }
     effects
 }
@@ -158,7 +219,7 @@ fn choose_by(model: &mut Model, step: isize) {
     }
 }
 
-fn choose(model: &mut Model, key: ClusterKey) {
+pub(super) fn choose(model: &mut Model, key: ClusterKey) {
     if model.chosen.as_ref() != Some(&key) {
         for pane in &mut model.panes {
             pane.chosen(&key);
@@ -199,16 +260,28 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
                     let short = crate::text::shorten(text.lines().next().unwrap_or_default(), 60);
                     model.say(format!("copied: {short}"), false);
                 }
+                if let Effect::Run(RunEffect::Put(run, _, asked)) = &effect {
+                    model.doing.asking.entry(run.clone()).or_default().insert(asked.clone());
+                }
                 effects.push(effect);
             }
             Wish::Choose(key) => choose(model, key),
             Wish::Go(id) => {
-                if let Some(tab) = model.panes.iter().position(|p| p.id() == id) {
-                    effects.extend(go(model, tab));
-                }
+                effects.extend(close_viewers(model, 0));
+                model.show(id);
             }
             Wish::Do(command) => effects.extend(dispatch(model, command)),
             Wish::Say(text) => model.say(text, false),
+            Wish::Dismiss => model.doing.proposal = None,
+            Wish::Show(run) => model.doing.shown = run,
+            Wish::Walk(run) => model.doing.walking = run,
+            Wish::BeginWalk(key, name) => effects.extend(walks::begin(model, key, &name)),
+            Wish::Note(run) => walks::note(model, run),
+            Wish::Record(run) => effects.extend(walks::record(model, run)),
+            Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),
+            Wish::Write(run, what) => effects.extend(runs::write(model, &run, what)),
+            Wish::Type(purpose) => model.overlay = Some(Overlay::line(purpose)),
+            Wish::EndRun(run) => model.overlay = Some(Overlay::menu(model, Menu::End(run))),
         }
     }
     effects
@@ -259,7 +332,8 @@ fn object(model: &mut Model, command: Command) -> Vec<Effect> {
         }
         (Command::Psql, Some(_)) => {
             let Some((key, name)) = chosen.instance else { return Vec::new() };
-            return vec![Effect::Psql(key, name)];
+            let read_only = model.doing.armed(&key, model.now).is_none();
+            return vec![Effect::Psql { cluster: key, instance: name, read_only }];
         }
         _ => return Vec::new(),
     };

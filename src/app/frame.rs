@@ -1,8 +1,10 @@
 //! What stands around the pane: where am I, may I change anything, how fresh is my truth, which keys work here.
 
+use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 use std::collections::BTreeSet;
 
+use super::command::subject;
 use super::model::Model;
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
@@ -10,6 +12,7 @@ use crate::domain::names::Context;
 use crate::domain::quantity;
 use crate::domain::source::{SourceHealth, SourceId, SourceState};
 use crate::panes::times;
+use crate::procedure::Kind;
 use crate::ui::theme::Role;
 use crate::ui::widgets::header::{Dot, SourceDot};
 use crate::ui::widgets::hints::{self, Hint};
@@ -57,21 +60,60 @@ pub fn place<'a>(model: &Model) -> Line<'a> {
         spans.push(Span::styled(format!(" {} ", model.look.marks.cursor), model.look.style(Role::Dim)));
         spans.push(Span::styled(text, model.look.style(role)));
     };
-    match &model.chosen {
+    match &subject(model) {
         Some(key) if model.front != 0 || !model.viewers.is_empty() => into(key.to_string(), Role::Text),
         _ => into(namespaces, Role::Text),
     }
     Line::from(spans)
 }
 
-/// May anything be changed, and what time it is.
+/// May anything be changed, and what is under way.
 pub fn mode<'a>(model: &Model) -> Line<'a> {
-    let read_only = Span::styled("READ-ONLY", model.look.style(Role::Info));
-    if model.size.width < NARROW {
-        return Line::from(read_only);
-    }
-    let clock = format!("{} {}", times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
-    Line::from(vec![read_only, Span::styled(format!("  {clock}"), model.look.style(Role::Dim))])
+    let mut spans = under_way(model);
+    spans.extend(armed(model));
+    Line::from(spans)
+}
+
+/// What time it is, as times are written here.
+pub fn clock<'a>(model: &Model) -> Line<'a> {
+    let (clock, zone) = (times::clock(model.now, &model.habits), times::zone_name(model.now, &model.habits));
+    Line::from(Span::styled(format!("{clock} {zone}"), model.look.style(Role::Dim)))
+}
+
+/// What can be changed now, and for how long. Said on every screen.
+fn armed<'a>(model: &Model) -> Vec<Span<'a>> {
+    let wide = model.size.width >= NARROW;
+    let left = |until: Timestamp| quantity::age_of(until.duration_since(model.now));
+    let all: Vec<_> = model.doing.arming.all(model.now).collect();
+    let here = subject(model);
+    let here = here.as_ref().filter(|key| all.iter().any(|(k, _)| k == key));
+    let Some(key) = here.or(all.first().map(|a| a.0)) else {
+        let key = model.keymap.shown(Scope::Global, Command::Arm).filter(|_| wide && !model.doing.arming.locked);
+        let hint = key.map(|k| format!("  {k} arm")).unwrap_or_default();
+        let read_only = Span::styled("READ-ONLY", model.look.style(Role::Info));
+        return vec![read_only, Span::styled(hint, model.look.style(Role::Dim))];
+    };
+    let until = all.iter().find(|(k, _)| *k == key).map(|(_, until)| left(*until)).unwrap_or_default();
+    let name = if wide { format!(" {}", key.name) } else { String::new() };
+    let more = if all.len() > 1 { format!(" +{}", all.len() - 1) } else { String::new() };
+    vec![Span::styled(format!(" {} ARMED{name} {until}{more} ", model.look.marks.warn), model.look.style(Role::Danger))]
+}
+
+/// Runs under way: they go on whatever is on the screen.
+fn under_way<'a>(model: &Model) -> Vec<Span<'a>> {
+    let runs: Vec<_> = model.doing.under_way().filter(|d| d.run().plan.kind != Kind::Runbook).collect();
+    let Some(first) = runs.first() else { return Vec::new() };
+    let asks = runs.iter().any(|d| !d.asked.is_empty());
+    let since = quantity::age_of(model.now.duration_since(first.run().opened));
+    let more = if runs.len() > 1 { format!(" +{}", runs.len() - 1) } else { String::new() };
+    let (mark, role) = if asks { (model.look.marks.frozen, Role::Warn) } else { (model.look.marks.late, Role::Accent) };
+    let word = if asks { " asks" } else { "" };
+    let wide = model.size.width >= NARROW;
+    let name = if wide { first.run().plan.kind.name() } else { "" };
+    vec![Span::styled(
+        format!("{mark} {name}{}{since}{word}{more}  ", if wide { " " } else { "" }),
+        model.look.style(role),
+    )]
 }
 
 /// Below this width the header has no room for a dot of each kind of source.
@@ -173,7 +215,7 @@ pub fn trouble(model: &Model) -> Option<(Level, String)> {
 
 /// Titles of the tabs.
 pub fn titles(model: &Model) -> Vec<&'static str> {
-    model.panes.iter().map(|p| p.title()).collect()
+    model.tabs().into_iter().map(|n| model.panes[n].title()).collect()
 }
 
 /// Keys that work here.
@@ -191,7 +233,7 @@ pub fn hints(model: &Model) -> Vec<Hint> {
             }
         }
     };
-    if scope != Scope::Prompt && scope != Scope::Choice {
+    if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Editor) {
         commands.extend([(Command::Palette, "commands"), (Command::Help, "help")]);
     }
     let mut all = hints::of(&model.keymap, scope, &commands);
@@ -221,6 +263,7 @@ fn overlay_hints(scope: Scope) -> Vec<(Command, &'static str)> {
             (Command::Accept, "show these"),
             (Command::Cancel, "leave"),
         ],
+        Scope::Editor => vec![(Command::KeepText, "keep it"), (Command::LeaveText, "leave it a draft")],
         Scope::SourceList => vec![(Command::Down, "move"), (Command::RetrySource, "try now"), (Command::Back, "close")],
         _ => vec![(Command::Down, "scroll"), (Command::Back, "close")],
     }

@@ -2,6 +2,7 @@
 
 use super::command::{dispatch, wishes};
 use super::model::Model;
+use super::overlay::Overlay;
 use super::{frame, overlay};
 use crate::command::{Command, Scope};
 use crate::panes::Effect;
@@ -19,10 +20,14 @@ pub fn input(model: &mut Model, input: Input) -> Vec<Effect> {
         Input::Key(chord) => key(model, chord),
         Input::Mouse(mouse) => press(model, mouse),
         Input::Paste(text) => {
-            if let Some(field) = field(model) {
+            if let Some(Overlay::Note { editor, .. }) = &mut model.overlay {
+                editor.paste(&text);
+            } else if let Some(field) = field(model) {
                 field.paste(&text);
-                model.dirty = true;
+            } else {
+                return Vec::new();
             }
+            model.dirty = true;
             Vec::new()
         }
         Input::Resize(width, height) => {
@@ -45,10 +50,12 @@ fn key(model: &mut Model, chord: Chord) -> Vec<Effect> {
             dispatch(model, command)
         }
         // While a line is typed every character is text: no sequence may swallow its first key.
-        Found::Prefix if scope != Scope::Prompt && scope != Scope::Choice => Vec::new(),
+        Found::Prefix if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Editor) => Vec::new(),
         _ => {
             let keys = std::mem::take(&mut model.pending);
-            if let Some(field) = field(model) {
+            if let Some(Overlay::Note { editor, .. }) = &mut model.overlay {
+                editor.key(chord);
+            } else if let Some(field) = field(model) {
                 field.key(chord);
                 overlay::typed(model);
             } else if !waiting || chord.key != Key::Esc {
@@ -97,7 +104,7 @@ fn press(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
         Some(Region::Header) => dispatch(model, Command::Sources),
         Some(Region::Tabs) => {
             let titles = frame::titles(model);
-            let tab = tabs::at(regions.tabs, &titles, model.front, mouse.x);
+            let tab = tabs::at(regions.tabs, &titles, model.tab(), mouse.x);
             tab.and_then(Command::of_tab).map(|c| dispatch(model, c)).unwrap_or_default()
         }
         Some(Region::Footer) => {

@@ -6,16 +6,19 @@
 mod command;
 mod frame;
 mod keys;
+mod menu;
 mod model;
 mod msg;
 mod overlay;
+mod runs;
 mod update;
 mod view;
+mod walks;
 
 pub mod recording;
 
 pub use crate::panes::Effect;
 pub use model::{Model, Setup};
-pub use msg::{Done, Msg, Taste};
+pub use msg::{Done, Msg, RunNews, Taste};
 pub use update::update;
 pub use view::view;

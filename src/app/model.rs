@@ -3,13 +3,19 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use ratatui::layout::{Rect, Size};
+use std::collections::BTreeMap;
 
+use super::command::wishes;
 use super::msg::Taste;
 use super::overlay::Overlay;
+use super::walks::Recording;
 use crate::command::Scope;
 use crate::domain::names::ClusterKey;
+use crate::panes::doing::Doing;
 use crate::panes::known::Known;
 use crate::panes::{self, Choice, Effect, Habits, Pane, Scene, detail::Viewer};
+use crate::procedure::RunId;
+use crate::procedure::runbook::Runbooks;
 use crate::ui::chord::Chord;
 use crate::ui::layout::{Regions, regions};
 use crate::ui::{Depth, Keymap, Keymaps, Look, Marks, Mistake, Themes};
@@ -50,6 +56,9 @@ pub struct Notice {
 /// The console's state.
 pub struct Model {
     pub(super) known: Known,
+    pub(super) doing: Doing,
+    /// Plans proposed so far: each has its number.
+    pub(super) proposals: u64,
     pub(super) panes: Vec<Box<dyn Pane>>,
     pub(super) front: usize,
     /// Texts opened over the pane, the last on top.
@@ -72,6 +81,10 @@ pub struct Model {
     /// The chosen theme's name: the look's differs where the terminal can't show the chosen one.
     pub(super) theme: String,
     pub(super) look: Look,
+    /// Notes that were left before they were kept, by run.
+    pub(super) drafts: BTreeMap<RunId, String>,
+    /// An incident record that waits for the journals that belong into it.
+    pub(super) recording: Option<Recording>,
     pub(super) leaving: bool,
     pub(super) dirty: bool,
 }
@@ -82,6 +95,8 @@ impl Model {
         let (themes, keymap, look, mistakes) = prepare(&setup.taste, setup.depth);
         let mut model = Model {
             known: Known::with(setup.taste.limits.clone()),
+            doing: Doing::default(),
+            proposals: 0,
             panes: panes::all(),
             front: 0,
             viewers: Vec::new(),
@@ -101,9 +116,12 @@ impl Model {
             keymap,
             theme: setup.taste.theme.clone(),
             look,
+            drafts: BTreeMap::new(),
+            recording: None,
             leaving: false,
             dirty: true,
         };
+        model.learn(&setup.taste);
         for problem in setup.taste.problems.iter().map(crate::problem::Problem::line) {
             model.say(problem, true);
         }
@@ -166,17 +184,30 @@ impl Model {
         regions(self.screen(), self.notice.is_some() || super::frame::trouble(self).is_some())
     }
 
+    /// The panes that have a tab now, by their places.
+    pub(super) fn tabs(&self) -> Vec<usize> {
+        let scene = self.scene();
+        (0..self.panes.len()).filter(|n| self.panes[*n].there(&scene)).collect()
+    }
+
+    /// The tab in front, counted among those that are there.
+    pub(super) fn tab(&self) -> usize {
+        self.tabs().iter().position(|n| *n == self.front).unwrap_or(0)
+    }
+
     /// What the pane in front sees.
     pub(super) fn scene(&self) -> Scene<'_> {
         let body = self.regions().map(|r| r.body).unwrap_or_default();
         Scene {
             known: &self.known,
+            doing: &self.doing,
             chosen: self.chosen.as_ref(),
             choice: &self.choice,
             now: self.now,
             size: body.as_size(),
             habits: &self.habits,
             look: &self.look,
+            keymap: &self.keymap,
         }
     }
 
@@ -216,7 +247,7 @@ impl Model {
         self.keymap = keymap;
         self.theme.clone_from(&taste.theme);
         self.look = look;
-        self.known.limits = taste.limits.clone();
+        self.learn(taste);
         self.habits.utc = taste.utc;
         self.habits.bell = taste.bell;
         self.dirty = true;
@@ -224,6 +255,23 @@ impl Model {
             self.say(problem.line(), true);
         }
         self.report(&mistakes);
+    }
+
+    /// Takes in what the settings say about what is done.
+    fn learn(&mut self, taste: &Taste) {
+        self.known.limits = taste.limits.clone();
+        self.doing.arming.locked = taste.read_only;
+        self.doing.protected = taste.protected.clone();
+        self.doing.objectives = taste.objectives;
+        // A runbook's mistakes are told with those of the settings.
+        self.doing.runbooks = Runbooks::with(taste.runbooks.iter().cloned()).0;
+    }
+
+    /// Brings a pane to the front, over nothing.
+    pub(super) fn show(&mut self, id: panes::PaneId) {
+        if let Some(tab) = self.panes.iter().position(|p| p.id() == id) {
+            self.front = tab;
+        }
     }
 
     fn report(&mut self, mistakes: &[Mistake]) {
@@ -255,8 +303,11 @@ impl Model {
             let mut shown = self.known.judged.keys().filter(|k| self.choice.shows(k));
             self.chosen = shown.next().cloned();
         }
+        if !self.panes[self.front].there(&self.scene()) {
+            self.front = 0;
+        }
         let mut panes = std::mem::take(&mut self.panes);
-        panes[self.front].settle(&self.scene());
+        let wanted = panes[self.front].settle(&self.scene());
         if let Some(key) = panes[self.front].suggests() {
             self.chosen = Some(key.clone());
         }
@@ -266,8 +317,9 @@ impl Model {
             viewer.settle(&self.scene());
             self.viewers.push(viewer);
         }
+        let mut effects = wishes(self, wanted);
         if focused == self.focused {
-            return Vec::new();
+            return effects;
         }
         if self.front != 0
             && let Some(key) = &self.chosen
@@ -275,7 +327,8 @@ impl Model {
             self.known.history.focus(key);
         }
         self.focused.clone_from(&focused);
-        vec![Effect::Focus(focused)]
+        effects.push(Effect::Focus(focused));
+        effects
     }
 }
 

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::domain::detail::News;
 use crate::domain::facts::Fact;
 use crate::domain::health::Limits;
+use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
+use crate::procedure::drill::Objectives;
+use crate::procedure::question::{Asked, Reply};
+use crate::procedure::{Entry, Protected, Right, RunId, StepId, Summary, Tried};
 use crate::ui::input::Input;
 
 /// Something that happened.
@@ -27,6 +31,8 @@ pub enum Msg {
     Done(Done),
     /// Something went wrong outside.
     Problem(Problem),
+    /// What came of an effect for a run.
+    Run(RunNews),
     /// Leave: a signal, or the terminal went away.
     Quit,
 }
@@ -52,8 +58,42 @@ pub struct Taste {
     pub bell: bool,
     /// Where a figure becomes a warning.
     pub limits: Limits,
+    /// Nothing can be armed.
+    pub read_only: bool,
+    /// Contexts whose clusters are armed by typing their name.
+    pub protected: Protected,
+    /// What a drill must reach to pass.
+    pub objectives: Objectives,
+    /// Own runbooks, as path and text.
+    pub runbooks: Vec<(String, String)>,
     /// What was wrong with the settings file itself.
     pub problems: Vec<Problem>,
+}
+
+/// What came of an effect for a run, in the order in which it came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunNews {
+    /// Rights that are missing, of those that were asked.
+    Rights(ClusterKey, Result<Vec<Right>, Problem>),
+    /// What the API said to the plan of this number.
+    Tried(u64, Result<Vec<Tried>, Problem>),
+    /// A run is driven from here on; its journal so far.
+    Open(RunId, Vec<Entry>),
+    /// An entry was written.
+    Entry(RunId, Entry),
+    /// What was asked to be written is written.
+    Wrote(RunId),
+    /// What was under way for this step is over; what came of it was told as entries.
+    Ended(RunId, StepId),
+    /// The journal can't be written: nothing more is done.
+    Broken(RunId, Problem),
+    /// Every run on this machine, the newest first, and what could not be read.
+    Listed(Vec<Summary>, Vec<Problem>),
+    /// A journal that was read to be looked at.
+    Read(RunId, Result<Vec<Entry>, Problem>),
+    /// An instance's reply to a walk's question.
+    Reply(RunId, Asked, Reply),
 }
 
 /// An effect was performed.

@@ -3,13 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::command::{dispatch, refuses};
-use super::frame;
+use super::menu::{self, Menu, Picked};
 use super::model::Model;
+use super::{frame, runs, walks};
 use crate::command::{Command, Scope};
 use crate::domain::names::Context;
 use crate::domain::source::{SourceId, SourceState};
-use crate::panes::Effect;
+use crate::panes::editor::Editor;
 use crate::panes::field::Field;
+use crate::panes::{Effect, Purpose};
+use crate::procedure::RunId;
 use crate::ui::widgets::choices::{self, Choice, Choices, Matched};
 use crate::ui::widgets::help;
 
@@ -51,6 +54,31 @@ pub enum Overlay {
         /// Lines scrolled up from the newest.
         top: usize,
     },
+    /// A menu made of the situation.
+    Menu {
+        /// Which.
+        menu: Menu,
+        /// What was typed.
+        field: Field,
+        /// Which of those that match.
+        selected: usize,
+        /// Its choices.
+        all: Vec<(Picked, Choice)>,
+    },
+    /// A line of text is asked for.
+    Line {
+        /// What for.
+        purpose: Purpose,
+        /// What was typed.
+        field: Field,
+    },
+    /// A note for a run's journal is typed.
+    Note {
+        /// Which run's.
+        run: RunId,
+        /// The text.
+        editor: Box<Editor>,
+    },
     /// Contexts or namespaces to show.
     Choose {
         /// Which of the two.
@@ -70,6 +98,17 @@ impl Overlay {
         let focus = model.scope();
         let all = choices::commands(&model.keymap, focus, |c| refuses(model, c));
         Overlay::Palette { field: Field::default(), selected: 0, all }
+    }
+
+    /// A menu.
+    pub fn menu(model: &Model, menu: Menu) -> Overlay {
+        let all = menu.items(model);
+        Overlay::Menu { menu, field: Field::default(), selected: 0, all }
+    }
+
+    /// A line to type, for this.
+    pub fn line(purpose: Purpose) -> Overlay {
+        Overlay::Line { purpose, field: Field::default() }
     }
 
     /// The sources, on the first of those that do worst.
@@ -112,8 +151,9 @@ impl Overlay {
     /// Where its keys are looked for.
     pub fn scope(&self) -> Scope {
         match self {
-            Overlay::Palette { .. } => Scope::Prompt,
+            Overlay::Palette { .. } | Overlay::Menu { .. } | Overlay::Line { .. } => Scope::Prompt,
             Overlay::Choose { .. } => Scope::Choice,
+            Overlay::Note { .. } => Scope::Editor,
             Overlay::Sources { .. } => Scope::SourceList,
             Overlay::Help { .. } | Overlay::Notices { .. } => Scope::List,
         }
@@ -122,20 +162,27 @@ impl Overlay {
     /// The line that typed text goes to.
     pub fn field(&mut self) -> Option<&mut Field> {
         match self {
-            Overlay::Palette { field, .. } | Overlay::Choose { field, .. } => Some(field),
+            Overlay::Palette { field, .. }
+            | Overlay::Choose { field, .. }
+            | Overlay::Menu { field, .. }
+            | Overlay::Line { field, .. } => Some(field),
             _ => None,
         }
     }
 
     /// It has a line to type in.
     pub fn types(&self) -> bool {
-        matches!(self, Overlay::Palette { .. } | Overlay::Choose { .. })
+        matches!(self, Overlay::Palette { .. } | Overlay::Choose { .. } | Overlay::Menu { .. })
     }
 
     /// Its choices, and those that match what was typed.
     pub fn choices(&self) -> (Vec<Choice>, Vec<Matched>) {
         match self {
             Overlay::Palette { field, all, .. } => {
+                let found = choices::matching(all.iter().map(|(_, c)| c), field.text());
+                (all.iter().map(|(_, c)| c.clone()).collect(), found)
+            }
+            Overlay::Menu { field, all, .. } => {
                 let found = choices::matching(all.iter().map(|(_, c)| c), field.text());
                 (all.iter().map(|(_, c)| c.clone()).collect(), found)
             }
@@ -147,7 +194,9 @@ impl Overlay {
 
 /// Something was typed into the window: the best match is selected.
 pub fn typed(model: &mut Model) {
-    if let Some(Overlay::Palette { selected, .. } | Overlay::Choose { selected, .. }) = &mut model.overlay {
+    if let Some(Overlay::Palette { selected, .. } | Overlay::Choose { selected, .. } | Overlay::Menu { selected, .. }) =
+        &mut model.overlay
+    {
         *selected = 0;
     }
 }
@@ -159,7 +208,11 @@ pub fn on(model: &mut Model, command: Command) -> Vec<Effect> {
         return Vec::new();
     }
     match &mut overlay {
-        Overlay::Palette { .. } | Overlay::Choose { .. } => return choice(model, overlay, command),
+        Overlay::Palette { .. } | Overlay::Choose { .. } | Overlay::Menu { .. } => {
+            return choice(model, overlay, command);
+        }
+        Overlay::Line { .. } => return line(model, overlay, command),
+        Overlay::Note { .. } => return walks::noting(model, overlay, command),
         Overlay::Help { top, focus } => {
             let most = help::most(model.screen(), &model.keymap, *focus, &model.look);
             *top = scrolled(*top, command, usize::from(model.size.height) / 2).min(most);
@@ -223,6 +276,20 @@ fn choice(model: &mut Model, mut overlay: Overlay, command: Command) -> Vec<Effe
             }
             *selected = moved(*selected, found.len(), command);
         }
+        Overlay::Menu { selected, all, .. } => {
+            if command == Command::Accept {
+                let picked = found.get(*selected).and_then(|m| all.get(m.index));
+                let Some((picked, choice)) = picked.cloned() else { return Vec::new() };
+                return match choice.refused {
+                    Some(why) => {
+                        model.say(format!("{}: {why}", choice.text), false);
+                        Vec::new()
+                    }
+                    None => menu::pick(model, picked),
+                };
+            }
+            *selected = moved(*selected, found.len(), command);
+        }
         Overlay::Choose { which, selected, all, .. } => match command {
             Command::Accept => {
                 let picked = found.get(*selected).map(|m| m.index);
@@ -244,6 +311,26 @@ fn choice(model: &mut Model, mut overlay: Overlay, command: Command) -> Vec<Effe
     }
     model.overlay = Some(overlay);
     Vec::new()
+}
+
+/// A line is typed: taken, it is used for what it was asked for.
+fn line(model: &mut Model, overlay: Overlay, command: Command) -> Vec<Effect> {
+    match overlay {
+        Overlay::Line { purpose, field } if command == Command::Accept => runs::typed(model, purpose, field.text()),
+        other => {
+            model.overlay = Some(other);
+            Vec::new()
+        }
+    }
+}
+
+/// What an open menu says has changed: it is made anew, on the same choice.
+pub fn refresh(model: &mut Model) {
+    let Some(Overlay::Menu { menu, .. }) = &model.overlay else { return };
+    let new = menu.items(model);
+    if let Some(Overlay::Menu { all, .. }) = &mut model.overlay {
+        *all = new;
+    }
 }
 
 fn moved(selected: usize, total: usize, command: Command) -> usize {
@@ -276,19 +363,27 @@ fn accept(model: &mut Model, which: Which, all: &[Choice], picked: Option<usize>
 pub fn press(model: &mut Model, x: u16, y: u16) -> Vec<Effect> {
     let screen = model.screen();
     let Some(overlay) = &mut model.overlay else { return Vec::new() };
+    if matches!(overlay, Overlay::Note { .. }) {
+        // A slip of the mouse takes nobody's text away.
+        return Vec::new();
+    }
     if !overlay.types() {
         model.overlay = None;
         return Vec::new();
     }
     let (all, found) = overlay.choices();
-    let (Overlay::Palette { selected, field, .. } | Overlay::Choose { selected, field, .. }) = overlay else {
+    let (Overlay::Palette { selected, field, .. }
+    | Overlay::Choose { selected, field, .. }
+    | Overlay::Menu { selected, field, .. }) = overlay
+    else {
         return Vec::new();
     };
     let shown = Choices { title: "", typed: field.text(), cursor: 0, all: &all, found: &found, selected: *selected };
     let inside = shown.place(screen).contains(ratatui::layout::Position { x, y });
     if let Some(n) = shown.at(screen, x, y) {
         *selected = n;
-        let command = if matches!(overlay, Overlay::Palette { .. }) { Command::Accept } else { Command::ToggleChoice };
+        let one = matches!(overlay, Overlay::Palette { .. } | Overlay::Menu { .. });
+        let command = if one { Command::Accept } else { Command::ToggleChoice };
         return on(model, command);
     }
     if !inside {

@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::keys;
 use super::model::Model;
 use super::msg::{Done, Msg};
+use super::{keys, runs};
 use crate::domain::detail::News;
 use crate::domain::health::Level;
 use crate::panes::Effect;
@@ -45,11 +45,13 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.say(format!("{}{hint}", problem.line()), true);
             Vec::new()
         }
+        Msg::Run(news) => runs::take(model, news),
         Msg::Quit => {
             model.leaving = true;
             vec![Effect::Quit]
         }
     };
+    effects.extend(runs::step(model));
     effects.extend(model.settle());
     effects
 }
@@ -82,6 +84,11 @@ fn verdicts(model: &mut Model, changes: Vec<Change>) -> Vec<Effect> {
 fn take(model: &mut Model, news: News) {
     match news {
         News::Happening(happening) => {
+            for driven in model.doing.runs.values_mut().filter(|d| d.open()) {
+                if happening.cluster.as_ref() == Some(&driven.run().plan.cluster) {
+                    driven.heard.push(happening.clone());
+                }
+            }
             model.known.happened(happening);
             model.dirty = true;
         }

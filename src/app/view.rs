@@ -10,13 +10,15 @@ use super::overlay::{Overlay, Which};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::domain::source::SourceState;
-use crate::panes::times;
-use crate::ui::layout::{SMALLEST, regions};
+use crate::panes::editor::Editor;
+use crate::panes::field::Field;
+use crate::panes::{Purpose, times};
+use crate::ui::layout::{SMALLEST, regions, split_top};
 use crate::ui::text::{cut_line, put, put_line, width};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::choices::Choices;
 use crate::ui::widgets::header::{self, Header};
-use crate::ui::widgets::{dialog, help, hints, notice, scroll, table, tabs, which_key};
+use crate::ui::widgets::{dialog, help, hints, notice, prompt, scroll, table, tabs, which_key};
 
 /// Draws everything; returns where the terminal's cursor belongs while something is typed.
 pub fn view(model: &Model, buf: &mut Buffer) -> Option<Position> {
@@ -33,9 +35,9 @@ pub fn view(model: &Model, buf: &mut Buffer) -> Option<Position> {
         areas.header,
         buf,
         look,
-        &Header { place: frame::place(model), mode: frame::mode(model), sources: &dots },
+        &Header { place: frame::place(model), mode: frame::mode(model), clock: frame::clock(model), sources: &dots },
     );
-    tabs::draw(areas.tabs, buf, look, &frame::titles(model), model.front);
+    tabs::draw(areas.tabs, buf, look, &frame::titles(model), model.tab());
     let scene = model.scene();
     match model.viewers.last() {
         Some(viewer) => viewer.view(&scene, look, areas.body, buf),
@@ -101,17 +103,25 @@ fn too_small(screen: Rect, look: &Look, buf: &mut Buffer) {
 fn draw_overlay(model: &Model, overlay: &Overlay, screen: Rect, buf: &mut Buffer) -> Option<Position> {
     let look = &model.look;
     match overlay {
-        Overlay::Palette { field, selected, .. } | Overlay::Choose { field, selected, .. } => {
+        Overlay::Palette { field, selected, .. }
+        | Overlay::Choose { field, selected, .. }
+        | Overlay::Menu { field, selected, .. } => {
             let title = match overlay {
-                Overlay::Choose { which: Which::Contexts, .. } => "Contexts shown",
-                Overlay::Choose { .. } => "Namespaces shown",
-                _ => "Commands",
+                Overlay::Menu { menu, .. } => menu.title(),
+                Overlay::Choose { which: Which::Contexts, .. } => "Contexts shown".to_owned(),
+                Overlay::Choose { .. } => "Namespaces shown".to_owned(),
+                _ => "Commands".to_owned(),
             };
             let (all, found) = overlay.choices();
             let cursor = field.cursor();
-            Choices { title, typed: field.text(), cursor, all: &all, found: &found, selected: *selected }
+            Choices { title: &title, typed: field.text(), cursor, all: &all, found: &found, selected: *selected }
                 .draw(screen, buf, look)
         }
+        Overlay::Note { editor, .. } => {
+            note(editor, look, screen, buf);
+            None
+        }
+        Overlay::Line { purpose, field } => asked_line(model, purpose, field, screen, buf),
         Overlay::Help { top, focus } => {
             help::draw(screen, buf, look, &model.keymap, *focus, *top);
             None
@@ -134,6 +144,38 @@ fn draw_overlay(model: &Model, overlay: &Overlay, screen: Rect, buf: &mut Buffer
             None
         }
     }
+}
+
+/// A note that is typed. The editor draws its own cursor.
+fn note(editor: &Editor, look: &Look, screen: Rect, buf: &mut Buffer) {
+    let size = (86.min(screen.width.saturating_sub(4)), 16.min(screen.height.saturating_sub(4)));
+    let inside = dialog::window(screen, buf, look, size, "A note for the journal");
+    let (head, text) = split_top(inside, 2);
+    put(buf, head, head.x, head.y, "It stands in the record, with the time.", look.style(Role::Dim));
+    editor.draw(text, buf, look);
+}
+
+/// A line that is asked for, with why.
+fn asked_line(model: &Model, purpose: &Purpose, field: &Field, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    let look = &model.look;
+    let (title, words) = match purpose {
+        Purpose::Arm(key) => {
+            (format!("Arm {key}"), format!("It is protected. Type {} to arm it for 15 minutes.", key.name))
+        }
+        Purpose::Gate(_, name) => {
+            ("Go on?".to_owned(), format!("Type {name} to go on; anything else leaves it waiting."))
+        }
+        Purpose::Because => (
+            "Why is it done all the same?".to_owned(),
+            "Something speaks against it. Your reason goes into the journal.".to_owned(),
+        ),
+    };
+    let size = ((width(&words) as u16 + 6).clamp(40, 90).min(screen.width.saturating_sub(4)), 5);
+    let inside = dialog::window(screen, buf, look, size, &title);
+    put(buf, inside, inside.x, inside.y, &words, look.style(Role::Overlay));
+    let line = Rect { y: inside.y + 2, height: 1, ..inside };
+    let label = if look.marks.ascii { "> " } else { "› " };
+    prompt::draw(line, buf, look, label, field.text(), field.cursor())
 }
 
 /// What howdah learns from: how each does, how long ago it was proven alive, and why not.

@@ -6,14 +6,14 @@ use serde::Serialize;
 
 use super::args::{Global, Output};
 use super::collect::{Live, ahead};
-use super::conduct::{Following, TakenUp, companion_of, result_text, store};
+use super::conduct::{Following, TakenUp, result_text, store};
 use super::human::{columns, faint};
 use super::output::{Style, answer, complain, say};
 use super::runbook::meanwhile;
-use crate::adapters::runs::{Store, Summary, kind_name};
+use crate::adapters::runs::Store;
 use crate::problem::{Exit, Problem};
 use crate::procedure::runbook::record;
-use crate::procedure::{Kind, Run, RunId};
+use crate::procedure::{Kind, Run, RunId, Summary};
 
 /// `howdah runs`.
 #[derive(Clone, Debug, Args)]
@@ -84,14 +84,10 @@ struct Row {
 }
 
 fn row(s: Summary) -> Row {
-    let state = match (s.outcome, &s.holder) {
-        (Some(outcome), _) => outcome.word().to_owned(),
-        (None, Some(holder)) => format!("under way: {}", holder.words()),
-        (None, None) => "interrupted".to_owned(),
-    };
+    let state = s.state();
     Row {
         run: s.run.to_string(),
-        kind: kind_name(s.kind),
+        kind: s.kind.name().into(),
         context: s.cluster.context.to_string(),
         cluster: s.cluster.to_string(),
         title: s.title,
@@ -147,10 +143,8 @@ fn show(global: &Global, store: &Store, run: &RunId) -> Result<Exit, Problem> {
     let written = store.read(run)?;
     let folded = Run::fold(written.entries)?;
     let form = global.output.unwrap_or_default();
-    let own = companion_of(&folded.plan).result(&folded, form, Style::of_stdout());
-    let text = match (folded.plan.kind, form, own) {
-        (Kind::Runbook, Output::Md, _) => record::markdown(&folded, &meanwhile(&folded, store)?),
-        (_, _, Some(own)) => own?,
+    let text = match (folded.plan.kind, form) {
+        (Kind::Runbook, Output::Md) => record::markdown(&folded, &meanwhile(&folded, store)?),
         _ => result_text(&folded, form, Style::of_stdout(), Some(&store.folder(run)))?,
     };
     let _ = say(&text);
@@ -169,9 +163,8 @@ async fn resume(global: &Global, store: &Store, run: &RunId, resuming: &Resuming
         return super::runbook::resume(global, store, run).await;
     }
     let taken = TakenUp::new(global, run)?;
-    let companion = companion_of(&taken.run.plan);
     if taken.run.closed.is_some() {
-        return taken.told(global, companion);
+        return taken.told(global);
     }
     let cluster = taken.run.plan.cluster.clone();
     // The run names its context; another one's cluster of the same name is another cluster.
@@ -181,5 +174,5 @@ async fn resume(global: &Global, store: &Store, run: &RunId, resuming: &Resuming
     live.focus(std::slice::from_ref(&cluster), ahead(FIRST)).await;
     let executor = live.executor(store);
     let flags = Following { plan: false, confirm: resuming.confirm.clone(), because: resuming.because.clone() };
-    taken.follow(&global, &flags, (live, executor), companion).await
+    taken.follow(&global, &flags, (live, executor)).await
 }

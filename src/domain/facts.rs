@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cluster::{Cluster, Node, OperatorState};
+use super::fault::Standing;
 use super::heartbeat::Pulse;
 use super::names::{ClusterKey, Context, InstanceName};
 use super::replication::Standby;
@@ -36,6 +37,8 @@ pub enum Fact {
     Sql(ClusterKey, InstanceName, Arc<Probe<SqlSample>>),
     /// A drill's heartbeat so far. At most ten a second while it beats; the last one stays.
     Heartbeat(ClusterKey, Arc<Pulse>),
+    /// The faults that stand in a context that is a lab. No fact: it is none, as far as is known.
+    Faults(Context, Arc<Vec<Standing>>),
 }
 
 /// What a fact is about.
@@ -57,6 +60,8 @@ pub enum FactKey {
     Sql(ClusterKey, InstanceName),
     /// See [`Fact::Heartbeat`].
     Heartbeat(ClusterKey),
+    /// See [`Fact::Faults`].
+    Faults(Context),
 }
 
 impl Fact {
@@ -72,6 +77,7 @@ impl Fact {
             Fact::Metrics(k, i, _) => FactKey::Metrics(k.clone(), i.clone()),
             Fact::Sql(k, i, _) => FactKey::Sql(k.clone(), i.clone()),
             Fact::Heartbeat(k, _) => FactKey::Heartbeat(k.clone()),
+            Fact::Faults(c, _) => FactKey::Faults(c.clone()),
         }
     }
 
@@ -85,7 +91,7 @@ impl Fact {
             | Fact::Sql(k, ..)
             | Fact::Heartbeat(k, _) => Some(k),
             Fact::Source(SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k), _) => Some(k),
-            Fact::Source(..) | Fact::Nodes(..) | Fact::Operators(..) => None,
+            Fact::Source(..) | Fact::Nodes(..) | Fact::Operators(..) | Fact::Faults(..) => None,
         }
     }
 }
@@ -130,6 +136,8 @@ pub struct Facts {
     pub sources: BTreeMap<SourceId, SourceHealth>,
     /// Heartbeats of drills, by cluster.
     pub heartbeats: BTreeMap<ClusterKey, Arc<Pulse>>,
+    /// Faults that stand, by context; an entry says that the context is a lab.
+    pub faults: BTreeMap<Context, Arc<Vec<Standing>>>,
 }
 
 impl Facts {
@@ -147,6 +155,7 @@ impl Facts {
                 self.clusters.remove(&key).is_some()
             }
             Fact::Heartbeat(key, pulse) => self.heartbeats.insert(key, pulse.clone()).as_ref() != Some(&pulse),
+            Fact::Faults(context, all) => self.faults.insert(context, all.clone()).as_ref() != Some(&all),
             Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
             Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),
             Fact::Status(k, i, probe) => self.status(&k, i, probe),
@@ -224,7 +233,10 @@ impl Facts {
     /// The node an instance's pod is on.
     pub fn node_of(&self, cluster: &Cluster, instance: &InstanceName) -> Option<&Node> {
         let name = cluster.instance(instance)?.pod.as_ref()?.node.as_ref()?;
-        self.nodes.get(&cluster.key.context)?.iter().find(|n| &n.name == name)
+        let nodes = self.nodes.get(&cluster.key.context)?;
+        // A watch tells them by name; whoever else does may not.
+        let place = nodes.binary_search_by(|n| n.name.cmp(name)).ok();
+        place.and_then(|place| nodes.get(place)).or_else(|| nodes.iter().find(|n| n.name == *name))
     }
 }
 

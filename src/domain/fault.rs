@@ -112,6 +112,12 @@ pub struct FaultKind {
 pub struct Standing {
     /// The object's name.
     pub name: String,
+    /// Its namespace.
+    #[serde(default)]
+    pub namespace: String,
+    /// The cluster it is done to; empty before the lab has completed the object.
+    #[serde(default)]
+    pub cluster: String,
     /// Its kind's name.
     pub kind: String,
     /// What it is done to.
@@ -122,6 +128,26 @@ pub struct Standing {
     pub message: String,
     /// Since when it is in this state.
     pub since: Option<Timestamp>,
+}
+
+/// What is asked of a lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultOrder {
+    /// Start one of this kind.
+    Start {
+        /// The kind's name.
+        kind: String,
+        /// The instance it is done to; `None`: one that fits.
+        instance: Option<String>,
+        /// The zone it is done to; `None`: one that fits.
+        zone: Option<String>,
+    },
+    /// Stop the one of this name.
+    Stop {
+        /// The object's name.
+        name: String,
+    },
 }
 
 /// The kind of that name.

@@ -21,3 +21,4 @@ pub mod replication;
 pub mod sample;
 pub mod source;
 pub mod wal;
+pub mod words;

@@ -37,6 +37,27 @@ pub fn span(d: SignedDuration) -> String {
     }
 }
 
+/// A span to the tenth of a second, for what is timed: `0.4`, `15.2`, `4:07.3`. Never negative.
+pub fn tenths(d: SignedDuration) -> String {
+    // To the even one, as everything else is rounded.
+    let tenths = (d.as_secs_f64().max(0.0) * 10.0).round_ties_even() as u64;
+    let (minutes, rest, part) = (tenths / 600, tenths / 10 % 60, tenths % 10);
+    if tenths < 1_000 { format!("{}.{part}", tenths / 10) } else { format!("{minutes}:{rest:02}.{part}") }
+}
+
+/// A count in groups of three: `4,812`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// How long ago, coarse on purpose: `4s`, `14m`, `26h`, `3d`. Never negative: clocks of two machines differ.
 pub fn age(then: Timestamp, now: Timestamp) -> String {
     age_of(now.duration_since(then))
@@ -102,8 +123,18 @@ mod tests {
             ["0 ms", "0.4 ms", "31 ms", "1.2 s", "12s"]
         );
         assert_eq!(age_of(SignedDuration::from_secs(-3)), "0s");
+        let timed = |n| tenths(SignedDuration::from_millis(n));
+        assert_eq!(
+            [timed(-5), timed(440), timed(15_160), timed(99_960), timed(247_300)],
+            ["0.0", "0.4", "15.2", "1:40.0", "4:07.3"]
+        );
         assert_eq!(age_of(SignedDuration::from_mins(14)), "14m");
         assert_eq!(age_of(SignedDuration::from_hours(26)), "26h");
+    }
+
+    #[test]
+    fn counts_stand_in_groups_of_three() {
+        assert_eq!([0, 999, 4_812, 1_234_567].map(count), ["0", "999", "4,812", "1,234,567"]);
     }
 
     #[test]

@@ -138,8 +138,8 @@ pub struct SqlSample {
     pub standbys: Vec<Standby>,
     /// Rows of `pg_replication_slots`.
     pub slots: Vec<Slot>,
-    /// `pg_stat_archiver`.
-    pub archiver: Option<ArchiverReading>,
+    /// `pg_stat_archiver` (primary). Boxed: most instances are standbys.
+    pub archiver: Option<Box<ArchiverReading>>,
     /// Bytes of WAL written since the server's statistics began (`pg_stat_wal.wal_bytes`): rates are differences of `current`.
     pub wal_bytes: Option<u64>,
     /// WAL segment size in bytes.

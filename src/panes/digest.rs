@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use std::cmp::Reverse;
 
-use crate::domain::cluster::{Cluster, Hibernation};
+use crate::domain::cluster::{self, Cluster, Hibernation};
 use crate::domain::facts::Facts;
 use crate::domain::health::{Health, Level, ReasonCode};
 use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
@@ -138,7 +138,7 @@ fn ready(cluster: &Cluster) -> Option<u32> {
 
 fn zones(facts: &Facts, cluster: &Cluster) -> Option<(u32, u32)> {
     let nodes = facts.nodes.get(&cluster.key.context)?;
-    let all: std::collections::BTreeSet<_> = nodes.iter().filter_map(|n| n.zone.as_ref()).collect();
+    let all = cluster::zones(nodes.iter());
     if all.is_empty() {
         return None;
     }

@@ -10,9 +10,10 @@ use crate::domain::facts::{Fact, Facts};
 use crate::domain::happenings::Happenings;
 use crate::domain::health::{self, Health, Level, Limits, Verdict};
 use crate::domain::history::Histories;
-use crate::domain::names::{ClusterKey, Context};
+use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceHealth, SourceId, SourceState};
 use crate::problem::Problem;
+use crate::procedure::runbook::Sight;
 
 /// Lines of a log kept while it is looked at; older ones make room.
 pub const LOG_LINES: usize = 20_000;
@@ -149,6 +150,20 @@ impl Known {
             self.judged.insert(key, Judged { health, digest, at: now, told });
         }
         changes
+    }
+
+    /// What a runbook sees of a cluster; `about`: the instance it is about.
+    pub fn sight<'a>(&'a self, key: &ClusterKey, about: Option<&'a InstanceName>, now: Timestamp) -> Option<Sight<'a>> {
+        let (cluster, judged) = (self.facts.clusters.get(key)?, self.judged.get(key)?);
+        Some(Sight {
+            facts: &self.facts,
+            cluster,
+            health: &judged.health,
+            happenings: Some(&self.happenings),
+            limits: &self.limits,
+            about,
+            now,
+        })
     }
 
     /// Takes in something that happened.

@@ -6,14 +6,20 @@
 
 pub mod detail;
 pub mod digest;
+pub mod doing;
+pub mod drills;
+pub mod editor;
 pub mod events;
 pub mod field;
 pub mod fleet;
 pub mod fuzzy;
 pub mod known;
+pub mod lab;
 pub mod list;
 pub mod name;
 pub mod replication;
+pub mod runbooks;
+pub mod runs;
 pub mod times;
 pub mod topology;
 
@@ -27,11 +33,17 @@ use serde::{Deserialize, Serialize};
 use crate::command::{Command, Scope};
 use crate::domain::cluster::{Cluster, Operator};
 use crate::domain::detail::{ObjectRef, Subject};
+use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceId, SourceState};
+use crate::procedure::question::Asked;
+use crate::procedure::{Plan, Right, RunId, Todo, What as EntryWhat};
+use crate::ui::keymap::Keymap;
 use crate::ui::text::put;
 use crate::ui::theme::{Look, Role};
+use doing::{Doing, Wanted};
 use known::Known;
+use std::collections::BTreeMap;
 
 /// A pane's name: its tab is the title, this is how others point to it.
 pub type PaneId = &'static str;
@@ -49,18 +61,29 @@ pub enum Effect {
     Copy(String),
     /// Ring the bell.
     Bell,
-    /// Hand the terminal to `psql` in this instance, read-only.
-    Psql(ClusterKey, InstanceName),
+    /// Hand the terminal to `psql` in this instance.
+    Psql {
+        /// Which cluster.
+        cluster: ClusterKey,
+        /// Which instance.
+        instance: InstanceName,
+        /// Its transactions can't write unless told otherwise: the cluster is not armed.
+        read_only: bool,
+    },
     /// Learn this until it is let go.
     Watch(Subject),
     /// Nobody looks at it any more.
     Unwatch(Subject),
     /// These clusters are on screen: sample them each second, the others less often.
     Focus(Vec<ClusterKey>),
+    /// Something for a run, or its journal.
+    Run(RunEffect),
+    /// Start a fault of a lab's cluster, or stop it.
+    Fault(ClusterKey, FaultOrder),
     /// Write this text to a file of about this name.
     Export {
         /// The contents.
-        csv: String,
+        text: String,
         /// A file name, not a path.
         name: String,
     },
@@ -68,6 +91,31 @@ pub enum Effect {
     RetrySource(SourceId),
     /// Read settings, theme and keymap anew.
     ReloadSettings,
+}
+
+/// What only the outside can do for runs. Each is answered by a message.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunEffect {
+    /// Ask which of these rights are missing.
+    Rights(ClusterKey, Vec<Right>),
+    /// Have the API try a plan; the number comes back with its answer.
+    Try(u64, Box<Plan>),
+    /// Begin a journal with this plan; what was met of which version.
+    Begin(Box<Plan>, BTreeMap<String, String>),
+    /// Take a run up from its journal.
+    TakeUp(RunId, BTreeMap<String, String>),
+    /// Do this and write what comes of it.
+    Perform(RunId, Todo),
+    /// Write this.
+    Write(RunId, EntryWhat),
+    /// It is closed, or left: let its journal go.
+    Release(RunId),
+    /// Read which runs there are.
+    List,
+    /// Read a journal to look at it.
+    Read(RunId),
+    /// Put a walk's question to an instance.
+    Put(RunId, ClusterKey, Asked),
 }
 
 /// What a pane asks of the console around it.
@@ -83,6 +131,37 @@ pub enum Wish {
     Do(Command),
     /// Say this.
     Say(String),
+    /// Look at the plan of this.
+    Propose(Wanted),
+    /// Leave the plan that is looked at.
+    Dismiss,
+    /// Look at this run; `None`: at none.
+    Show(Option<RunId>),
+    /// Stand in this walk; `None`: in none.
+    Walk(Option<RunId>),
+    /// Begin a walk of this runbook on this cluster.
+    BeginWalk(ClusterKey, String),
+    /// Have a note typed for this run's journal.
+    Note(RunId),
+    /// Write the incident record of this walk.
+    Record(RunId),
+    /// Write this into a run's journal.
+    Write(RunId, EntryWhat),
+    /// Ask for a line of text, for this.
+    Type(Purpose),
+    /// Ask how this run shall be ended.
+    EndRun(RunId),
+}
+
+/// What a typed line is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// This cluster's name, to arm it.
+    Arm(ClusterKey),
+    /// This name, to let the step that asks through its gate.
+    Gate(RunId, String),
+    /// Why the proposed plan shall begin although something speaks against it.
+    Because,
 }
 
 /// How times and marks are written.
@@ -103,6 +182,8 @@ pub struct Scene<'a> {
     pub known: &'a Known,
     /// The cluster in question, where one is chosen.
     pub chosen: Option<&'a ClusterKey>,
+    /// What is done.
+    pub doing: &'a Doing,
     /// Which contexts and namespaces are shown.
     pub choice: &'a Choice,
     /// What time it is.
@@ -113,6 +194,15 @@ pub struct Scene<'a> {
     pub habits: &'a Habits,
     /// How it looks: where lines break depends on the marks' and the words' widths.
     pub look: &'a Look,
+    /// The keys in use: what is offered in a text names its key.
+    pub keymap: &'a Keymap,
+}
+
+impl Scene<'_> {
+    /// The key of a command, as it is shown; its name where it has none.
+    pub fn key(&self, scope: Scope, command: Command) -> String {
+        self.keymap.shown(scope, command).unwrap_or_else(|| format!(":{}", command.name()))
+    }
 }
 
 /// Which clusters are shown: `None` is all.
@@ -147,6 +237,10 @@ pub trait Pane {
     fn id(&self) -> PaneId;
     /// The word on its tab.
     fn title(&self) -> &'static str;
+    /// It has a tab now. Most have one always.
+    fn there(&self, _scene: &Scene<'_>) -> bool {
+        true
+    }
     /// Where its keys are looked for.
     fn scope(&self) -> Scope;
     /// Why this can't be done now; `None`: it can.
@@ -165,8 +259,11 @@ pub trait Pane {
     fn press(&mut self, _x: u16, _y: u16, _scene: &Scene<'_>) -> Vec<Wish> {
         Vec::new()
     }
-    /// Something it shows may have changed: its selection and its order are put right here, so that drawing is pure.
-    fn settle(&mut self, _scene: &Scene<'_>) {}
+    /// Something it shows may have changed: its selection and its order are put right here, so that drawing is pure. What
+    /// it needs to know for the first time it may ask for.
+    fn settle(&mut self, _scene: &Scene<'_>) -> Vec<Wish> {
+        Vec::new()
+    }
     /// `back` means something here: a filter to undo, a screen to close.
     fn has_back(&self) -> bool {
         false
@@ -175,8 +272,14 @@ pub trait Pane {
     fn suggests(&self) -> Option<&ClusterKey> {
         None
     }
+    /// The cluster that what it shows is about, where that is not the one in question: a run's, a plan's.
+    fn about(&self, _scene: &Scene<'_>) -> Option<ClusterKey> {
+        None
+    }
     /// Another pane chose this cluster.
     fn chosen(&mut self, _key: &ClusterKey) {}
+    /// Another place asks for what has this name here: it is selected.
+    fn point_at(&mut self, _name: &str) {}
     /// Keys worth naming at the bottom, with a word each, the most useful first.
     fn hints(&self) -> &'static [(Command, &'static str)];
     /// What the end of the footer says: how many of what.
@@ -208,7 +311,11 @@ pub fn all() -> Vec<Box<dyn Pane>> {
         Box::new(fleet::Fleet::default()),
         Box::new(topology::Topology::default()),
         Box::new(replication::Replication::default()),
+        Box::new(drills::Drills::default()),
+        Box::new(runs::Runs::default()),
+        Box::new(runbooks::Runbooks::default()),
         Box::new(events::Events::default()),
+        Box::new(lab::Lab::default()),
     ]
 }
 

@@ -7,7 +7,9 @@ use std::fmt;
 
 use super::order::Request;
 use super::plan::{Plan, StepId};
+use crate::domain::facts::Facts;
 use crate::domain::heartbeat::Tally;
+use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
 
 /// A run's name and its journal's: when, what, where, and a few letters of chance:
@@ -251,6 +253,16 @@ pub enum Outcome {
     Left,
     /// Nothing was ever sent: refused, not confirmed.
     Refused,
+}
+
+impl By {
+    /// Versions of what was met: the operator's and PostgreSQL's, where they are known.
+    pub fn met(facts: &Facts, cluster: &ClusterKey) -> BTreeMap<String, String> {
+        let Some(cluster) = facts.clusters.get(cluster) else { return BTreeMap::new() };
+        let operator = cluster.operator_version.clone().map(|v| ("operator".to_owned(), v));
+        let postgres = cluster.postgres_version.clone().map(|v| ("postgresql".to_owned(), v));
+        operator.into_iter().chain(postgres).collect()
+    }
 }
 
 impl Decision {

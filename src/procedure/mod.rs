@@ -10,24 +10,32 @@
 //! It knows the field's words ([`crate::domain`]) and the operators' writes (`catalog`), and must not know how a request
 //! is sent, where a journal is kept, or what a pane looks like. No clock: time is an argument.
 
+pub mod arming;
 pub mod catalog;
 pub mod change;
 pub mod check;
 pub mod drill;
 pub mod entry;
+pub mod follow;
 pub mod heartbeat;
 pub mod order;
 pub mod plan;
 pub mod question;
 pub mod refresh;
+pub mod rehearsal;
 pub mod run;
 pub mod runbook;
+pub mod summary;
 mod words;
 
+pub use arming::{Arming, Protected};
 pub use change::Change;
 pub use check::{Check, Proof};
 pub use entry::{Answer, By, Decision, Entry, Found, Outcome, RunId, What};
+pub use follow::Followed;
 pub use order::{Order, Request, Right};
 pub use plan::{Candidate, Finding, Gate, Kind, Plan, Premise, Step, StepId, Weight};
 pub use refresh::Refresh;
-pub use run::{Choice, Question, Run, State, Todo};
+pub use rehearsal::{Rehearsal, Tried};
+pub use run::{Choice, Question, Run, State, StepReport, Todo};
+pub use summary::{Holder, Summary};

@@ -2,12 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::check::Check;
 use super::drill::Objectives;
-use super::order::Order;
+use super::order::{Order, Right};
 use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
 use crate::domain::wal::Timeline;
 
@@ -282,6 +282,28 @@ pub(super) fn word(value: &serde_json::Value) -> String {
 }
 
 impl Kind {
+    /// As journals and the command line write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Switchover => "switchover",
+            Kind::RestartInstance => "restart-instance",
+            Kind::RestartCluster => "restart-cluster",
+            Kind::Reload => "reload",
+            Kind::Fence => "fence",
+            Kind::Unfence => "unfence",
+            Kind::Hibernate => "hibernate",
+            Kind::Wake => "wake",
+            Kind::Rebuild => "rebuild",
+            Kind::Scale => "scale",
+            Kind::Maintenance => "maintenance",
+            Kind::FailoverDrill => "failover-drill",
+            Kind::SwitchoverDrill => "switchover-drill",
+            Kind::ZoneLossDrill => "zone-loss-drill",
+            Kind::StandbyLossDrill => "standby-loss-drill",
+            Kind::Runbook => "runbook",
+        }
+    }
+
     /// It is a drill: its marks are written down, its writes are counted.
     pub fn is_drill(self) -> bool {
         matches!(self, Kind::FailoverDrill | Kind::SwitchoverDrill | Kind::ZoneLossDrill | Kind::StandbyLossDrill)
@@ -297,7 +319,7 @@ impl Plan {
     /// What is wrong with the plan itself: two steps of one name, a need of a step that it doesn't have, or needs that go in
     /// a circle.
     pub fn mistake(&self) -> Option<String> {
-        let ids: std::collections::BTreeSet<_> = self.steps.iter().map(|s| &s.id).collect();
+        let ids: BTreeSet<_> = self.steps.iter().map(|s| &s.id).collect();
         if ids.len() < self.steps.len() {
             return Some("two steps have one name".into());
         }
@@ -319,6 +341,17 @@ impl Plan {
         }
     }
 
+    /// Every right that its orders need, also those that take back.
+    pub fn rights(&self) -> Vec<Right> {
+        let orders = self.steps.iter().flat_map(|s| s.order.iter().chain(&s.undo));
+        orders.flat_map(Order::rights).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// A step of it changes the cluster's objects.
+    pub fn changes_cluster(&self) -> bool {
+        self.steps.iter().any(|s| s.order.as_ref().is_some_and(Order::changes_cluster))
+    }
+
     /// The heaviest finding.
     pub fn weight(&self) -> Weight {
         self.findings.iter().map(|f| f.weight).max().unwrap_or(Weight::Good)
@@ -329,6 +362,13 @@ impl Plan {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_kind_is_named_as_it_is_written() {
+        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook] {
+            assert_eq!(serde_json::to_value(kind).unwrap(), json!(kind.name()));
+        }
+    }
 
     #[test]
     fn a_premise_says_what_moved() {

@@ -24,14 +24,24 @@ impl Console {
                 Err(problem) => self.tell(Msg::Problem(problem)),
             },
             Effect::Bell => self.terminal.bell()?,
-            Effect::Psql(cluster, instance) => {
+            Effect::Psql { cluster, instance, read_only } => {
                 // Reading the login may take seconds: keys and frames don't wait for it.
-                self.preparing.spawn(self.adapters.psql(&cluster, &instance, true));
+                self.preparing.spawn(self.adapters.psql(&cluster, &instance, read_only));
             }
             Effect::Watch(subject) => self.adapters.watch_detail(subject),
             Effect::Unwatch(subject) => self.adapters.unwatch(&subject),
             Effect::Focus(clusters) => self.adapters.focus(clusters),
-            Effect::Export { csv, name } => self.export(csv, name),
+            Effect::Export { text, name } => self.export(text, name),
+            Effect::Run(effect) => self.runs.perform(effect),
+            Effect::Fault(cluster, order) => {
+                let (asked, done) = (self.adapters.fault(&cluster, order), self.done.clone());
+                tokio::spawn(async move {
+                    // That it stands or is gone is seen on the screen; only what went wrong is told.
+                    if let Err(problem) = asked.await {
+                        let _ = done.send(Msg::Problem(problem));
+                    }
+                });
+            }
             Effect::RetrySource(source) => self.adapters.retry(source),
             Effect::ReloadSettings => {
                 let taste = (self.reload)();

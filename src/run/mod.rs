@@ -6,6 +6,7 @@
 
 mod effects;
 mod lab;
+mod runs;
 mod show;
 mod wishes;
 
@@ -24,6 +25,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::adapters::inbox::{Inbox, Incoming, inbox};
 use crate::adapters::live::Child;
+use crate::adapters::runs::Store;
 use crate::adapters::{Adapters, Config, Handle};
 use crate::app::recording::Recorder;
 use crate::app::{Model, Msg, Setup, Taste, update, view};
@@ -44,8 +46,9 @@ const CALM: Duration = Duration::from_secs(1);
 const WATCHED: Duration = Duration::from_secs(3);
 /// How long an interrupt that a program was meant to hear may be on its way to us after it has ended.
 const DEAF: Duration = Duration::from_millis(500);
-/// Arrivals taken in as one message: bounded, so that a key press waits for at most one batch.
-const BATCH: usize = 2_000;
+/// Arrivals taken in as one message: bounded, so that a key press waits for no more than some
+/// ten milliseconds of judging.
+pub const BATCH: usize = 200;
 
 /// What the console starts with.
 pub(crate) struct Start {
@@ -59,6 +62,8 @@ pub(crate) struct Start {
     pub place: String,
     /// Where exports go.
     pub exports: PathBuf,
+    /// Where journals are kept.
+    pub state: PathBuf,
     /// The session is written here, to be played back.
     pub record: Option<PathBuf>,
     /// The mouse is used.
@@ -92,14 +97,17 @@ pub(crate) async fn console(start: Start) -> Result<(), Problem> {
         None => None,
     };
     let (done, finished) = mpsc::unbounded_channel();
+    let adapters = std::sync::Arc::new(adapters);
+    let runs = runs::Drivers::new(Store::new(start.state), adapters.clone(), done.clone());
     let mut console = Console {
         model: Model::new(setup),
         terminal,
         inputs: Inputs::listen(),
-        adapters: std::sync::Arc::new(adapters),
+        adapters,
         recorder,
         done,
         preparing: JoinSet::new(),
+        runs,
         exports: start.exports,
         reload: start.reload,
         clock: Timestamp::now(),
@@ -136,6 +144,8 @@ struct Console {
     done: mpsc::UnboundedSender<Msg>,
     /// Programs that were asked for and can't be started yet.
     preparing: JoinSet<Result<Child, Problem>>,
+    /// Runs that are driven from here.
+    runs: runs::Drivers,
     exports: PathBuf,
     reload: Box<dyn Fn() -> Taste + Send>,
     /// The time the model was last told.

@@ -22,6 +22,7 @@ pub(super) fn wishes(global: &Global, place: &str) -> Result<(Start, Log), Probl
         world: world(global, settings),
         mouse: settings.mouse,
         depth: settings.colours,
+        state: places.state.clone(),
         exports: settings.export_folder.clone().unwrap_or_else(|| PathBuf::from(".")),
         record: global.record.clone(),
         place: place.to_owned(),
@@ -36,7 +37,7 @@ pub(super) fn wishes(global: &Global, place: &str) -> Result<(Start, Log), Probl
 
 fn taste(global: &Global, loaded: Loaded) -> Taste {
     let problems = loaded.problems();
-    let Loaded { settings, themes, keymaps, .. } = loaded;
+    let Loaded { settings, themes, keymaps, runbooks, .. } = loaded;
     Taste {
         theme: global.theme.clone().unwrap_or(settings.theme),
         keymap: global.keymap.clone().unwrap_or(settings.keymap),
@@ -46,6 +47,10 @@ fn taste(global: &Global, loaded: Loaded) -> Taste {
         utc: settings.utc,
         bell: settings.bell,
         limits: settings.limits,
+        read_only: global.read_only,
+        protected: settings.protected,
+        objectives: settings.objectives,
+        runbooks,
         problems,
     }
 }

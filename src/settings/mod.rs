@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use crate::document::mistake::Mistake;
 use crate::domain::health::Limits;
 use crate::problem::Problem;
+use crate::procedure::Protected;
 use crate::procedure::drill::Objectives;
 use crate::procedure::runbook::Runbooks;
 use crate::ui::keymap::Keymaps;
@@ -49,8 +50,8 @@ pub struct Settings {
     pub log: Option<String>,
     /// Where a figure becomes a warning.
     pub limits: Limits,
-    /// Contexts whose clusters are changed only by typing their name; `*` stands for any text.
-    pub protected: Vec<String>,
+    /// Contexts whose clusters are armed and changed only by typing their name.
+    pub protected: Protected,
     /// What a drill must reach to pass.
     pub objectives: Objectives,
     /// How to log in, by `namespace/cluster` or `context:namespace/cluster`.
@@ -66,25 +67,6 @@ pub struct Login {
     pub dsn: Option<Hidden>,
     /// Connection strings by instance.
     pub instances: BTreeMap<String, Hidden>,
-}
-
-impl Settings {
-    /// Clusters of this context are changed only by typing their name. Letters count alike, large or small.
-    pub fn protects(&self, context: &str) -> bool {
-        self.protected.iter().any(|pattern| matches(&pattern.to_lowercase(), &context.to_lowercase()))
-    }
-}
-
-/// `*` stands for any text, also none; everything else for itself.
-fn matches(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => {
-            let Some(rest) = text.strip_prefix(head) else { return false };
-            let starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-            starts.into_iter().any(|at| matches(tail, &rest[at..]))
-        }
-    }
 }
 
 /// Text that is used and never shown.
@@ -119,7 +101,7 @@ impl Default for Settings {
             export_folder: None,
             log: None,
             limits: Limits::default(),
-            protected: vec!["*prod*".into()],
+            protected: Protected::default(),
             objectives: Objectives::default(),
             clusters: BTreeMap::new(),
         }
@@ -198,28 +180,5 @@ impl Loaded {
         paths.sort();
         let read = |p: &PathBuf| Some((p.display().to_string(), self.file(p, true)?));
         paths.iter().filter_map(read).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn contexts_are_protected_by_pattern() {
-        let usual = Settings::default();
-        assert!(usual.protects("aks-prod-west") && usual.protects("PROD") && usual.protects("production"));
-        assert!(!usual.protects("lab") && !usual.protects("aks-pro-d"));
-        for (pattern, text, yes) in [
-            ("*", "", true),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b*c", "acb", false),
-            ("lab", "lab", true),
-            ("lab", "labs", false),
-            ("*é*", "café au lait", true),
-            ("", "x", false),
-        ] {
-            assert_eq!(matches(pattern, text), yes, "{pattern} {text}");
-        }
     }
 }

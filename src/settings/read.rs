@@ -8,6 +8,7 @@ use toml::de::DeValue;
 use super::{Hidden, Login, Settings, limits};
 use crate::document::mistake::{Mistake, did_you_mean};
 use crate::document::{Document, Entry, entries};
+use crate::procedure::Protected;
 use crate::procedure::drill::Objectives;
 use crate::ui::keymap::Keymaps;
 use crate::ui::theme::{Depth, Themes};
@@ -72,7 +73,11 @@ fn read_one(doc: &mut Document<'_>, out: &mut Settings, e: &Entry<'_, '_>, theme
         "namespaces" => out.namespaces = doc.texts(e.value).unwrap_or_default(),
         "export-folder" => out.export_folder = doc.text(e.value).map(|t| home(t, std::env::home_dir())),
         "log" => out.log = filter(doc, e.value),
-        "protected" => out.protected = doc.texts(e.value).unwrap_or_else(|| std::mem::take(&mut out.protected)),
+        "protected" => {
+            if let Some(patterns) = doc.texts(e.value) {
+                out.protected = Protected(patterns);
+            }
+        }
         "objectives" => objectives(doc, e.value, &mut out.objectives),
         "limits" => {
             if let Some(table) = doc.table(e.value) {

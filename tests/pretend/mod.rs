@@ -6,12 +6,12 @@ pub mod plans;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
-use howdah::adapters::executor::{Deed, Executor, Refusal, Rehearsal};
+use howdah::adapters::executor::{Deed, Executor, Refusal};
 use howdah::adapters::runs::{Done, Ledger};
 use howdah::domain::names::ClusterKey;
 use howdah::problem::Problem;
 use howdah::procedure::order::{Delete, Form, Patch, Target};
-use howdah::procedure::{Answer, Entry, Found, Order, Plan, Premise, Proof, Right, Step, StepId};
+use howdah::procedure::{Answer, Entry, Found, Order, Plan, Premise, Proof, Rehearsal, Right, Step, StepId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

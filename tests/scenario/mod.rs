@@ -3,6 +3,8 @@
 //! Not a recording: every value is chosen so that each column, mark and state of the panes has something to show.
 
 mod build;
+pub mod drill;
+pub mod outside;
 pub mod play;
 
 use howdah::domain::cluster::*;
@@ -141,12 +143,12 @@ pub fn pg_primary() -> Vec<Fact> {
         standby("pg-primary-3", "1/9000060", "1/8FFE000", 31_000, SyncState::Quorum),
     ];
     lead.slots = vec![slot("_cnpg_pg_primary_2", "1/9000060", true), slot("_cnpg_pg_primary_3", "1/8FFE000", true)];
-    lead.archiver = Some(ArchiverReading {
+    lead.archiver = Some(Box::new(ArchiverReading {
         archived: 812,
         last_archived: Some(("000000020000000000000008".into(), ago(4))),
         ready: Some(0),
         ..ArchiverReading::default()
-    });
+    }));
     let mut facts = sources(&c.key);
     let key = c.key.clone();
     facts.insert(0, Fact::Cluster(Arc::new(c)));
@@ -187,13 +189,13 @@ pub fn pg_orders() -> Vec<Fact> {
     lead.sync_rule = Some(Ok(Some(any(1, &["pg-orders-1", "pg-orders-3"]))));
     lead.standbys = vec![standby("pg-orders-1", "2/4A06B7D8", "2/4A06B7D8", 900, SyncState::Async)];
     lead.slots = vec![slot("_cnpg_pg_orders_1", "2/4A06B7D8", true), slot("_cnpg_pg_orders_3", "2/1C000000", false)];
-    lead.archiver = Some(ArchiverReading {
+    lead.archiver = Some(Box::new(ArchiverReading {
         archived: 4_812,
         last_archived: Some(("00000005000000020000003E".into(), ago(845))),
         failed: 57,
         last_failed: Some(("00000005000000020000003F".into(), ago(2))),
         ready: Some(12),
-    });
+    }));
     let mut facts = sources(&c.key);
     let key = c.key.clone();
     facts.insert(0, Fact::Cluster(Arc::new(c)));
@@ -229,12 +231,12 @@ pub fn hippo() -> Vec<Fact> {
         standby("hippo-a-m4pt", "16/B374D848", "16/B374D848", 2_100, SyncState::Quorum),
     ];
     lead.slots = vec![slot("hippo_a_9q1c", "16/B130F000", true), slot("hippo_a_m4pt", "16/B374D848", true)];
-    lead.archiver = Some(ArchiverReading {
+    lead.archiver = Some(Box::new(ArchiverReading {
         archived: 96_221,
         last_archived: Some(("0000000100000016000000B2".into(), ago(21))),
         ready: Some(0),
         ..ArchiverReading::default()
-    });
+    }));
     let key = c.key.clone();
     let mut facts = sources(&key);
     facts.insert(0, Fact::Cluster(Arc::new(c)));

@@ -92,13 +92,18 @@ impl Play {
         self
     }
 
-    /// Time goes on by this many seconds.
-    pub fn wait(&mut self, seconds: i64) -> &mut Play {
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
         let now = self.messages.iter().rev().find_map(|m| match m {
             Msg::Clock(at) => Some(*at),
             _ => None,
         });
-        let now: Timestamp = now.unwrap_or_else(super::now);
+        now.unwrap_or_else(super::now)
+    }
+
+    /// Time goes on by this many seconds.
+    pub fn wait(&mut self, seconds: i64) -> &mut Play {
+        let now = self.now();
         self.send(Msg::Clock(now + SignedDuration::from_secs(seconds - 1)));
         self.send(Msg::Clock(now + SignedDuration::from_secs(seconds)))
     }

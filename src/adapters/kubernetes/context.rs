@@ -16,6 +16,7 @@ use super::gather::{Gather, Pictures};
 use super::kinds::Kind;
 use super::kubeconfig::Target;
 use super::probes::{Focus, Probes};
+use super::standing::tell_if_lab;
 use super::trouble::{Trouble, TroubleKind};
 use super::watch::Watch;
 use crate::domain::source::SourceId;
@@ -85,6 +86,9 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
             once,
         };
         tasks.spawn(supervise(watch, outbox.clone(), wakers.clone()));
+    }
+    if !once {
+        tasks.spawn(tell_if_lab(context.clone(), clients.clone(), outbox.clone(), wakers.clone()));
     }
     tasks.spawn(Gather::new(context, outbox.clone(), kinds(), open, pictures).run(heard));
     let probe_again = Arc::new(Notify::new());

@@ -33,20 +33,40 @@ pub(super) enum Said {
     Store(Box<cnpg::store::ObjectStore>),
     Pod(Box<PodPart>),
     Service(Box<Service>),
-    /// Which service, and the pods that get its traffic.
-    Endpoints(Arc<str>, Vec<InstanceName>),
+    Endpoints(Box<Endpoints>),
     Volume(Arc<Volume>),
     Node(Box<Node>),
     Lease(Box<Lease>),
     Job(Box<Job>),
-    /// The kind and name of the object it is about.
-    Complaint(Kind, Arc<str>, Box<Complaint>),
+    Complaint(Box<Complained>),
     Operator(Box<OperatorState>),
+}
+
+/// Which service, and the pods that get its traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Endpoints {
+    pub(super) service: Arc<str>,
+    pub(super) pods: Box<[InstanceName]>,
+}
+
+/// A complaint, and the kind and name of the object it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Complained {
+    pub(super) of: Kind,
+    pub(super) name: Arc<str>,
+    pub(super) complaint: Complaint,
 }
 
 impl Part {
     pub(super) fn cluster(&self) -> Option<Arc<str>> {
         self.cluster.clone()
+    }
+
+    /// Shares the name of its cluster with the other objects of it: tens of thousands have the name of a few.
+    pub(super) fn share_cluster(&mut self, name: &Arc<str>) {
+        if self.cluster.as_deref() == Some(&**name) {
+            self.cluster = Some(name.clone());
+        }
     }
 
     pub(super) fn node(&self) -> Option<&Node> {
@@ -64,10 +84,27 @@ impl Part {
     /// The object it is about, where that one knows the cluster.
     pub(super) fn about(&self) -> Option<(Kind, Arc<str>)> {
         match &self.said {
-            Said::Endpoints(service, _) => Some((Kind::Service, service.clone())),
-            Said::Complaint(kind, name, _) => Some((*kind, name.clone())),
+            Said::Endpoints(e) => Some((Kind::Service, e.service.clone())),
+            Said::Complaint(c) => Some((c.of, c.name.clone())),
             _ => None,
         }
+    }
+}
+
+/// An object as a watch hands it on: decoded to what is kept of it by whoever received it, so that its text is never
+/// anybody else's work.
+#[derive(Debug)]
+pub struct Object {
+    pub(super) part: Option<(Id, Part)>,
+    /// What the timeline tells of it, where it is an event.
+    pub(super) event: Option<Box<cnpg::KubeEvent>>,
+}
+
+impl Object {
+    /// What is kept of this object.
+    pub fn read(kind: Kind, v: &Value) -> Self {
+        let event = if kind == Kind::Event { cnpg::KubeEvent::read(v).map(Box::new) } else { None };
+        Object { part: part(kind, v), event }
     }
 }
 
@@ -88,18 +125,16 @@ pub(super) fn part(kind: Kind, v: &Value) -> Option<(Id, Part)> {
         Kind::ObjectStore => Said::Store(Box::new(cnpg::store::object_store(v))),
         Kind::Pod => Said::Pod(Box::new(pods::pod(v)?)),
         Kind::Service => Said::Service(Box::new(service(v)?)),
-        Kind::Endpoints => Said::Endpoints(id.1.clone(), addresses(v)),
+        Kind::Endpoints => Said::Endpoints(Box::new(Endpoints { service: id.1.clone(), pods: addresses(v) })),
         Kind::EndpointSlice => {
-            Said::Endpoints(name(v, &["metadata", "labels", "kubernetes.io/service-name"])?, endpoints(v))
+            let service = name(v, &["metadata", "labels", "kubernetes.io/service-name"])?;
+            Said::Endpoints(Box::new(Endpoints { service, pods: endpoints(v) }))
         }
         Kind::Pvc => Said::Volume(Arc::new(workloads::volume(v)?)),
         Kind::Node => Said::Node(Box::new(workloads::node(v)?)),
         Kind::Lease => Said::Lease(Box::new(lease(v))),
         Kind::Job => Said::Job(Box::new(workloads::job(v)?)),
-        Kind::Event => {
-            let (about, name, complaint) = complaint(v)?;
-            Said::Complaint(about, name, Box::new(complaint))
-        }
+        Kind::Event => Said::Complaint(Box::new(complaint(v)?)),
         Kind::Deployment => Said::Operator(Box::new(workloads::operator(v)?)),
     };
     let cluster = cluster(kind, v).map(|c| clean(c).into());
@@ -187,13 +222,13 @@ fn service(v: &Value) -> Option<Service> {
 }
 
 /// Pods of an Endpoints object that get traffic.
-fn addresses(v: &Value) -> Vec<InstanceName> {
+fn addresses(v: &Value) -> Box<[InstanceName]> {
     let ready = list(v, &["subsets"]).iter().flat_map(|s| list(s, &["addresses"]));
     ready.filter_map(|a| raw(a, &["targetRef", "name"])).map(InstanceName::from).collect()
 }
 
 /// Pods of an EndpointSlice that get traffic. No `ready` means ready (discovery/v1).
-fn endpoints(v: &Value) -> Vec<InstanceName> {
+fn endpoints(v: &Value) -> Box<[InstanceName]> {
     let ready = |e: &&Value| e.pointer("/conditions/ready").and_then(Value::as_bool) != Some(false);
     let all = list(v, &["endpoints"]).iter().filter(ready);
     all.filter_map(|e| raw(e, &["targetRef", "name"])).map(InstanceName::from).collect()
@@ -210,13 +245,13 @@ fn lease(v: &Value) -> Lease {
 }
 
 /// A warning event, as a complaint about an object of a kind that belongs to clusters.
-fn complaint(v: &Value) -> Option<(Kind, Arc<str>, Complaint)> {
+fn complaint(v: &Value) -> Option<Complained> {
     if raw(v, &["type"]) != Some("Warning") {
         return None;
     }
     let about = v.get("involvedObject").or_else(|| v.get("regarding"))?;
     let word = raw(about, &["kind"])?;
-    let kind = Kind::ALL.into_iter().find(|k| k.api().3 == word)?;
+    let of = Kind::ALL.into_iter().find(|k| k.api().3 == word)?;
     let name = name(about, &["name"])?;
     let complaint = Complaint {
         object: clean(&format!("{word}/{name}")),
@@ -224,7 +259,7 @@ fn complaint(v: &Value) -> Option<(Kind, Arc<str>, Complaint)> {
         message: if v.get("message").is_some() { message(v, &["message"]) } else { message(v, &["note"]) },
         at: event_time(v),
     };
-    Some((kind, name, complaint))
+    Some(Complained { of, name, complaint })
 }
 
 /// When an event was last said.

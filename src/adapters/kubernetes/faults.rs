@@ -12,7 +12,7 @@ use super::client::{connect, get};
 use super::kubeconfig::{self, Target};
 use super::read;
 use super::trouble::Trouble;
-use crate::domain::fault::{GROUP, KIND, PLURAL, Standing, VERSION};
+use crate::domain::fault::{FaultOrder, GROUP, KIND, PLURAL, Standing, VERSION};
 use crate::problem::{Exit, Problem};
 use crate::text::clean;
 
@@ -34,6 +34,30 @@ impl Faults {
         let client = connect(target).await?.client;
         let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
         Ok(Faults { client, namespace })
+    }
+
+    /// The faults of this namespace, through a client that is there.
+    pub fn of(client: Client, namespace: &str) -> Faults {
+        Faults { client, namespace: namespace.to_owned() }
+    }
+
+    /// Does what is asked of one of this cluster.
+    ///
+    /// # Errors
+    /// What the lab refuses; no answer.
+    pub async fn obey(&self, cluster: &str, order: &FaultOrder) -> Result<(), Problem> {
+        match order {
+            FaultOrder::Start { kind, instance, zone } => {
+                let mut spec = json!({"kind": kind, "cluster": cluster});
+                for (field, value) in [("instance", instance), ("zone", zone)] {
+                    if let Some(value) = value {
+                        spec[field] = json!(value);
+                    }
+                }
+                self.create(None, &spec).await.map(drop)
+            }
+            FaultOrder::Stop { name } => self.delete(name).await.map(drop),
+        }
     }
 
     fn path(&self, name: &str) -> String {
@@ -98,10 +122,13 @@ impl Faults {
     }
 }
 
-fn standing(fault: &Value) -> Standing {
+/// A fault as its object tells.
+pub(super) fn standing(fault: &Value) -> Standing {
     let text = |path: &[&str]| clean(read::raw(fault, path).unwrap_or_default());
     Standing {
         name: text(&["metadata", "name"]),
+        namespace: text(&["metadata", "namespace"]),
+        cluster: text(&["spec", "cluster"]),
         kind: text(&["spec", "kind"]),
         target: text(&["status", "target"]),
         state: text(&["status", "state"]),

@@ -5,7 +5,6 @@
 //! what waits is taken many at once, so that a storm costs the console few wake-ups.
 
 use jiff::Timestamp;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::inbox::Outbox;
 use super::cnpg;
-use super::cut::Cut;
+use super::decode::Object;
 use super::kinds::Kind;
 use super::objects::{Changed, ObjectEvent, World};
 use super::watch::{Said, Scope};
@@ -56,7 +55,7 @@ pub struct Gather {
     /// Kubernetes events that were told, by uid: how often they had been repeated.
     told: HashMap<String, u32>,
     /// Events of a list that is being read, told when it is whole.
-    events: Vec<Value>,
+    events: Vec<cnpg::KubeEvent>,
     /// What is to be posted next.
     news: Vec<News>,
     deadline: Option<Instant>,
@@ -144,13 +143,8 @@ impl Gather {
                 self.unread.remove(&(kind, scope));
                 self.tell_events();
             }
-            Said::Applied(kind, object) => {
-                self.apply(ObjectEvent::Applied(kind, &object));
-                if kind == Kind::Event {
-                    self.tell_event(&object);
-                }
-            }
-            Said::Deleted(kind, object) => self.apply(ObjectEvent::Deleted(kind, &object)),
+            Said::Applied(kind, object) => self.applied(kind, object),
+            Said::Deleted(kind, id) => self.update(|world| world.deleted(kind, Some(id))),
         }
         if self.unread.is_empty() && self.world.is_some() {
             self.deadline = None;
@@ -199,31 +193,74 @@ impl Gather {
         }
     }
 
-    fn page(&mut self, kind: Kind, scope: Option<&str>, page: Vec<Cut>) {
-        for Cut(object) in page {
-            self.apply(ObjectEvent::Listed(kind, scope, &object));
-            if kind == Kind::Event {
-                self.events.push(object);
-            }
+    fn page(&mut self, kind: Kind, scope: Option<&str>, page: Vec<Object>) {
+        let Some(world) = &mut self.world else { return };
+        for Object { part, event } in page {
+            world.listed(kind, scope, part);
+            self.events.extend(event.map(|e| *e));
+        }
+    }
+
+    fn applied(&mut self, kind: Kind, Object { part, event }: Object) {
+        let name = part.as_ref().map(|((_, name), _)| name.clone());
+        self.update_of(name.map(|name| (kind, name)), |world| world.applied(kind, part));
+        if let Some(event) = event {
+            self.tell_event(*event);
         }
     }
 
     fn apply(&mut self, event: ObjectEvent<'_>) {
+        self.update(|world| world.apply(event));
+    }
+
+    fn update(&mut self, change: impl FnOnce(&mut World) -> Changed) {
+        self.update_of(None, change);
+    }
+
+    /// Changes the world and looks again at what it says has changed. `modified`: the one object it was about.
+    fn update_of(&mut self, modified: Option<(Kind, Arc<str>)>, change: impl FnOnce(&mut World) -> Changed) {
         let Some(world) = &mut self.world else { return };
         let was_settled = world.settled();
-        let changed = world.apply(event);
-        self.changed(changed, was_settled);
+        let changed = change(world);
+        let done = was_settled && modified.is_some_and(|(kind, name)| self.piece(&changed, kind, &name));
+        if !done {
+            self.changed(changed, was_settled);
+        }
         if !was_settled && self.world.as_ref().is_some_and(World::settled) {
             self.tell_events();
         }
     }
 
+    /// Changes one piece of one picture, where that is all there is to do.
+    fn piece(&mut self, changed: &Changed, kind: Kind, name: &str) -> bool {
+        let Some(world) = &self.world else { return false };
+        if changed.clusters.len() != 1 || changed.nodes || changed.operators {
+            return false;
+        }
+        let Some(key) = changed.clusters.first() else { return false };
+        let Some(shown) = self.last.get_mut(key) else { return false };
+        let Some(piece) = cnpg::piece(world, shown, kind, name) else { return false };
+        if let Some(transitions) = piece.transitions(shown) {
+            // Copied once between two publications, and changed in place from then on.
+            piece.put(Arc::make_mut(shown));
+            self.tell(key, transitions);
+            self.dirty.clusters.insert(key.clone());
+        }
+        true
+    }
+
+    fn tell(&mut self, key: &ClusterKey, transitions: Vec<Transition>) {
+        let at = Timestamp::now();
+        let happening =
+            |t| Happening { at, context: key.context.clone(), cluster: Some(key.clone()), what: What::Transition(t) };
+        self.news.extend(transitions.into_iter().map(happening).map(News::Happening));
+    }
+
     fn changed(&mut self, changed: Changed, was_settled: bool) {
-        let Some(world) = &self.world else { return };
         self.dirty.nodes |= changed.nodes;
         self.dirty.operators |= changed.operators;
-        let now = Timestamp::now();
         for key in changed.clusters {
+            let Some(world) = &self.world else { return };
             let new = cnpg::picture(world, &key).map(Arc::new);
             let old = match &new {
                 Some(new) => self.last.insert(key.clone(), new.clone()),
@@ -238,13 +275,7 @@ impl Gather {
                 (None, Some(_)) if was_settled => vec![Transition::Appeared],
                 (None, _) => Vec::new(),
             };
-            let happening = |t| Happening {
-                at: now,
-                context: self.context.clone(),
-                cluster: Some(key.clone()),
-                what: What::Transition(t),
-            };
-            self.news.extend(transitions.into_iter().map(happening).map(News::Happening));
+            self.tell(&key, transitions);
             self.dirty.clusters.insert(key);
         }
     }
@@ -287,15 +318,15 @@ impl Gather {
             return;
         }
         let mut events = std::mem::take(&mut self.events);
-        events.sort_by_cached_key(super::decode::event_time);
+        events.sort_by_key(|event| event.at);
         for event in events {
-            self.tell_event(&event);
+            self.tell_event(event);
         }
     }
 
-    fn tell_event(&mut self, event: &Value) {
+    fn tell_event(&mut self, event: cnpg::KubeEvent) {
         let Some(world) = self.world.as_ref().filter(|w| w.settled()) else { return };
-        let Some(happening) = cnpg::event_happening(world, event, Timestamp::now()) else { return };
+        let Some(happening) = event.happening(world, Timestamp::now()) else { return };
         if let What::Kubernetes { uid, count, .. } = &happening.what {
             if self.told.len() >= REMEMBERED {
                 self.told.clear();
@@ -337,7 +368,7 @@ async fn until(moment: Option<Instant>) {
 mod tests {
     use super::super::super::inbox::{Incoming, inbox_with_room};
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn pod(restarts: u32) -> Value {
         json!({"metadata": {"name": "demo-1", "namespace": "db", "uid": "u",
@@ -357,14 +388,14 @@ mod tests {
             said.send(Said::Scoped(kind, vec![None])).await.unwrap();
         }
         for (kind, object) in [(Kind::Cluster, cluster), (Kind::Pod, pod(0))] {
-            said.send(Said::Page(kind, None, vec![Cut(object)])).await.unwrap();
+            said.send(Said::Page(kind, None, vec![Object::read(kind, &object)])).await.unwrap();
             said.send(Said::Whole(kind, None)).await.unwrap();
         }
-        let gone = json!({"metadata": {"name": "demo-1", "namespace": "db"}});
-        for said_of_it in (1..=3).map(|n| Said::Applied(Kind::Pod, pod(n))).chain([
-            Said::Deleted(Kind::Pod, gone),
-            Said::Applied(Kind::Pod, pod(4)),
-            Said::Applied(Kind::Pod, pod(5)),
+        let applied = |restarts| Said::Applied(Kind::Pod, Object::read(Kind::Pod, &pod(restarts)));
+        for said_of_it in (1..=3).map(applied).chain([
+            Said::Deleted(Kind::Pod, ("db".into(), "demo-1".into())),
+            applied(4),
+            applied(5),
         ]) {
             said.send(said_of_it).await.unwrap();
         }

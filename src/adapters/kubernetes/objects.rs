@@ -73,7 +73,7 @@ pub struct World {
     /// Lists that have not been read yet.
     waiting: BTreeSet<ListKey>,
     absent: BTreeSet<ListKey>,
-    staged: BTreeMap<ListKey, BTreeMap<Id, Part>>,
+    staged: BTreeMap<ListKey, Vec<(Id, Part)>>,
     settled: bool,
 }
 
@@ -111,28 +111,16 @@ impl World {
     pub fn apply(&mut self, event: ObjectEvent) -> Changed {
         let mut changed = Changed::default();
         match event {
-            ObjectEvent::Applied(kind, object) => {
-                if let Some((id, part)) = decode::part(kind, object) {
-                    self.put(kind, id, part, &mut changed);
-                }
-            }
-            ObjectEvent::Deleted(kind, object) => {
-                if let Some(id) = decode::id(object) {
-                    self.remove(kind, &id, &mut changed);
-                }
-            }
+            ObjectEvent::Applied(kind, object) => return self.applied(kind, decode::part(kind, object)),
+            ObjectEvent::Deleted(kind, object) => return self.deleted(kind, decode::id(object)),
             ObjectEvent::Restarted(kind, scope, all) => {
                 let list = all.iter().filter_map(|o| decode::part(kind, o)).collect();
                 self.replace(kind, scope, list, &mut changed);
             }
             ObjectEvent::ListBegun(kind, scope) => {
-                self.staged.insert((kind, scope.map(str::to_owned)), BTreeMap::new());
+                self.staged.insert((kind, scope.map(str::to_owned)), Vec::new());
             }
-            ObjectEvent::Listed(kind, scope, object) => {
-                if let Some((id, part)) = decode::part(kind, object) {
-                    self.staged.entry((kind, scope.map(str::to_owned))).or_default().insert(id, part);
-                }
-            }
+            ObjectEvent::Listed(kind, scope, object) => self.listed(kind, scope, decode::part(kind, object)),
             ObjectEvent::ListDone(kind, scope) => {
                 let list = self.staged.remove(&(kind, scope.map(str::to_owned))).unwrap_or_default();
                 self.replace(kind, scope, list, &mut changed);
@@ -145,6 +133,36 @@ impl World {
                 }
             }
         }
+        self.seen(changed)
+    }
+
+    /// What was kept of an object that was added or modified: see [`ObjectEvent::Applied`].
+    pub(super) fn applied(&mut self, kind: Kind, part: Option<(Id, Part)>) -> Changed {
+        let mut changed = Changed::default();
+        if let Some((id, part)) = part {
+            self.put(kind, id, part, &mut changed);
+        }
+        self.seen(changed)
+    }
+
+    /// See [`ObjectEvent::Deleted`].
+    pub(super) fn deleted(&mut self, kind: Kind, id: Option<Id>) -> Changed {
+        let mut changed = Changed::default();
+        if let Some(id) = id {
+            self.remove(kind, &id, &mut changed);
+        }
+        self.seen(changed)
+    }
+
+    /// What was kept of an object of a list that is being read: see [`ObjectEvent::Listed`].
+    pub(super) fn listed(&mut self, kind: Kind, scope: Option<&str>, part: Option<(Id, Part)>) {
+        if let Some((id, part)) = part {
+            self.staged.entry((kind, scope.map(str::to_owned))).or_default().push((id, part));
+        }
+    }
+
+    /// What a change looks like from outside: nothing before the world has settled, and then everything at once.
+    fn seen(&mut self, changed: Changed) -> Changed {
         if !self.settled() {
             return Changed::default();
         }
@@ -168,7 +186,9 @@ impl World {
         ClusterKey { context: self.context.clone(), namespace: namespace.clone(), name: name.clone() }
     }
 
-    fn replace(&mut self, kind: Kind, scope: Option<&str>, list: BTreeMap<Id, Part>, changed: &mut Changed) {
+    fn replace(&mut self, kind: Kind, scope: Option<&str>, mut list: Vec<(Id, Part)>, changed: &mut Changed) {
+        // Of one that moved while the list was read, the last word counts.
+        list.sort_by(|a, b| a.0.cmp(&b.0));
         let key = (kind, scope.map(str::to_owned));
         self.waiting.remove(&key);
         self.absent.remove(&key);
@@ -177,7 +197,7 @@ impl World {
             .all(kind)
             .filter(|(namespace, ..)| scope.is_none_or(|s| ***namespace == *s))
             .map(|(namespace, name, _)| (namespace.clone(), name.clone()))
-            .filter(|id| !list.contains_key(id))
+            .filter(|id| list.binary_search_by(|(listed, _)| listed.cmp(id)).is_err())
             .collect();
         for id in gone {
             self.remove(kind, &id, changed);
@@ -185,6 +205,7 @@ impl World {
         for (id, part) in list {
             self.put(kind, id, part, changed);
         }
+        self.shelves.compact(kind);
         // A list that was read again without a difference is still the proof that there is none.
         changed.nodes |= kind == Kind::Node;
         changed.operators |= kind == Kind::Deployment;
@@ -263,9 +284,9 @@ impl World {
         namespace: &str,
         kind: Kind,
         service: &str,
-    ) -> impl Iterator<Item = &Vec<InstanceName>> {
+    ) -> impl Iterator<Item = &[InstanceName]> {
         let about = self.shelves.about(namespace, service).filter(move |(k, ..)| *k == kind);
-        about.filter_map(|(_, _, p)| if let Said::Endpoints(_, pods) = &p.said { Some(pods) } else { None })
+        about.filter_map(|(_, _, p)| if let Said::Endpoints(e) = &p.said { Some(&*e.pods) } else { None })
     }
 
     /// The complaints about a cluster and its objects, each with the name of the event.
@@ -274,7 +295,7 @@ impl World {
         let objects = members.iter().map(|(kind, name)| (*kind, &**name)).chain([(Kind::Cluster, &*key.name)]);
         objects.flat_map(move |(kind, name)| {
             self.shelves.about(&key.namespace, name).filter_map(move |(_, event, p)| match &p.said {
-                Said::Complaint(of, _, complaint) if *of == kind => Some((&**event, &**complaint)),
+                Said::Complaint(c) if c.of == kind => Some((&**event, &c.complaint)),
                 _ => None,
             })
         })
@@ -301,7 +322,8 @@ impl World {
             .peekable();
         // No endpoints object at all: not seen, or another name for the service.
         seen.peek()?;
-        seen.all(Vec::is_empty).then(|| format!("{WEBHOOK} has no ready pod: changes of clusters are refused"))
+        seen.all(<[InstanceName]>::is_empty)
+            .then(|| format!("{WEBHOOK} has no ready pod: changes of clusters are refused"))
     }
 
     /// All nodes, by name.

@@ -56,8 +56,20 @@ impl Shelves {
         names.iter().filter_map(move |(kind, name)| Some((*kind, name, self.get(*kind, namespace, name)?)))
     }
 
+    /// After a list was put in one by one, what grew by halves is made as dense as it can be.
+    pub fn compact(&mut self, kind: Kind) {
+        for shelf in self.kinds.get_mut(&kind).into_iter().flat_map(BTreeMap::values_mut) {
+            *shelf = std::mem::take(shelf).into_iter().collect();
+        }
+    }
+
     /// Puts an object in its place; the one that stood there goes.
-    pub fn put(&mut self, kind: Kind, (namespace, name): Id, part: Part) {
+    pub fn put(&mut self, kind: Kind, (namespace, name): Id, mut part: Part) {
+        if let Some(cluster) = part.cluster()
+            && let Some((known, _)) = self.members.get(&namespace).and_then(|m| m.get_key_value(&cluster))
+        {
+            part.share_cluster(known);
+        }
         let own = |part: &Part| (part.cluster(), part.about().map(|(_, name)| name));
         let (cluster, about) = own(&part);
         let shelf = self.kinds.entry(kind).or_default().entry(namespace.clone()).or_default();

@@ -22,10 +22,14 @@ use super::super::live::Namespaces;
 use super::super::supervisor::{Ended, Pulse, Source};
 use super::client::Clients;
 use super::cut::Cut;
+use super::decode;
 use super::kinds::Kind;
+use super::list::Page;
 use super::trouble::{Trouble, TroubleKind};
 use crate::domain::names::Context;
 use crate::domain::source::{NOT_INSTALLED, SourceId};
+
+pub use super::decode::Object;
 
 /// Where a watch looks: one namespace, or everywhere.
 pub type Scope = Option<Arc<str>>;
@@ -38,13 +42,13 @@ pub enum Said {
     /// A list begins.
     Begun(Kind, Scope),
     /// A page of it.
-    Page(Kind, Scope, Vec<Cut>),
+    Page(Kind, Scope, Vec<Object>),
     /// The list is whole.
     Whole(Kind, Scope),
     /// Added or modified.
-    Applied(Kind, Value),
-    /// Deleted.
-    Deleted(Kind, Value),
+    Applied(Kind, Object),
+    /// Deleted: namespace and name.
+    Deleted(Kind, (Arc<str>, Arc<str>)),
     /// It can't be had there.
     Absent(Kind, Scope),
     /// All namespaces are forbidden: this kind is watched in these instead.
@@ -225,23 +229,6 @@ struct Follow {
     once: bool,
 }
 
-/// A list as the API sends it.
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(default)]
-    metadata: ListMeta,
-    #[serde(default)]
-    items: Vec<Cut>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct ListMeta {
-    resource_version: String,
-    #[serde(rename = "continue")]
-    next: Option<String>,
-}
-
 /// A line of a watch.
 #[derive(Deserialize)]
 struct Line {
@@ -293,18 +280,18 @@ impl Follow {
         }
         self.say(Said::Begun(self.kind, self.scope.clone())).await;
         loop {
-            let next = page.metadata.next.take().filter(|n| !n.is_empty());
-            self.say(Said::Page(self.kind, self.scope.clone(), page.items)).await;
+            let next = page.next.take();
+            self.say(Said::Page(self.kind, self.scope.clone(), page.objects)).await;
             let Some(next) = next else { break };
             page = self.page(Some(next)).await?;
             pulse.proven();
         }
         self.say(Said::Whole(self.kind, self.scope.clone())).await;
-        self.version = Some(page.metadata.resource_version);
+        self.version = Some(page.version);
         Ok(())
     }
 
-    async fn page(&self, next: Option<String>) -> Result<Listed, Trouble> {
+    async fn page(&self, next: Option<String>) -> Result<Page, Trouble> {
         let params = ListParams {
             label_selector: self.kind.selector().map(str::to_owned),
             field_selector: fields(self.kind).map(str::to_owned),
@@ -316,7 +303,7 @@ impl Follow {
             .list(&params)
             .map_err(|e| Trouble::new(TroubleKind::Other, e.to_string()))?;
         let text = answered(self.client.request_text(request)).await?;
-        serde_json::from_str(&text).map_err(|e| {
+        Page::read(self.kind, &text).map_err(|e| {
             Trouble::new(TroubleKind::Other, format!("a list of {} can't be read: {e}", self.kind.plural()))
         })
     }
@@ -373,10 +360,15 @@ impl Follow {
             return Err(Trouble::of_status(code, message));
         }
         let version = object.pointer("/metadata/resourceVersion").and_then(Value::as_str).map(str::to_owned);
-        match line.what.as_str() {
-            "ADDED" | "MODIFIED" => self.say(Said::Applied(self.kind, object)).await,
-            "DELETED" => self.say(Said::Deleted(self.kind, object)).await,
-            _ => {}
+        // Decoded here: what its text holds is let go by whoever made it, and the gathering of all kinds only gathers.
+        let said = match line.what.as_str() {
+            "ADDED" | "MODIFIED" => Some(Said::Applied(self.kind, Object::read(self.kind, &object))),
+            "DELETED" => decode::id(&object).map(|id| Said::Deleted(self.kind, id)),
+            _ => None,
+        };
+        drop(object);
+        if let Some(said) = said {
+            self.say(said).await;
         }
         // Only after it has been said: a spell that is dropped here begins again before this event, not after it.
         if version.is_some() {

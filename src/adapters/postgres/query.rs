@@ -114,7 +114,7 @@ pub fn read(answer: &str, via: Route) -> Result<SqlSample, String> {
         synchronous_commit: text_of(&v["sync_commit"]),
         standbys: rows(&v["standbys"]).filter_map(standby).collect(),
         slots: rows(&v["slots"]).filter_map(slot).collect(),
-        archiver: archiver(&v["archiver"]),
+        archiver: archiver(&v["archiver"]).map(Box::new),
         wal_bytes: v["wal_bytes"].as_str().and_then(|s| s.parse().ok()),
         segment_size: v["segment_size"].as_u64(),
         connections: number(&v["connections"]).zip(number(&v["max_connections"])),

@@ -1,7 +1,6 @@
 //! One process drives a run.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,30 +9,7 @@ use std::time::Duration;
 
 use crate::problem::Problem;
 use crate::procedure::By;
-use crate::text::clean;
-
-/// Who drives a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// The account.
-    pub user: String,
-    /// The machine.
-    pub host: String,
-    /// The process there.
-    pub process: u32,
-    /// Through which surface.
-    pub through: String,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-impl Holder {
-    /// In words: `ann on laptop (process 4711, console) since 2026-11-21T03:15:00Z`.
-    pub fn words(&self) -> String {
-        let Holder { user, host, process, through, since } = self;
-        clean(&format!("{user} on {host} (process {process}, {through}) since {since:.0}"))
-    }
-}
+use crate::procedure::Holder;
 
 /// A run's lock. It ends with the process, however that ends.
 #[derive(Debug)]

@@ -21,6 +21,5 @@ mod tests;
 pub use audit::{Audit, Done};
 pub use conductor::{Clock, Conductor, Ledger};
 pub use journal::Journal;
-pub use lock::Holder;
-pub use preflight::{Tried, preflight};
-pub use store::{Store, Summary, Written, by, kind_name};
+pub use preflight::preflight;
+pub use store::{Store, Written, by};

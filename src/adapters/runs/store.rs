@@ -3,45 +3,21 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::RngExt as _;
-use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use super::audit::Audit;
 use super::journal::{self, Journal, private_folder};
-use super::lock::{Holder, Lock};
+use super::lock::Lock;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
-use crate::procedure::{By, Entry, Kind, Outcome, RunId, What};
+use crate::procedure::{By, Entry, Holder, Kind, RunId, Summary, What};
 
 /// All runs of this account on this machine.
 #[derive(Clone, Debug)]
 pub struct Store {
     state: PathBuf,
-}
-
-/// A run in a line.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
-    /// Its name.
-    pub run: RunId,
-    /// What it is.
-    pub kind: Kind,
-    /// Which cluster.
-    pub cluster: ClusterKey,
-    /// Its plan in a line.
-    pub title: String,
-    /// Who began it: `ann@laptop`.
-    pub by: String,
-    /// When it began.
-    pub opened: Timestamp,
-    /// Its newest entry.
-    pub last: Timestamp,
-    /// How it ended; `None`: it is under way, or was interrupted.
-    pub outcome: Option<Outcome>,
-    /// Who drives it now.
-    pub holder: Option<Holder>,
 }
 
 /// A journal as it was read.
@@ -68,7 +44,7 @@ impl Store {
     /// a label; a long cluster's name gives way.
     pub fn name(kind: Kind, cluster: &ClusterKey, now: Timestamp) -> RunId {
         let when = now.to_zoned(TimeZone::UTC).strftime("%Y%m%d-%H%M%S");
-        let kind = kind_name(kind);
+        let kind = kind.name();
         let mut rng = rand::rng();
         let chance: String = (0..4).map(|_| char::from(LETTERS[rng.random_range(0..LETTERS.len())])).collect();
         let room = 63usize.saturating_sub(15 + kind.len() + chance.len() + 3);
@@ -195,13 +171,5 @@ pub fn by(through: &str, versions: BTreeMap<String, String>) -> By {
         howdah: env!("CARGO_PKG_VERSION").into(),
         through: through.into(),
         versions,
-    }
-}
-
-/// As journals and the command line write it.
-pub fn kind_name(kind: Kind) -> String {
-    match serde_json::to_value(kind) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => "run".into(),
     }
 }

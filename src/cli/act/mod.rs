@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::args::Global;
 use super::collect::{Live, ahead};
-use super::conduct::{companion_of, conduct, store};
+use super::conduct::{conduct, store};
 use crate::adapters::runs::Store;
 use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
@@ -43,14 +43,10 @@ pub async fn run(global: &Global, args: &ActArgs) -> Result<Exit, Problem> {
         live.until(Instant::now() + RATE, |_| false).await;
         plan = made(&live, &wish)?;
     }
-    if live.settings.protects(key.context.as_str()) {
-        catalog::protect(&mut plan);
-    }
     let store = store(global)?;
     let run = Store::name(plan.kind, &key, plan.made);
     let executor = live.executor(&store);
-    let companion = companion_of(&plan);
-    conduct(global, &at.following, live, executor, (run, plan), companion).await
+    conduct(global, &at.following, live, executor, (run, plan)).await
 }
 
 fn made(live: &Live, wish: &Wish) -> Result<Plan, Problem> {

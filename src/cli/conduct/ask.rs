@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::told::tell;
-use super::{Following, changes, guarded};
+use super::{Following, guarded};
 use crate::cli::args::Global;
 use crate::problem::Problem;
 use crate::procedure::{Choice, Decision, Gate, Plan, Question, What};
@@ -60,7 +60,7 @@ pub fn can_be_answered(global: &Global, flags: &Following, plan: &Plan) -> Resul
             _ => {}
         }
     }
-    if changes(plan) && !guarded(plan) && !global.yes {
+    if plan.changes_cluster() && !guarded(plan) && !global.yes {
         return refused("nobody is there to approve".into(), "--yes");
     }
     Ok(())
@@ -83,7 +83,7 @@ impl Asker {
     /// # Errors
     /// Nobody is there.
     pub async fn begin(&mut self, plan: &Plan) -> Result<bool, Problem> {
-        if self.yes || guarded(plan) || !changes(plan) {
+        if self.yes || guarded(plan) || !plan.changes_cluster() {
             return Ok(true);
         }
         tell(&format!("{}? [y/N] ", capital(&plan.title)));

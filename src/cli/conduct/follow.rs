@@ -4,7 +4,6 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,12 +11,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 use super::ask::Asker;
-use super::companion::Companion;
 use super::told::{news, tell};
 use crate::adapters::runs::Conductor;
 use crate::cli::collect::Live;
+use crate::cli::drill;
 use crate::problem::Problem;
-use crate::procedure::{Choice, Decision, Entry, Question, Run, StepId, Todo, What};
+use crate::procedure::{Choice, Decision, Entry, Followed, Question, Run, StepId, Todo, What};
 
 /// How often the time is looked at while nothing else happens.
 const TICK: Duration = Duration::from_millis(250);
@@ -27,7 +26,7 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// A run that is followed.
 pub struct Conduct {
     /// How far it has come.
-    pub run: Run,
+    pub followed: Followed,
     /// Who does it.
     pub conductor: Conductor,
     /// What was written.
@@ -36,8 +35,6 @@ pub struct Conduct {
     pub live: Live,
     /// Who answers.
     pub asker: Asker,
-    /// What its kind adds.
-    pub companion: Box<dyn Companion>,
 }
 
 /// What came of a todo.
@@ -53,7 +50,6 @@ enum Asked {
 /// The loop's own state.
 struct Loop {
     conductor: Arc<Conductor>,
-    busy: BTreeSet<StepId>,
     under_way: FuturesUnordered<BoxFuture<'static, Ended>>,
     asked: Option<Asked>,
     shown: Instant,
@@ -64,42 +60,36 @@ impl Conduct {
     ///
     /// # Errors
     /// The journal can't be written, or the person left in the middle: the run can be resumed.
-    pub async fn follow(mut self) -> Result<(Run, Box<dyn Companion>), Problem> {
+    pub async fn follow(mut self) -> Result<Run, Problem> {
         let mut signals = Signals::new()?;
         let conductor = Arc::new(self.conductor);
-        let mut now = Loop {
-            conductor,
-            busy: BTreeSet::new(),
-            under_way: FuturesUnordered::new(),
-            asked: None,
-            shown: Instant::now(),
-        };
-        let (run, live, asker) = (&mut self.run, &mut self.live, &mut self.asker);
-        let (entries, companion) = (&mut self.entries, &mut self.companion);
+        let mut now = Loop { conductor, under_way: FuturesUnordered::new(), asked: None, shown: Instant::now() };
+        let (followed, live, asker) = (&mut self.followed, &mut self.live, &mut self.asker);
+        let entries = &mut self.entries;
         loop {
-            take_in(run, entries);
+            take_in(followed, entries);
             let heard = live.heard();
-            for what in companion.observe(run, &heard, &live.facts) {
+            for what in followed.look(&heard, &live.facts) {
                 now.conductor.write(what)?;
             }
-            take_in(run, entries);
-            if run.closed.is_some() {
-                return Ok((self.run, self.companion));
+            take_in(followed, entries);
+            if followed.run.closed.is_some() {
+                return Ok(self.followed.run);
             }
-            if now.go_on(run, live, asker, companion.as_ref())? {
+            if now.go_on(followed, live, asker)? {
                 continue;
             }
             if now.shown.elapsed() >= PROGRESS {
                 now.shown = Instant::now();
-                if let Some(line) = companion.progress(run, &live.facts, Timestamp::now()) {
+                if let Some(line) = drill::progress(&followed.run, &live.facts, Timestamp::now()) {
                     tell(&format!("{line}\n"));
                 }
             }
             tokio::select! {
                 biased;
-                () = signals.next() => now.interrupted(run, asker.terminal)?,
+                () = signals.next() => now.interrupted(&followed.run, asker.terminal)?,
                 Some((step, ended)) = now.under_way.next() => {
-                    now.busy.remove(&step);
+                    followed.ended(&step);
                     ended?;
                 }
                 line = asker.line(), if now.asked.is_some() => now.answered(asker, line)?,
@@ -111,9 +101,9 @@ impl Conduct {
 
 impl Loop {
     /// Begins everything that is to be done now. Says whether something was written, so that it must be looked at anew.
-    fn go_on(&mut self, run: &Run, live: &Live, asker: &Asker, companion: &dyn Companion) -> Result<bool, Problem> {
+    fn go_on(&mut self, followed: &mut Followed, live: &Live, asker: &Asker) -> Result<bool, Problem> {
         let (mut written, mut questions) = (false, Vec::new());
-        for todo in run.next(&live.facts, Timestamp::now(), &self.busy) {
+        for todo in followed.next(&live.facts, Timestamp::now()) {
             match todo {
                 Todo::Ask(question) => match asker.by_flag(&question) {
                     Some(what) => {
@@ -122,10 +112,6 @@ impl Loop {
                     }
                     None => questions.push(question),
                 },
-                Todo::Write(What::Closed { outcome }) => {
-                    self.conductor.write(What::Closed { outcome: companion.outcome(run, outcome) })?;
-                    written = true;
-                }
                 Todo::Write(what) => {
                     self.conductor.write(what)?;
                     written = true;
@@ -140,14 +126,13 @@ impl Loop {
             self.asked = None;
         }
         if !written && let Some(question) = questions.into_iter().next() {
-            written = self.ask(run, asker, question)?;
+            written = self.ask(followed, asker, question)?;
         }
         Ok(written)
     }
 
     fn begin(&mut self, todo: Todo) {
         let Some(step) = todo.step().cloned() else { return };
-        self.busy.insert(step.clone());
         let conductor = self.conductor.clone();
         self.under_way.push(Box::pin(async move {
             let ended = conductor.perform(&todo).await;
@@ -156,7 +141,7 @@ impl Loop {
     }
 
     /// Puts a question to the person; where nobody is there, leaves as soon as nothing else is under way.
-    fn ask(&mut self, run: &Run, asker: &Asker, question: Question) -> Result<bool, Problem> {
+    fn ask(&mut self, followed: &Followed, asker: &Asker, question: Question) -> Result<bool, Problem> {
         if asker.terminal {
             let same = match &self.asked {
                 None => false,
@@ -169,7 +154,7 @@ impl Loop {
             }
             return Ok(false);
         }
-        if !self.busy.is_empty() || run.wake().is_some() {
+        if followed.is_busy() || followed.run.wake().is_some() {
             return Ok(false);
         }
         let leave = question.answer(Choice::Decide(Decision::Leave), Some("nobody was there to be asked".into()));
@@ -223,12 +208,12 @@ impl Loop {
     }
 }
 
-fn take_in(run: &mut Run, entries: &mut UnboundedReceiver<Entry>) {
+fn take_in(followed: &mut Followed, entries: &mut UnboundedReceiver<Entry>) {
     while let Ok(entry) = entries.try_recv() {
-        if let Some(line) = news(run, &entry) {
+        if let Some(line) = news(&followed.run, &entry) {
             tell(&format!("{line}\n"));
         }
-        run.absorb(entry);
+        followed.absorb(entry);
     }
 }
 

@@ -5,13 +5,11 @@
 //! steps: [`Run::next`](crate::procedure::Run::next) does.
 
 mod ask;
-mod companion;
 mod follow;
 mod show;
 mod told;
 
 pub use ask::typed;
-pub use companion::{Companion, Plain, companion_of};
 pub use follow::Conduct;
 pub use show::plan_text;
 pub use told::{RunReport, result_text};
@@ -26,10 +24,8 @@ use super::collect::Live;
 use super::output::{Style, say};
 use crate::adapters::executor::Executor;
 use crate::adapters::runs::{Conductor, Journal, Store, by, preflight};
-use crate::domain::facts::Facts;
-use crate::domain::names::ClusterKey;
 use crate::problem::{Exit, Problem};
-use crate::procedure::{By, Gate, Order, Outcome, Plan, Run, RunId, Weight, What, catalog};
+use crate::procedure::{By, Followed, Gate, Outcome, Plan, Run, RunId, Weight, What, catalog};
 use crate::settings::Places;
 use crate::text::clean;
 
@@ -65,11 +61,13 @@ pub async fn conduct(
     live: Live,
     executor: Arc<dyn Executor>,
     (run, mut plan): (RunId, Plan),
-    companion: Box<dyn Companion>,
 ) -> Result<Exit, Problem> {
     let form = global.output.unwrap_or_default();
     if let Some(because) = &flags.because {
         plan.parameters.entry("because".into()).or_insert_with(|| clean(because));
+    }
+    if live.settings.protected.covers(&plan.cluster.context) {
+        catalog::protect(&mut plan);
     }
     if flags.plan {
         let _ = say(&plan_text(&plan, &[], form, Style::of_stdout())?);
@@ -94,7 +92,7 @@ pub async fn conduct(
     if !asker.begin(&plan).await? {
         return Err(Problem::refused(format!("nothing was done: {}", plan.title)).because("you said no"));
     }
-    let me = by("command line", versions(&live.facts, &plan.cluster));
+    let me = by("command line", By::met(&live.facts, &plan.cluster));
     let store = store(global)?;
     let journal = store.begin(&run, &me, Timestamp::now())?;
     let (told, mut entries) = tokio::sync::mpsc::unbounded_channel();
@@ -105,7 +103,7 @@ pub async fn conduct(
     conductor.write(opened)?;
     let first = entries.recv().await.ok_or_else(|| Problem::new("the run could not begin"))?;
     let run = Run::open(first)?;
-    let conduct = Conduct { run, conductor, entries, live, asker, companion };
+    let conduct = Conduct { followed: Followed::new(run), conductor, entries, live, asker };
     finish(conduct.follow().await?, form, &store)
 }
 
@@ -142,17 +140,16 @@ impl TakenUp {
         global: &Global,
         flags: &Following,
         (live, executor): (Live, Arc<dyn Executor>),
-        companion: Box<dyn Companion>,
     ) -> Result<Exit, Problem> {
         let TakenUp { run, journal, me, store } = self;
-        let me = By { versions: versions(&live.facts, &run.plan.cluster), ..me };
+        let me = By { versions: By::met(&live.facts, &run.plan.cluster), ..me };
         let (told, entries) = tokio::sync::mpsc::unbounded_channel();
         let kept = Box::new((journal, store.audit()));
         let whose = (run.id.clone(), run.plan.clone(), &me);
         let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
         conductor.write(What::Resumed { by: me })?;
         let asker = ask::Asker::new(global, flags);
-        let conduct = Conduct { run, conductor, entries, live, asker, companion };
+        let conduct = Conduct { followed: Followed::new(run), conductor, entries, live, asker };
         finish(conduct.follow().await?, global.output.unwrap_or_default(), &store)
     }
 
@@ -160,8 +157,8 @@ impl TakenUp {
     ///
     /// # Errors
     /// It can't be written in the form that was asked for.
-    pub fn told(self, global: &Global, companion: Box<dyn Companion>) -> Result<Exit, Problem> {
-        finish((self.run, companion), global.output.unwrap_or_default(), &self.store)
+    pub fn told(self, global: &Global) -> Result<Exit, Problem> {
+        finish(self.run, global.output.unwrap_or_default(), &self.store)
     }
 }
 
@@ -177,12 +174,8 @@ pub fn read_only(global: &Global, what: &str) -> Result<(), Problem> {
 }
 
 /// Prints the result and gives the exit code.
-fn finish((run, companion): (Run, Box<dyn Companion>), form: Output, store: &Store) -> Result<Exit, Problem> {
-    let style = Style::of_stdout();
-    let text = match companion.result(&run, form, style) {
-        Some(text) => text?,
-        None => result_text(&run, form, style, Some(&store.folder(&run.id)))?,
-    };
+fn finish(run: Run, form: Output, store: &Store) -> Result<Exit, Problem> {
+    let text = result_text(&run, form, Style::of_stdout(), Some(&store.folder(&run.id)))?;
     // Whoever stopped reading knows what they wanted to know; the journal has it all.
     let _ = say(&text);
     Ok(exit(&run))
@@ -196,22 +189,6 @@ pub fn exit(run: &Run) -> Exit {
         Some(Outcome::Failed | Outcome::Undone | Outcome::Left) => Exit::No,
         None => Exit::Unknown,
     }
-}
-
-/// Versions of what was met, for the journal.
-pub fn versions(facts: &Facts, key: &ClusterKey) -> BTreeMap<String, String> {
-    let mut versions = BTreeMap::new();
-    if let Some(cluster) = facts.clusters.get(key) {
-        let operator = cluster.operator_version.clone().map(|v| ("operator".to_owned(), v));
-        let postgres = cluster.postgres_version.clone().map(|v| ("postgresql".to_owned(), v));
-        versions.extend(operator.into_iter().chain(postgres));
-    }
-    versions
-}
-
-/// A change of the cluster is in the plan.
-fn changes(plan: &Plan) -> bool {
-    plan.steps.iter().any(|s| s.order.as_ref().is_some_and(Order::changes_cluster))
 }
 
 /// Some gate asks a person.

@@ -5,14 +5,12 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::ask::capital;
-use crate::adapters::executor::Rehearsal;
-use crate::adapters::runs::{Tried, kind_name};
 use crate::cli::args::Output;
 use crate::cli::human::{coloured, columns, faint, strong};
 use crate::cli::output::{Style, answer};
 use crate::domain::health::Level;
 use crate::problem::Problem;
-use crate::procedure::{Candidate, Finding, Gate, Plan, Premise, Request, Step, StepId, Weight};
+use crate::procedure::{Candidate, Finding, Gate, Plan, Premise, Rehearsal, Request, Step, StepId, Tried, Weight};
 
 /// A plan in a form for programs.
 #[derive(Serialize)]
@@ -76,7 +74,7 @@ impl<'a> StepPlan<'a> {
 /// It can't be written in that form.
 pub fn plan_text(plan: &Plan, tried: &[Tried], form: Output, style: Style) -> Result<String, Problem> {
     let report = PlanReport {
-        kind: kind_name(plan.kind),
+        kind: plan.kind.name().into(),
         context: plan.cluster.context.to_string(),
         cluster: plan.cluster.to_string(),
         title: &plan.title,

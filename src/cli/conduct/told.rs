@@ -5,13 +5,14 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 
-use crate::adapters::runs::kind_name;
 use crate::cli::args::Output;
+use crate::cli::drill;
 use crate::cli::human::{coloured, columns, faint, strong};
 use crate::cli::output::{Style, answer};
 use crate::domain::health::Level;
 use crate::problem::Problem;
-use crate::procedure::{By, Entry, Found, Outcome, Run, State, StepId, What};
+use crate::procedure::drill::Report;
+use crate::procedure::{By, Entry, Found, Outcome, Run, StepId, StepReport, What};
 
 /// A run at its end, or as far as it has come.
 #[derive(Clone, Debug, Serialize)]
@@ -43,32 +44,6 @@ pub struct RunReport {
     /// Where its journal is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub journal: Option<String>,
-}
-
-/// A step.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepReport {
-    /// Its name.
-    pub step: StepId,
-    /// What it does.
-    pub title: String,
-    /// Where it stands.
-    pub state: &'static str,
-    /// When it began.
-    pub began: Option<Timestamp>,
-    /// When it ended.
-    pub ended: Option<Timestamp>,
-    /// How long it took, in seconds.
-    pub took_s: Option<f64>,
-    /// How its gate was passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub granted: Option<String>,
-    /// What proved it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub evidence: Vec<String>,
-    /// What went wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub problem: Option<Problem>,
 }
 
 /// Writes to standard error: progress, questions.
@@ -129,85 +104,56 @@ pub fn seconds(time: SignedDuration) -> String {
 impl RunReport {
     /// A run as far as it has come.
     pub fn of(run: &Run, journal: Option<&Path>) -> RunReport {
-        let since = |from: Timestamp, to: Option<Timestamp>| to.map(|to| to.duration_since(from).as_secs_f64());
         let closed = run.closed.map(|(at, _)| at);
-        let steps = run.plan.steps.iter().map(|step| {
-            let (state, progress) = (run.state(&step.id), run.progress(&step.id));
-            let (began, ended) = (progress.and_then(|p| p.began), progress.and_then(|p| p.ended));
-            let (evidence, problem) = match &state {
-                State::Proven { evidence, .. } => (evidence.clone(), None),
-                State::Refused { problem } | State::Failed { problem } | State::Kept { problem } => {
-                    (Vec::new(), Some(problem.clone()))
-                }
-                _ => (Vec::new(), None),
-            };
-            StepReport {
-                step: step.id.clone(),
-                title: step.title.clone(),
-                state: state.word(),
-                began,
-                ended,
-                took_s: began.and_then(|b| since(b, ended)),
-                granted: progress.and_then(|p| p.granted.clone()),
-                evidence,
-                problem,
-            }
-        });
-        let notes = run.entries.iter().filter_map(|e| match &e.what {
-            What::Noted { text, .. } => Some((e.at, text.clone())),
-            What::Observed { text, seen, .. } => Some((*seen, text.clone())),
-            _ => None,
-        });
         RunReport {
             run: run.id.to_string(),
-            kind: kind_name(run.plan.kind),
+            kind: run.plan.kind.name().into(),
             context: run.plan.cluster.context.to_string(),
             cluster: run.plan.cluster.to_string(),
             title: run.plan.title.clone(),
             outcome: run.closed.map(|(_, outcome)| outcome),
             opened: run.opened,
             closed,
-            took_s: since(run.opened, closed),
+            took_s: closed.map(|at| at.duration_since(run.opened).as_secs_f64()),
             by: run.by.clone(),
-            steps: steps.collect(),
-            notes: notes.collect(),
+            steps: run.steps(),
+            notes: run.notes(),
             journal: journal.map(|folder| folder.join("journal.jsonl").display().to_string()),
         }
     }
-
-    fn outcome_words(&self) -> String {
-        let took = self.took_s.map(|s| format!(" after {}", seconds(SignedDuration::from_secs_f64(s))));
-        let how = self.outcome.map_or("not ended", Outcome::word);
-        format!("{}: {how}{}", self.title, took.unwrap_or_default())
-    }
 }
 
-/// A run as text.
+/// A run as text: a drill by its report, everything else by its steps.
 ///
 /// # Errors
 /// It can't be written in that form.
 pub fn result_text(run: &Run, form: Output, style: Style, folder: Option<&Path>) -> Result<String, Problem> {
+    if run.plan.kind.is_drill()
+        && let Some(report) = Report::of(&run.entries)
+    {
+        return drill::report(&report, form, style);
+    }
     let report = RunReport::of(run, folder);
-    answer(form, &report, || table(&report, style), || markdown(&report))
+    answer(form, &report, || table(&report, &run.outcome_words(), style), || run.markdown())
 }
 
 fn rows(report: &RunReport) -> Vec<Vec<String>> {
     let row = |s: &StepReport| {
         let why = s.problem.as_ref().map_or_else(|| s.evidence.join("; "), Problem::line);
         let took = s.took_s.map(|s| seconds(SignedDuration::from_secs_f64(s))).unwrap_or_default();
-        vec![s.state.to_owned(), s.title.clone(), took, why]
+        vec![s.state.clone(), s.title.clone(), took, why]
     };
     report.steps.iter().map(row).collect()
 }
 
-fn table(report: &RunReport, style: Style) -> String {
+fn table(report: &RunReport, words: &str, style: Style) -> String {
     let level = match report.outcome {
         Some(Outcome::Passed) => Level::Ok,
         Some(Outcome::Failed) => Level::Bad,
         Some(Outcome::Undone | Outcome::Left | Outcome::Refused) => Level::Warn,
         None => Level::Unknown,
     };
-    let mut text = format!("{}\n", strong(style, &coloured(style, level, &report.outcome_words())));
+    let mut text = format!("{}\n", strong(style, &coloured(style, level, words)));
     text.push_str(&faint(style, &format!("{} on {} in {}", report.run, report.cluster, report.context)));
     text.push('\n');
     for line in columns(&rows(report), &[2]) {
@@ -218,32 +164,6 @@ fn table(report: &RunReport, style: Style) -> String {
     }
     if let Some(journal) = &report.journal {
         text.push_str(&format!("{}\n", faint(style, &format!("journal: {journal}"))));
-    }
-    text
-}
-
-fn markdown(report: &RunReport) -> String {
-    let cell = |text: &str| text.replace('|', "\\|");
-    let mut text = format!("# {}\n\n", report.outcome_words());
-    text.push_str(&format!("- run: `{}`\n- cluster: `{}` in `{}`\n", report.run, report.cluster, report.context));
-    for by in &report.by {
-        let versions: Vec<_> = by.versions.iter().map(|(what, v)| format!(", {what} {v}")).collect();
-        let versions = versions.concat();
-        text.push_str(&format!("- by: {} on {}, {}, howdah {}{versions}\n", by.user, by.host, by.through, by.howdah));
-    }
-    text.push_str(&format!("- began: {}\n", report.opened));
-    if let Some(closed) = report.closed {
-        text.push_str(&format!("- ended: {closed}\n"));
-    }
-    text.push_str("\n| step | state | took | seen |\n|---|---|---|---|\n");
-    for row in rows(report) {
-        text.push_str(&format!("| {} | {} | {} | {} |\n", cell(&row[1]), row[0], row[2], cell(&row[3])));
-    }
-    if !report.notes.is_empty() {
-        text.push_str("\n## Seen and noted\n\n");
-        for (at, note) in &report.notes {
-            text.push_str(&format!("- {at} {note}\n"));
-        }
     }
     text
 }

@@ -1,9 +1,10 @@
 //! `howdah drill`: a measured failover, switchover, loss of a zone or of a standby.
 
+mod progress;
 mod told;
-mod watching;
 
-pub use watching::Watching;
+pub use progress::progress;
+pub use told::report;
 
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::args::{Global, time};
 use super::collect::Live;
-use super::conduct::{Following, companion_of, conduct, store};
+use super::conduct::{Following, conduct, store};
 use crate::adapters::runs::Store;
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::problem::{Exit, Problem};
@@ -166,6 +167,5 @@ async fn drill(global: &Global, args: &Drilling, blow: impl FnOnce(bool) -> Blow
     let store = store(global)?;
     let run = Store::name(plan.kind, key, now);
     let hands = live.executor(&store);
-    let companion = companion_of(&plan);
-    conduct(global, &args.following, live, hands, (run, plan), companion).await
+    conduct(global, &args.following, live, hands, (run, plan)).await
 }

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use serde::Serialize;
 
-use crate::adapters::runs::{Store, kind_name};
+use crate::adapters::runs::Store;
 use crate::cli::args::{Global, Output};
 use crate::cli::collect::means;
 use crate::cli::conduct::store;
@@ -145,7 +145,7 @@ const HEAD: [&str; 6] = ["BEGAN", "DRILL", "OUTCOME", "OUTAGE", "LOST", "FULL RE
 fn cells(p: &Past) -> Vec<String> {
     vec![
         format!("{:.0}", p.began),
-        kind_name(p.kind),
+        p.kind.name().to_owned(),
         p.outcome.map_or("not ended", Outcome::word).to_owned(),
         took(p.rto_ms),
         p.rpo.map_or("not counted".into(), |n| n.to_string()),
@@ -164,7 +164,7 @@ fn rows(listed: &[Listed], style: Style) -> String {
         all.extend(l.drills.iter().map(cells));
         out.push_str(&(columns(&all, &[]).join("\n") + "\n"));
         for t in &l.trends {
-            out.push_str(&faint(style, &format!("{}: {} ({} measured)", kind_name(t.kind), t.text, t.drills)));
+            out.push_str(&faint(style, &format!("{}: {} ({} measured)", t.kind.name(), t.text, t.drills)));
             out.push('\n');
         }
     }

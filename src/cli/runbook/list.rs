@@ -4,13 +4,13 @@ use jiff::SignedDuration;
 use serde::Serialize;
 
 use super::look::Looked;
-use super::text::wrap;
 use crate::cli::args::Global;
 use crate::cli::human::{coloured, columns, faint, mark, strong};
 use crate::cli::output::{Style, answer, say};
 use crate::domain::health::{Level, ReasonCode};
 use crate::problem::{Exit, Problem};
 use crate::procedure::runbook::{How, Runbook, Runbooks};
+use crate::text::wrap;
 
 #[derive(Serialize)]
 struct Row<'a> {
@@ -55,8 +55,7 @@ pub async fn for_cluster(
         .applies(&moment.health)
         .into_iter()
         .map(|runbook| {
-            let reasons = moment.health.reasons().filter(|r| r.level > Level::Ok);
-            let ours = reasons.filter(|r| runbooks.for_reason(r.code).is_some_and(|f| f.name == runbook.name));
+            let ours = runbooks.because(runbook, &moment.health).into_iter();
             let because = ours.map(|r| Because { code: r.code, level: r.level, text: r.text.clone() }).collect();
             Row { because, ..row(runbook) }
         })

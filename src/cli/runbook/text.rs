@@ -6,8 +6,8 @@ use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::procedure::runbook::answer::words;
 use crate::procedure::runbook::{Answer, Judged, StepView};
+use crate::text::wrap;
 use jiff::Timestamp;
-use unicode_width::UnicodeWidthStr;
 
 /// Columns that a paragraph may take.
 const WIDTH: usize = 100;
@@ -91,38 +91,4 @@ fn commands(out: &mut String, view: &StepView, style: Style) {
 /// How old a moment is, in words for a heading.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
     format!("{} ago", quantity::age(then, now))
-}
-
-/// A paragraph in lines.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().filter(|l| !l.is_empty());
-        match line {
-            Some(line) if line.width() + 1 + word.width() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            Some(_) => lines.push(word.to_owned()),
-            None => {
-                if let Some(first) = lines.last_mut() {
-                    first.push_str(word);
-                }
-            }
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("a-very-long-word b", 4), ["a-very-long-word", "b"]);
-        assert_eq!(wrap("数据 数据", 4), ["数据", "数据"]);
-        assert_eq!(wrap("", 9), [""]);
-    }
 }

@@ -8,19 +8,17 @@ use super::look::Looked;
 use super::{RunArgs, instance, text};
 use crate::adapters::runs::{Journal, Store, by};
 use crate::cli::args::Global;
-use crate::cli::conduct::{exit, store, typed, versions};
+use crate::cli::conduct::{exit, store, typed};
 use crate::cli::output::{Style, say};
-use crate::panes::events::words::words;
 use crate::problem::{Exit, Problem};
 use crate::procedure::runbook::answer::{gone, questions};
-use crate::procedure::runbook::record::{happened, markdown};
-use crate::procedure::runbook::{Answer, Runbook, Runbooks, StepView, Walk, step_view, walk};
-use crate::procedure::{By, Entry, Kind, Run, RunId, Todo, What};
+use crate::procedure::runbook::record::{self, markdown};
+use crate::procedure::runbook::walk::{self, Said};
+use crate::procedure::runbook::{Answer, Hearing, Runbook, Runbooks, StepView, Walk, step_view};
+use crate::procedure::{By, Entry, Kind, Run, RunId, What};
 
 /// How long everything may take to answer before a walk that is taken up goes on.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(5);
-/// Events of this time before a walk belong to its record.
-const BEFORE: SignedDuration = SignedDuration::from_hours(1);
 /// How often the time is looked at while nobody types.
 const TICK: SignedDuration = SignedDuration::from_secs(1);
 
@@ -39,14 +37,12 @@ struct Walker<'a> {
     store: Store,
     lines: UnboundedReceiver<String>,
     style: Style,
-    /// The first happening that is not journaled yet.
-    unheard: u64,
-    /// What happened before that is no part of the record, or stands in it already.
-    since: Timestamp,
+    /// How much of what happened is journaled.
+    hearing: Hearing,
 }
 
-/// What a person said at a step.
-enum Said {
+/// What a person typed at a step.
+enum Typed {
     Answer(Answer, &'static str),
     Note(String),
     Again,
@@ -63,7 +59,7 @@ pub async fn begin(global: &Global, runbook: &Runbook, args: &RunArgs) -> Result
     let mut looked = Looked::at(global, &args.cluster, false, args.timeout).await?;
     looked.choose(runbook, instance(args))?;
     let store = store(global)?;
-    let me = by("command line", versions(&looked.live.facts, &looked.key));
+    let me = by("command line", By::met(&looked.live.facts, &looked.key));
     let (plan, first) = {
         let moment = looked.moment()?;
         let sight = looked.sight(&moment);
@@ -90,7 +86,7 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, store: &Store, id: &Ru
     let (mut journal, entries, _) = store.go_on(id, &me, Timestamp::now())?;
     let mut run = Run::fold(entries)?;
     let called = run.plan.parameters.get("runbook").cloned().unwrap_or_default();
-    let Some(runbook) = runbooks.get(&called).filter(|_| run.plan.kind == Kind::Runbook) else {
+    let Some(runbook) = runbooks.of(&run) else {
         return Err(Problem::usage(format!("{id} can't be walked")).because(match run.plan.kind {
             Kind::Runbook => format!("there is no runbook {called} any more"),
             _ => "it is no walk of a runbook".into(),
@@ -101,8 +97,8 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, store: &Store, id: &Ru
     }
     let cluster = format!("{}:{}", run.plan.cluster.context, run.plan.cluster);
     let mut looked = Looked::at(global, &cluster, false, PATIENCE).await?;
-    looked.choose(runbook, run.plan.parameters.get("instance").map(|i| i.as_str().into()))?;
-    let me = By { versions: versions(&looked.live.facts, &looked.key), ..me };
+    looked.choose(runbook, walk::about_of(&run))?;
+    let me = By { versions: By::met(&looked.live.facts, &looked.key), ..me };
     let entry = Entry { at: Timestamp::now(), what: What::Resumed { by: me } };
     journal.append(&entry)?;
     run.absorb(entry);
@@ -110,13 +106,8 @@ pub async fn resume(global: &Global, runbooks: &Runbooks, store: &Store, id: &Ru
 }
 
 async fn walked(global: &Global, runbook: &Runbook, looked: Looked, book: Book, store: Store) -> Result<Exit, Problem> {
-    // What led here began before the walk; of one that is taken up, what came after its last entry is new.
-    let since = match book.run.resumed {
-        None => book.run.opened - BEFORE,
-        Some(_) => book.run.entries.iter().rev().nth(1).map_or(book.run.opened, |e| e.at),
-    };
-    let style = Style::of_stdout();
-    let mut walker = Walker { global, runbook, looked, book, store, lines: typed(), style, unheard: 0, since };
+    let (style, hearing) = (Style::of_stdout(), Hearing::new(&book.run));
+    let mut walker = Walker { global, runbook, looked, book, store, lines: typed(), style, hearing };
     walker.go().await
 }
 
@@ -145,22 +136,22 @@ impl Walker<'_> {
                     return self.left();
                 };
                 match said {
-                    Said::Answer(answer, how) => {
+                    Typed::Answer(answer, how) => {
                         self.leave(here, &answer, how)?;
                         break;
                     }
-                    Said::Note(note) => {
+                    Typed::Note(note) => {
                         let what = Walk { runbook: self.runbook, run: &self.book.run }.note(&note);
                         self.book.write(what)?;
                         let _ = say("noted\n");
                     }
-                    Said::Again => break,
-                    Said::Leave => return self.left(),
-                    Said::End => {
+                    Typed::Again => break,
+                    Typed::Leave => return self.left(),
+                    Typed::End => {
                         self.book.write(What::Aborted { undo: false })?;
                         break;
                     }
-                    Said::Unclear => {
+                    Typed::Unclear => {
                         let _ = say(HELP);
                     }
                 }
@@ -172,34 +163,15 @@ impl Walker<'_> {
     fn settle(&mut self) -> Result<(), Problem> {
         loop {
             let walk = Walk { runbook: self.runbook, run: &self.book.run };
-            let owed = walk.owed();
-            if let Some(what) = owed.into_iter().next() {
-                self.book.write(what)?;
-                continue;
-            }
-            let next = self.book.run.next(&self.looked.live.facts, Timestamp::now(), &Default::default());
-            let Some(what) = next.into_iter().find_map(|todo| match todo {
-                Todo::Write(what) => Some(what),
-                _ => None,
-            }) else {
+            let due = walk.due(&self.looked.live.facts, Timestamp::now(), || match self.looked.moment() {
+                Ok(moment) => gone(self.runbook, &self.looked.sight(&moment)),
+                Err(problem) => Answer::Unknown(problem.line()),
+            });
+            if due.is_empty() {
                 return Ok(());
-            };
-            match what {
-                What::Closed { .. } => self.close()?,
-                what => self.book.write(what)?,
             }
+            due.into_iter().try_for_each(|what| self.book.write(what))?;
         }
-    }
-
-    fn close(&mut self) -> Result<(), Problem> {
-        let moment = self.looked.moment();
-        let over = match &moment {
-            Ok(moment) => gone(self.runbook, &self.looked.sight(moment)),
-            Err(problem) => Answer::Unknown(problem.line()),
-        };
-        self.book.write(walk::ends(&over, Timestamp::now()))?;
-        let outcome = Walk { runbook: self.runbook, run: &self.book.run }.outcome(&over);
-        self.book.write(What::Closed { outcome })
     }
 
     /// Asks what the step wants to know, and shows it.
@@ -219,13 +191,13 @@ impl Walker<'_> {
     }
 
     /// What a person says to a step; `None`: nobody is there any more.
-    async fn asked(&mut self, view: &StepView) -> Result<Option<Said>, Problem> {
+    async fn asked(&mut self, view: &StepView) -> Result<Option<Typed>, Problem> {
         let _ = say(&prompt(view));
         loop {
             let deadline = Instant::now() + std::time::Duration::try_from(TICK).unwrap_or_default();
             tokio::select! {
                 line = self.lines.recv() => return Ok(line.map(|line| understand(&line, view))),
-                _ = tokio::signal::ctrl_c() => return Ok(Some(Said::Leave)),
+                _ = tokio::signal::ctrl_c() => return Ok(Some(Typed::Leave)),
                 _ = self.looked.live.news(deadline) => self.heard()?,
             }
         }
@@ -233,17 +205,7 @@ impl Walker<'_> {
 
     /// Journals what happened to the cluster since it was last looked at.
     fn heard(&mut self) -> Result<(), Problem> {
-        let (key, from) = (self.looked.key.clone(), self.unheard);
-        self.unheard = self.looked.live.happenings.version();
-        let ours = self.looked.live.happenings.numbered();
-        let new: Vec<What> = ours
-            .filter(|(number, h)| *number >= from && h.at >= self.since && h.cluster.as_ref() == Some(&key))
-            .map(|(_, h)| {
-                let w = words(h);
-                let about = if w.object.is_empty() { String::new() } else { format!(" {}", w.object) };
-                happened(h.at, &format!("{}{about}: {}", w.what, w.text))
-            })
-            .collect();
+        let new = self.hearing.take(&self.book.run, &self.looked.live.happenings);
         new.into_iter().try_for_each(|what| self.book.write(what))
     }
 
@@ -287,26 +249,22 @@ fn prompt(view: &StepView) -> String {
     out
 }
 
-fn understand(line: &str, view: &StepView) -> Said {
-    const BY_HAND: &str = "said by a person";
+fn understand(line: &str, view: &StepView) -> Typed {
     let line = line.trim();
-    match line {
-        "" => match (&view.answer, view.ways.is_empty()) {
-            (Some(answer), _) => Said::Answer(answer.clone(), "as the check says"),
-            (None, true) => Said::Answer(Answer::Yes, "done by hand"),
-            (None, false) => Said::Unclear,
-        },
-        "y" | "yes" => Said::Answer(Answer::Yes, BY_HAND),
-        "n" | "no" => Said::Answer(Answer::No, BY_HAND),
-        "u" | "unknown" => Said::Answer(Answer::Unknown("a person could not tell".into()), BY_HAND),
-        "a" | "again" => Said::Again,
-        "q" | "quit" => Said::Leave,
-        "e" | "end" => Said::End,
+    let said = match line {
+        "" => Said::GoOn,
+        "y" | "yes" => Said::Yes,
+        "n" | "no" => Said::No,
+        "u" | "unknown" => Said::Unknown,
+        "a" | "again" => return Typed::Again,
+        "q" | "quit" => return Typed::Leave,
+        "e" | "end" => return Typed::End,
         _ => match line.strip_prefix("t ").or_else(|| line.strip_prefix("note ")).map(str::trim) {
-            Some(note) if !note.is_empty() => Said::Note(note.to_owned()),
-            _ => Said::Unclear,
+            Some(note) if !note.is_empty() => return Typed::Note(note.to_owned()),
+            _ => return Typed::Unclear,
         },
-    }
+    };
+    said.answer(view).map_or(Typed::Unclear, |(answer, how)| Typed::Answer(answer, how))
 }
 
 /// Prints how it ended, and writes the record where one is wanted.
@@ -330,13 +288,7 @@ fn record(run: &Run, store: &Store, global: &Global) -> Result<(), Problem> {
 /// # Errors
 /// The runs can't be read.
 pub fn meanwhile(run: &Run, store: &Store) -> Result<Vec<Run>, Problem> {
-    let end = run.closed.map(|(at, _)| at);
-    let during = store.list()?.into_iter().flatten().filter(|s| {
-        s.run != run.id
-            && s.cluster == run.plan.cluster
-            && s.opened >= run.opened
-            && end.is_none_or(|end| s.opened <= end)
-    });
+    let during = store.list()?.into_iter().flatten().filter(|s| record::meanwhile(run, s));
     // A damaged journal of another run does not take this record away.
     Ok(during.filter_map(|s| Run::fold(store.read(&s.run).ok()?.entries).ok()).collect())
 }

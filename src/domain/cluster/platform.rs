@@ -45,6 +45,17 @@ pub struct Node {
     pub pool: Option<String>,
 }
 
+/// The zones of these nodes, each once. They are a handful, whatever the number of nodes: a list finds them fastest.
+pub fn zones<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Vec<&'a ZoneName> {
+    let mut zones: Vec<&ZoneName> = Vec::new();
+    for zone in nodes.into_iter().filter_map(|n| n.zone.as_ref()) {
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+    }
+    zones
+}
+
 /// An operator's own deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorState {

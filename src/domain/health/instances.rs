@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::{Evidence, Voice};
 use super::{Level, Reason, ReasonCode, primary, replication};
-use crate::domain::cluster::Instance;
+use crate::domain::cluster::{self, Instance};
 use crate::domain::names::{InstanceName, ZoneName};
 use crate::domain::quantity;
 use crate::domain::source::Witness;
@@ -146,7 +146,7 @@ fn zones(e: &Evidence, out: &mut Vec<Reason>) {
         .map(|n| n.workload.as_deref())
         .collect();
     let fitting = nodes.iter().filter(|n| kinds.contains(&n.workload.as_deref()));
-    let known = fitting.filter_map(|n| n.zone.as_ref()).collect::<BTreeSet<_>>().len();
+    let known = cluster::zones(fitting).len();
     let mut in_zone: BTreeMap<&ZoneName, Vec<&str>> = BTreeMap::new();
     for i in &e.cluster.instances {
         if let Some(zone) = &i.zone {

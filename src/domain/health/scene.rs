@@ -141,12 +141,12 @@ fn primary_sql() -> SqlSample {
         synchronous_commit: Some("on".into()),
         standbys: vec![standby_row(2), standby_row(3)],
         slots: vec![slot(2), slot(3)],
-        archiver: Some(ArchiverReading {
+        archiver: Some(Box::new(ArchiverReading {
             archived: 4,
             last_archived: Some(("000000020000000000000004".into(), ago(60))),
             ready: Some(0),
             ..ArchiverReading::default()
-        }),
+        })),
         segment_size: Some(16 << 20),
         connections: Some((20, 100)),
         frozen_xid_age: Some(1_000_000),

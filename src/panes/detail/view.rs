@@ -40,7 +40,7 @@ fn view<'a>(viewer: &'a Viewer, total: usize) -> TextView<'a> {
         top: if viewer.follow { Top::End } else { Top::Line(viewer.top) },
         left: viewer.left as u16,
         wrap: viewer.wrap,
-        hang: if viewer.is_log() { STAMP } else { 2 },
+        hang: if viewer.is_log() { &|_| STAMP } else { &|_| 2 },
         search: viewer.search.text(),
         current: viewer.found,
         empty: "",

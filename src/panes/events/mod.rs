@@ -3,7 +3,6 @@
 //! It follows the newest until one moves up; then it holds still on that entry while others come in below.
 
 mod view;
-pub mod words;
 
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
@@ -18,8 +17,8 @@ use crate::command::{Command, Scope};
 use crate::domain::event::{Happening, What};
 use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
+use crate::domain::words::{Teller, Words, words};
 use crate::ui::theme::Look;
-use words::{Teller, words};
 
 pub use view::ticker;
 
@@ -44,7 +43,7 @@ impl Kinds {
         }
     }
 
-    fn shows(self, words: &words::Words) -> bool {
+    fn shows(self, words: &Words) -> bool {
         match self {
             Kinds::All => true,
             Kinds::Warnings => words.level != Level::Ok,
@@ -198,8 +197,9 @@ impl Pane for Events {
         Vec::new()
     }
 
-    fn settle(&mut self, scene: &Scene<'_>) {
+    fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.gather(scene);
+        Vec::new()
     }
 
     fn selected(&self, scene: &Scene<'_>) -> Option<Selected> {

@@ -4,11 +4,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::words::{Teller, words};
 use super::{Events, is_old};
 use crate::domain::event::Happening;
 use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
+use crate::domain::words::{Teller, words};
 use crate::panes::name::name_in;
 use crate::panes::{Scene, loading, times};
 use crate::ui::text::{cut, cut_line, cut_middle, fit, put, put_line};

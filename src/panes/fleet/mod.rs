@@ -222,8 +222,9 @@ impl Pane for Fleet {
         self.selected.clone().map(Wish::Choose).into_iter().collect()
     }
 
-    fn settle(&mut self, scene: &Scene<'_>) {
+    fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.reorder(scene);
+        Vec::new()
     }
 
     fn chosen(&mut self, key: &ClusterKey) {
@@ -253,6 +254,7 @@ impl Pane for Fleet {
             (Command::Open, "open"),
             (Command::Filter, "filter"),
             (Command::Sort, "sort"),
+            (Command::Runbook, "runbook"),
             (Command::ToggleReasons, "reasons"),
             (Command::Describe, "describe"),
             (Command::Psql, "psql"),

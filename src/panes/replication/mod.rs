@@ -4,7 +4,7 @@
 //! moment. Without a hold the right edge is now.
 
 mod export;
-mod series;
+pub mod series;
 mod view;
 
 use jiff::{SignedDuration, Timestamp};
@@ -176,7 +176,7 @@ impl Pane for Replication {
             Command::ExportCsv => {
                 let (from, to) = self.edges(scene.now);
                 return export::csv(scene, from, to)
-                    .map(|(csv, name)| Wish::Effect(Effect::Export { csv, name }))
+                    .map(|(text, name)| Wish::Effect(Effect::Export { text, name }))
                     .into_iter()
                     .collect();
             }

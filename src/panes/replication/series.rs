@@ -7,8 +7,8 @@ use crate::domain::history::{History, Series, Stage};
 use crate::domain::names::InstanceName;
 use crate::domain::picture::Picture;
 use crate::domain::replication::Standby;
+use crate::domain::words::{mark, words};
 use crate::panes::Scene;
-use crate::panes::events::words::{mark, words};
 use crate::ui::theme::Role;
 use crate::ui::widgets::graph::{Mark, Point};
 

@@ -102,6 +102,7 @@ impl Pane for Topology {
         &[
             (Command::ZoneNext, "zone"),
             (Command::Down, "instance"),
+            (Command::Runbook, "runbook"),
             (Command::Logs, "logs"),
             (Command::Describe, "describe"),
             (Command::Yaml, "YAML"),

@@ -45,7 +45,9 @@ fn candidate(m: &Making<'_>, primary: Option<&Answer<'_>>, i: &Instance) -> Cand
         Some((rows.iter().find(|r| i.name == *r.name), all, witness))
     });
     let streaming = streams(&i.name, primary, row.as_ref(), &mut against);
-    let timeline = timeline(m, primary, i, &mut against);
+    // Where its own word is hidden from us: who streams from the primary is on the primary's timeline.
+    let streams_from_it = || streaming.filter(|yes| *yes).and_then(|_| m.timeline());
+    let timeline = timeline(m, primary, i, &mut against).or_else(streams_from_it);
     let row = row.and_then(|(row, _, witness)| Some((row?, witness)));
     let (lag, eta) = lag(m, primary, &i.name, row.as_ref(), &mut against);
     Candidate {

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
 
-use super::report::{Report, StepLine};
+use super::report::Report;
 use crate::domain::heartbeat::Tally;
 use crate::domain::quantity::span;
 use crate::procedure::plan::Weight;
+use crate::procedure::run::StepReport;
 use crate::text::markdown as escaped;
 
 impl Report {
@@ -89,7 +90,7 @@ impl Report {
         }
     }
 
-    fn step(&self, out: &mut String, step: &StepLine) {
+    fn step(&self, out: &mut String, step: &StepReport) {
         let took =
             step.began.zip(step.ended).map(|(b, e)| format!(", {}", span(e.duration_since(b)))).unwrap_or_default();
         line(out, format!("- **{}**: {}{took}", escaped(&step.title), step.state));
@@ -99,6 +100,9 @@ impl Report {
         if let Some(r) = &step.request {
             let body = r.body.as_ref().map(|b| format!(" `{}`", b.to_string().replace('`', "'"))).unwrap_or_default();
             line(out, format!("  - sent: `{} {}`{body}", r.method, r.path));
+        }
+        for decided in &step.decided {
+            line(out, format!("  - decided: {}", escaped(decided)));
         }
         for seen in &step.evidence {
             line(out, format!("  - seen: {}", escaped(seen)));

@@ -10,9 +10,11 @@ mod marks;
 mod objectives;
 mod phases;
 mod report;
+mod watching;
 
 pub use history::{History, Past, Trend};
 pub use marks::{Mark, Observer};
 pub use objectives::{Objectives, Result as ObjectiveResult};
 pub use phases::{Phases, Seen};
-pub use report::{BACK, LEADER, REDUNDANT, Report, STRIKE, Span, StepLine};
+pub use report::{BACK, LEADER, REDUNDANT, Report, STRIKE, Span};
+pub use watching::Watching;

@@ -9,10 +9,9 @@ use super::objectives::Result as ObjectiveResult;
 use super::phases::{Phases, Seen};
 use crate::domain::heartbeat::{Outage, Tally};
 use crate::domain::names::{ClusterKey, InstanceName};
-use crate::problem::Problem;
 use crate::procedure::entry::{Answer, By, Entry, Outcome, RunId, What};
-use crate::procedure::order::Request;
-use crate::procedure::plan::{Finding, Kind, Plan, StepId};
+use crate::procedure::plan::{Finding, Kind, Plan};
+use crate::procedure::run::{Run, StepReport};
 
 /// The step whose order is the blow; every drill's plan has one of this name.
 pub const STRIKE: &str = "strike";
@@ -61,7 +60,7 @@ pub struct Report {
     /// The heartbeat, counted.
     pub tally: Option<Tally>,
     /// The steps.
-    pub steps: Vec<StepLine>,
+    pub steps: Vec<StepReport>,
     /// What was seen, with the milliseconds since the blow.
     pub marks: Vec<MarkLine>,
     /// What people wrote down.
@@ -90,29 +89,6 @@ pub struct MarkLine {
     pub text: String,
 }
 
-/// One step as it went.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct StepLine {
-    /// Its name.
-    pub id: String,
-    /// What it does.
-    pub title: String,
-    /// `proven`, `failed`, `skipped`, `refused`, `accepted`, `began`, `not begun`, `undone`.
-    pub state: String,
-    /// When it began.
-    pub began: Option<Timestamp>,
-    /// When that state was reached.
-    pub ended: Option<Timestamp>,
-    /// What was sent.
-    pub request: Option<Request>,
-    /// Who let it through its gate, and how.
-    pub granted: Option<String>,
-    /// What was seen.
-    pub evidence: Vec<String>,
-    /// What went wrong.
-    pub problem: Option<Problem>,
-}
-
 impl Report {
     /// Reads a journal. `None` when it has no first line that says what was to be done.
     pub fn of(entries: &[Entry]) -> Option<Report> {
@@ -120,7 +96,7 @@ impl Report {
             What::Opened { run, plan, by } => Some((e.at, run, plan, by)),
             _ => None,
         })?;
-        let steps = steps(plan, entries);
+        let steps = Run::fold(entries.iter().cloned()).ok()?.steps();
         let tally = tally(entries);
         let before = plan.premise.values.get(LEADER).and_then(|v| v.as_str()).map(InstanceName::from);
         let struck = began_at(entries, STRIKE);
@@ -243,57 +219,6 @@ fn notes(entries: &[Entry]) -> Vec<(Timestamp, String)> {
         _ => None,
     };
     entries.iter().filter_map(note).collect()
-}
-
-/// The steps of a plan as the entries tell how they went.
-pub fn steps(plan: &Plan, entries: &[Entry]) -> Vec<StepLine> {
-    let mut lines: Vec<StepLine> = plan
-        .steps
-        .iter()
-        .map(|s| StepLine {
-            id: s.id.to_string(),
-            title: s.title.clone(),
-            state: "not begun".into(),
-            ..StepLine::default()
-        })
-        .collect();
-    for entry in entries {
-        let mut on = |step: &StepId, state: &str, tell: &dyn Fn(&mut StepLine)| {
-            if let Some(line) = lines.iter_mut().find(|l| l.id == step.as_str()) {
-                if !state.is_empty() {
-                    state.clone_into(&mut line.state);
-                    line.ended = Some(entry.at);
-                }
-                tell(line);
-            }
-        };
-        match &entry.what {
-            What::Granted { step, how } => on(step, "", &|l| l.granted = Some(how.clone())),
-            What::Began { step, request } => on(step, "began", &|l| {
-                l.began = l.began.or(Some(entry.at));
-                l.request.clone_from(request);
-            }),
-            What::Accepted { step, .. } => on(step, "accepted", &|_| {}),
-            What::Proven { step, evidence } => on(step, "proven", &|l| l.evidence.clone_from(evidence)),
-            What::Refused { step, problem } => on(step, "refused", &|l| l.problem = Some(problem.clone())),
-            What::Failed { step, problem } => on(step, "failed", &|l| l.problem = Some(problem.clone())),
-            What::Decided { step, decision, reason } => {
-                let (word, reason) = (decision.word(), reason.clone());
-                on(step, "", &|l| l.evidence.push(decided(word, reason.as_deref())));
-            }
-            What::Undone { step, problem: None } => on(step, "undone", &|_| {}),
-            What::Undone { step, problem } => on(step, "not undone", &|l| l.problem.clone_from(problem)),
-            _ => {}
-        }
-    }
-    lines
-}
-
-fn decided(word: &str, reason: Option<&str>) -> String {
-    match reason {
-        Some(reason) => format!("{word}, because {reason}"),
-        None => word.to_owned(),
-    }
 }
 
 impl Report {

@@ -6,13 +6,16 @@
 
 mod ending;
 mod fold;
+mod markdown;
 mod next;
+mod report;
 mod state;
 #[cfg(test)]
 mod tests;
 mod todo;
 
 pub use next::Judge;
+pub use report::StepReport;
 pub use state::{Progress, State};
 pub use todo::{Choice, Question, Todo};
 

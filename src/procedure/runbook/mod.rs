@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod file;
+mod hearing;
 pub mod language;
 mod placeholders;
 pub mod queries;
@@ -18,6 +19,7 @@ mod tests;
 pub mod values;
 mod view;
 pub mod walk;
+mod walked;
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,11 +31,13 @@ use crate::domain::health::ReasonCode;
 use language::{Against, Comparison};
 
 pub use answer::{Answer, Judged, judge};
+pub use hearing::Hearing;
 pub use placeholders::{PLACEHOLDERS, about, fill, for_shell};
 pub use set::Runbooks;
 pub use values::Sight;
 pub use view::{Line, Offer, Shown, StepView, step_view};
 pub use walk::Walk;
+pub use walked::{Walked, observed, walked};
 
 /// A runbook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,6 +193,25 @@ fn act_name(kind: Kind) -> &'static str {
 }
 
 impl Runbook {
+    /// It speaks of one instance: a walk of it wants to know of which.
+    pub fn names_instance(&self) -> bool {
+        let named = |text: &str| {
+            placeholders::places(text).iter().any(|(_, name)| matches!(*name, "instance" | "node" | "zone"))
+        };
+        let value = |name: &str| name.starts_with("instance.");
+        self.steps.iter().any(|step| {
+            let texts = step.words.iter().chain([&step.title]).chain(step.question.iter());
+            let texts = texts.chain(step.commands.iter().map(|c| &c.text));
+            let asks = |look: &Look| match &look.how {
+                How::Value(comparison) => value(&comparison.name),
+                How::Ask { on, .. } => *on == On::Instance,
+            };
+            texts.chain(step.act.iter().flat_map(|a| a.parameters.values())).any(|text| named(text))
+                || step.values.iter().any(|name| value(name))
+                || step.look.iter().any(asks)
+        })
+    }
+
     /// Where a step stands.
     pub fn index(&self, name: &str) -> Option<usize> {
         self.steps.iter().position(|s| s.name == name)

@@ -4,15 +4,26 @@
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
 
+use super::walked::{observed, walked};
 use crate::domain::quantity;
 use crate::procedure::entry::{Decision, What};
 use crate::procedure::plan::StepId;
-use crate::procedure::run::{Run, State};
+use crate::procedure::run::Run;
+use crate::procedure::summary::Summary;
 use crate::text::markdown as escaped;
 
 /// An entry that tells of something that happened to the cluster meanwhile: an event, a transition.
 pub fn happened(at: Timestamp, text: &str) -> What {
     What::Observed { mark: "event".into(), seen: at, text: crate::text::shorten(&crate::text::clean(text), 300) }
+}
+
+/// Is this another run on the same cluster, begun during the walk? Its journal belongs to the record.
+pub fn meanwhile(walk: &Run, other: &Summary) -> bool {
+    let end = walk.closed.map(|(at, _)| at);
+    other.run != walk.id
+        && other.cluster == walk.plan.cluster
+        && other.opened >= walk.opened
+        && end.is_none_or(|end| other.opened <= end)
 }
 
 /// The record of a walk. `others` are runs on the same cluster that a person made meanwhile: acts, drills.
@@ -62,14 +73,6 @@ fn head(out: &mut String, run: &Run) {
     line(out, &format!("- run: {}", escaped(run.id.as_str())));
 }
 
-/// Observations whose mark begins so: when, the rest of the mark, the text.
-fn observed<'a>(run: &'a Run, prefix: &'a str) -> impl Iterator<Item = (Timestamp, &'a str, &'a str)> {
-    run.entries.iter().filter_map(move |e| match &e.what {
-        What::Observed { mark, seen, text } => Some((*seen, mark.strip_prefix(prefix)?, text.as_str())),
-        _ => None,
-    })
-}
-
 fn reasons(out: &mut String, run: &Run) {
     let all: Vec<_> = observed(run, "reason:").collect();
     line(out, "\n## What led here\n");
@@ -103,29 +106,12 @@ fn steps(out: &mut String, run: &Run) {
     line(out, "| step | answer | how | checks |");
     line(out, "|---|---|---|---|");
     for step in &run.plan.steps {
-        let id = step.id.as_str();
-        let prefix = format!("answer:{id}:");
-        let answer = observed(run, &prefix).last().map(|(_, word, _)| word);
-        let checks = format!("check:{id}:");
-        let said: Vec<_> = observed(run, &checks).map(|(_, _, text)| escaped(text)).collect();
-        let how = run.progress(&step.id).and_then(|p| p.granted.clone());
-        let how = how.unwrap_or_else(|| match run.state(&step.id) {
-            State::Skipped => left_out(run, id),
-            State::Proven { evidence, .. } => evidence.join("; "),
-            _ => "not reached".into(),
-        });
-        let row = [escaped(&step.title), answer.unwrap_or("–").to_owned(), escaped(&how), said.join("<br>")];
+        let walked = walked(run, &step.id);
+        let answer = walked.answer.map_or("–".to_owned(), |(_, word)| word);
+        let checks: Vec<_> = walked.checks.iter().map(|text| escaped(text)).collect();
+        let row = [escaped(&step.title), answer, escaped(&walked.how), checks.join("<br>")];
         line(out, &format!("| {} |", row.join(" | ")));
     }
-}
-
-/// Why a step was left out.
-fn left_out(run: &Run, id: &str) -> String {
-    let why = run.entries.iter().rev().find_map(|e| match &e.what {
-        What::Decided { step, decision: Decision::Skip, reason } if step.as_str() == id => reason.clone(),
-        _ => None,
-    });
-    why.unwrap_or_else(|| "left out".into())
 }
 
 /// Everything in the order of time.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use super::{Runbook, file};
 use crate::document::Mistake;
-use crate::domain::health::{Health, Level, ReasonCode};
+use crate::domain::health::{Health, Level, Reason, ReasonCode};
+use crate::procedure::plan::Kind;
+use crate::procedure::run::Run;
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
 
@@ -57,11 +59,22 @@ impl Runbooks {
         self.all.get(name)
     }
 
+    /// The one that a run walks; `None`: it walks none, or that is gone.
+    pub fn of(&self, run: &Run) -> Option<&Runbook> {
+        (run.plan.kind == Kind::Runbook).then(|| self.get(run.plan.parameters.get("runbook")?)).flatten()
+    }
+
     /// The one that fits a reason best: a person's own first, then where the code stands nearest to the front, then the one
     /// for fewer reasons.
     pub fn for_reason(&self, code: ReasonCode) -> Option<&Runbook> {
         let fits = self.all.values().filter_map(|r| Some((r.when.iter().position(|c| *c == code)?, r)));
         fits.min_by_key(|(place, r)| (!r.own, *place, r.when.len())).map(|(_, r)| r)
+    }
+
+    /// The reasons of a verdict that lead to this one, the worst first.
+    pub fn because<'h>(&self, runbook: &Runbook, health: &'h Health) -> Vec<&'h Reason> {
+        let bad = health.reasons().filter(|r| r.level > Level::Ok);
+        bad.filter(|r| self.for_reason(r.code).is_some_and(|f| f.name == runbook.name)).collect()
     }
 
     /// Those that a verdict asks for, the one for its worst reason first; each once.

@@ -5,7 +5,8 @@ use serde::Serialize;
 use super::answer::{Judged, judge, of_step};
 use super::values::{self, Item};
 use super::{Answer, Runbook, Sight, Target, fill, for_shell};
-use crate::domain::names::ClusterKey;
+use crate::domain::names::{ClusterKey, InstanceName};
+use crate::procedure::catalog::{Act, Chosen};
 use crate::procedure::plan::Kind;
 use crate::procedure::question::Replies;
 
@@ -65,6 +66,35 @@ pub struct Offer {
     pub parameters: Vec<(String, String)>,
     /// The command line that makes it.
     pub line: String,
+}
+
+impl Offer {
+    /// The act itself.
+    ///
+    /// # Errors
+    /// Something that it needs is not known now, in words.
+    pub fn act(&self) -> Result<Act, String> {
+        let told = |name: &str| self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+        let instance = || told("instance").map(InstanceName::from).ok_or("it is not known of which instance");
+        let chosen = || Ok::<_, String>(Chosen::These(vec![instance()?]));
+        Ok(match self.kind {
+            Kind::Switchover => Act::Switchover { to: told("to").or(told("instance")).map(InstanceName::from) },
+            Kind::RestartInstance => Act::Restart { instance: Some(instance()?) },
+            Kind::RestartCluster => Act::Restart { instance: None },
+            Kind::Reload => Act::Reload,
+            Kind::Fence => Act::Fence { instances: chosen()? },
+            Kind::Unfence => Act::Unfence { instances: chosen()? },
+            Kind::Hibernate => Act::Hibernate,
+            Kind::Wake => Act::Wake,
+            Kind::Rebuild => Act::Rebuild { instance: instance()? },
+            Kind::Scale => {
+                let number = told("instances").and_then(|n| n.parse().ok());
+                Act::Scale { instances: number.ok_or("it is not known to how many instances")? }
+            }
+            Kind::Maintenance => Act::Maintenance { open: told("window") == Some("open"), reuse_volumes: None },
+            kind => return Err(format!("{} is no act", kind.name())),
+        })
+    }
 }
 
 /// A step as it is now.

@@ -4,17 +4,62 @@
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
-use super::{Answer, Judged, Runbook, Sight, fill};
+use super::{Answer, Judged, Runbook, Sight, StepView, fill};
+use crate::domain::facts::Facts;
 use crate::domain::health::Level;
+use crate::domain::names::InstanceName;
 use crate::procedure::entry::{Decision, Outcome, What};
 use crate::procedure::plan::{Gate, Kind, Plan, Premise, Step, StepId};
-use crate::procedure::run::{Run, State};
+use crate::procedure::run::{Run, State, Todo};
 use crate::text::shorten;
 
 /// The longest line of evidence that goes into a journal.
 const LINE: usize = 400;
 /// Rows of a query that go into a journal.
 const ROWS: usize = 5;
+
+/// How the title of a walk's plan begins; the runbook's name follows.
+const TITLE: &str = "walk ";
+
+/// The runbook that a plan of this title walks, as lists of runs tell it.
+pub fn runbook_in(title: &str) -> Option<&str> {
+    title.strip_prefix(TITLE)
+}
+
+/// The instance that a walk is about.
+pub fn about_of(run: &Run) -> Option<InstanceName> {
+    run.plan.parameters.get("instance").map(|i| i.as_str().into())
+}
+
+/// What a person says to a step, on whichever surface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Go on as the check says, or: what was to be done by hand is done.
+    GoOn,
+    /// Yes.
+    Yes,
+    /// No.
+    No,
+    /// It can't be told.
+    Unknown,
+}
+
+impl Said {
+    /// The answer that is meant, and who decided; `None`: no check decides, and a person has to say which it is.
+    pub fn answer(self, view: &StepView) -> Option<(Answer, &'static str)> {
+        const BY_HAND: &str = "said by a person";
+        match self {
+            Said::GoOn => match (&view.answer, view.ways.is_empty()) {
+                (Some(answer), _) => Some((answer.clone(), "as the check says")),
+                (None, true) => Some((Answer::Yes, "done by hand")),
+                (None, false) => None,
+            },
+            Said::Yes => Some((Answer::Yes, BY_HAND)),
+            Said::No => Some((Answer::No, BY_HAND)),
+            Said::Unknown => Some((Answer::Unknown("a person could not tell".into()), BY_HAND)),
+        }
+    }
+}
 
 /// The plan of a walk: the runbook's steps in their order, each done by hand.
 pub fn plan(runbook: &Runbook, sight: &Sight<'_>) -> Plan {
@@ -34,7 +79,7 @@ pub fn plan(runbook: &Runbook, sight: &Sight<'_>) -> Plan {
     Plan {
         kind: Kind::Runbook,
         cluster: sight.cluster.key.clone(),
-        title: format!("walk {}", runbook.name),
+        title: format!("{TITLE}{}", runbook.name),
         made: sight.now,
         parameters,
         findings: Vec::new(),
@@ -110,9 +155,8 @@ impl Walk<'_> {
         entries
     }
 
-    /// What the answers given so far leave out: steps that are not on the way. Written by whoever drives the walk, as soon as
-    /// it is not empty.
-    pub fn owed(&self) -> Vec<What> {
+    /// What the answers given so far leave out: steps that are not on the way.
+    fn owed(&self) -> Vec<What> {
         let mut entries = Vec::new();
         for (step, answer) in self.answers() {
             let to = self.runbook.after(step, &answer).unwrap_or(self.runbook.steps.len());
@@ -126,6 +170,27 @@ impl Walk<'_> {
             }
         }
         entries
+    }
+
+    /// What follows from what was said without a person: written by whoever drives the walk, and asked for again until it is
+    /// empty. At the end of the walk `gone` says whether what it was for is gone.
+    pub fn due(&self, facts: &Facts, now: Timestamp, gone: impl FnOnce() -> Answer) -> Vec<What> {
+        let owed = self.owed();
+        if !owed.is_empty() {
+            return owed;
+        }
+        let next = self.run.next(facts, now, &Default::default());
+        let what = next.into_iter().find_map(|todo| match todo {
+            Todo::Write(what) => Some(what),
+            _ => None,
+        });
+        match what {
+            Some(What::Closed { .. }) => {
+                let over = gone();
+                vec![ends(&over, now), What::Closed { outcome: self.outcome(&over) }]
+            }
+            what => what.into_iter().collect(),
+        }
     }
 
     /// A person's note, of the step they stand at.
@@ -147,7 +212,7 @@ impl Walk<'_> {
 }
 
 /// What the journal says last: whether what the walk was for is gone.
-pub fn ends(gone: &Answer, now: Timestamp) -> What {
+fn ends(gone: &Answer, now: Timestamp) -> What {
     let text = match gone {
         Answer::Yes => "its reasons are gone from the verdict".to_owned(),
         Answer::No => "its reasons are still in the verdict".to_owned(),

@@ -89,7 +89,7 @@ impl Choices<'_> {
     /// Where the window is on a screen.
     pub fn place(&self, screen: Rect) -> Rect {
         let height = (self.all.len() as u16).saturating_add(4).min(screen.height.saturating_sub(4)).max(6);
-        let width = 72.min(screen.width.saturating_sub(4)).max(20).min(screen.width);
+        let width = self.widest().clamp(72, 110).min(screen.width.saturating_sub(4)).max(20).min(screen.width);
         // A fixed top: the window does not jump while one types.
         let y = screen.y + (screen.height / 8).min(screen.height.saturating_sub(height));
         Rect { x: screen.x + (screen.width - width) / 2, y, width, height: height.min(screen.bottom() - y) }
@@ -119,6 +119,13 @@ impl Choices<'_> {
         let inside = crate::ui::layout::inset(place, if place.width > 20 { 2 } else { 1 }, 1);
         let (_, list) = self.parts(inside);
         list.contains(Position { x, y }).then(|| self.visible(list.height).nth(usize::from(y - list.y))).flatten()
+    }
+
+    /// The widest choice with everything that is said of it: the same whatever is typed.
+    fn widest(&self) -> u16 {
+        let why = |c: &Choice| c.refused.as_ref().map_or(0, |why| width(why) + 2);
+        let wide = self.all.iter().map(|c| width(&c.text) + why(c) + width(&c.aside) + 13).max();
+        u16::try_from(wide.unwrap_or(0)).unwrap_or(u16::MAX)
     }
 
     fn parts(&self, inside: Rect) -> (Rect, Rect) {

@@ -39,8 +39,10 @@ pub struct SourceDot<'a> {
 pub struct Header<'a> {
     /// Context, namespaces, cluster.
     pub place: Line<'a>,
-    /// `READ-ONLY`, and what changes that.
+    /// What can be changed now, and what is under way: never left out.
     pub mode: Line<'a>,
+    /// What time it is.
+    pub clock: Line<'a>,
     /// Where the truth comes from.
     pub sources: &'a [SourceDot<'a>],
 }
@@ -58,7 +60,8 @@ pub fn dot<'a>(dot: Dot, look: &Look) -> Span<'a> {
     Span::styled(mark, look.style(role))
 }
 
-/// Draws the header. When it is narrow the mode goes first, then the sources that are live, then the place is cut.
+/// Draws the header. When it is narrow the clock goes first, then the sources that are live, then the place is cut; what can
+/// be changed is said at any width.
 pub fn draw(area: Rect, buf: &mut Buffer, look: &Look, header: &Header<'_>) {
     let (area, _) = split_top(area.intersection(buf.area), 1);
     if area.is_empty() {
@@ -68,16 +71,20 @@ pub fn draw(area: Rect, buf: &mut Buffer, look: &Look, header: &Header<'_>) {
     place.spans.extend(header.place.spans.iter().cloned().map(|s| s.patch_style(header.place.style)));
     let width = usize::from(area.width);
     let all = sources(header.sources, look, true);
-    let right = if place.width() + all.width() + 2 <= width { all } else { sources(header.sources, look, false) };
+    let mut mode = header.mode.clone();
+    let needed = |mode: &Line<'_>, right: &Line<'_>| place.width() + mode.width() + right.width() + 4;
+    let right = if needed(&mode, &all) <= width { all } else { sources(header.sources, look, false) };
+    if needed(&mode, &right) + header.clock.width() + 2 <= width {
+        mode.push_span("  ");
+        mode.spans.extend(header.clock.spans.iter().cloned());
+    }
     let left = area.x + area.width.saturating_sub(right.width() as u16);
-    let room = width.saturating_sub(right.width() + 1);
+    let room = width.saturating_sub(right.width() + mode.width() + 3);
     let place = cut_line(place, room, look.marks.more);
     let end = area.x + place.width() as u16;
     put_line(buf, area, area.x, area.y, &place);
-    let mode = header.mode.width() as u16;
-    if mode > 0 && end + 2 + mode + 2 <= left {
-        put_line(buf, area, end + 2 + (left - end - 2 - mode - 2) / 2, area.y, &header.mode);
-    }
+    let between = left.saturating_sub(end + mode.width() as u16);
+    put_line(buf, area, end + between / 2, area.y, &mode);
     put_line(buf, area, left, area.y, &right);
 }
 

@@ -6,6 +6,7 @@
 pub mod bar;
 pub mod choices;
 pub mod dialog;
+pub mod digits;
 pub mod graph;
 pub mod header;
 pub mod help;

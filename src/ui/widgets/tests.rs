@@ -31,7 +31,8 @@ fn all(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
         SourceDot { name: "kube", dot: Dot::Live, age: String::new() },
         SourceDot { name: "数据", dot: Dot::Late, age: "42s".into() },
     ];
-    let top = Header { place: Line::raw(WIDE), mode: Line::raw("READ-ONLY"), sources: &sources };
+    let top =
+        Header { place: Line::raw(WIDE), mode: Line::raw("READ-ONLY"), clock: Line::default(), sources: &sources };
     let hints = hints::of(&map, Scope::Fleet, &[(Command::Open, "open"), (Command::Filter, WIDE)]);
     let found = choices::commands(&map, Scope::Fleet, |_| Some(WIDE.into()));
     let list: Vec<_> = found.into_iter().map(|(_, c)| c).collect();
@@ -59,7 +60,7 @@ fn all(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
                 top: Top::End,
                 left: 3,
                 wrap: n == 12,
-                hang: 4,
+                hang: &|_| 4,
                 search,
                 current: Some(59),
                 empty: "",

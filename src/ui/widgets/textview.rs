@@ -21,7 +21,7 @@ pub enum Top {
 }
 
 /// A view of lines.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TextView<'a> {
     /// How many lines there are.
     pub total: usize,
@@ -31,8 +31,8 @@ pub struct TextView<'a> {
     pub left: u16,
     /// Long lines wrap.
     pub wrap: bool,
-    /// Cells that the further rows of a wrapped line are indented by.
-    pub hang: u16,
+    /// Cells that the further rows of each wrapped line are indented by.
+    pub hang: &'a dyn Fn(usize) -> u16,
     /// What is searched for; empty for nothing.
     pub search: &'a str,
     /// The line of the match one stands on.
@@ -67,9 +67,9 @@ impl TextView<'_> {
         let mut n = first;
         while n < self.total && y < area.bottom() {
             let glyphs = self.glyphs(&line(n), n, look);
-            for (n, row) in self.rows(&glyphs, room).into_iter().enumerate() {
+            for (nth, row) in self.rows(n, &glyphs, room).into_iter().enumerate() {
                 if y < area.bottom() {
-                    let hang = if n == 0 { 0 } else { self.hang(room) as u16 };
+                    let hang = if nth == 0 { 0 } else { self.hang(n, room) as u16 };
                     let place = Rect { x: area.x + hang, y, height: 1, width: room as u16 - hang };
                     self.draw_row(&glyphs[row], place, buf, look);
                     y += 1;
@@ -85,7 +85,7 @@ impl TextView<'_> {
         let mut last = self.total;
         let mut used = 0;
         while last > 0 {
-            used += self.height_of(&line(last - 1), room(area));
+            used += self.height_of(last - 1, &line(last - 1), room(area));
             if used > usize::from(area.height) {
                 break;
             }
@@ -98,17 +98,17 @@ impl TextView<'_> {
         }
     }
 
-    fn height_of(&self, line: &Line<'_>, room: usize) -> usize {
-        if !self.wrap || line.width() <= room { 1 } else { self.rows(&glyphs_of(line), room).len() }
+    fn height_of(&self, n: usize, line: &Line<'_>, room: usize) -> usize {
+        if !self.wrap || line.width() <= room { 1 } else { self.rows(n, &glyphs_of(line), room).len() }
     }
 
     /// The indent of further rows, where most of the row is left for them.
-    fn hang(&self, room: usize) -> usize {
-        Some(usize::from(self.hang)).filter(|hang| *hang * 3 <= room).unwrap_or(0)
+    fn hang(&self, n: usize, room: usize) -> usize {
+        Some(usize::from((self.hang)(n))).filter(|hang| *hang * 3 <= room).unwrap_or(0)
     }
 
     /// The rows one line takes, as ranges of its glyphs.
-    fn rows(&self, glyphs: &[Glyph], room: usize) -> Vec<Range<usize>> {
+    fn rows(&self, line: usize, glyphs: &[Glyph], room: usize) -> Vec<Range<usize>> {
         if !self.wrap {
             return std::iter::once(0..glyphs.len()).collect();
         }
@@ -118,7 +118,7 @@ impl TextView<'_> {
         let mut blank: Option<usize> = None;
         let mut n = 0;
         while n < glyphs.len() {
-            let room = if rows.is_empty() { room } else { room - self.hang(room) };
+            let room = if rows.is_empty() { room } else { room - self.hang(line, room) };
             if used + glyphs[n].width > room && n > start {
                 // Break after the last blank, unless that would leave more than a third of the row empty.
                 let end = blank.filter(|b: &usize| *b - start > room * 2 / 3).unwrap_or(n);
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn view<'a>(total: usize, top: Top, wrap: bool) -> TextView<'a> {
-        TextView { total, top, left: 0, wrap, hang: 0, search: "", current: None, empty: "nothing" }
+        TextView { total, top, left: 0, wrap, hang: &|_| 0, search: "", current: None, empty: "nothing" }
     }
 
     #[test]

@@ -22,9 +22,10 @@ use std::time::Duration;
 use self::ask::Fault;
 use self::rights::Known;
 use super::client::Clients;
-use crate::adapters::executor::{Refusal, Rehearsal};
+use crate::adapters::executor::Refusal;
 use crate::domain::detail::ObjectRef;
 use crate::problem::Problem;
+use crate::procedure::Rehearsal;
 use crate::procedure::order::Target;
 use crate::procedure::{Answer, Found, Order, Premise, Right};
 

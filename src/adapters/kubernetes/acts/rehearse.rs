@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::ask::{Fault, ask, request};
 use super::create::{exists, ours};
 use super::{Acts, words};
-use crate::adapters::executor::Rehearsal;
 use crate::problem::Problem;
+use crate::procedure::Rehearsal;
 use crate::procedure::order::{Create, Delete, Patch, Target};
 use crate::procedure::{Change, Order};
 

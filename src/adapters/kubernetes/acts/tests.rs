@@ -13,9 +13,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::{Acts, Ground, Patience};
-use crate::adapters::executor::{Refusal, Rehearsal};
+use crate::adapters::executor::Refusal;
 use crate::adapters::kubernetes::client::clients;
 use crate::domain::detail::ObjectRef;
+use crate::procedure::Rehearsal;
 use crate::procedure::order::{Create, Delete, Form, Patch, Target};
 use crate::procedure::{Answer, Found, Order, Premise};
 

@@ -14,19 +14,29 @@ use crate::text::clean;
 /// A Kubernetes event as an entry of the timeline. `None` when it is about nothing of a known cluster or of the context's
 /// nodes. `now` stands in where the event carries no time.
 pub fn event_happening(world: &World, event: &Value, now: Timestamp) -> Option<Happening> {
-    let about = event.get("involvedObject").or_else(|| event.get("regarding"))?;
-    let (kind, name) = (raw(about, &["kind"])?, raw(about, &["name"])?);
-    let namespace = raw(about, &["namespace"]).or_else(|| raw(event, &["metadata", "namespace"])).unwrap_or_default();
-    let cluster = cluster_of(world, kind, namespace, name);
-    if cluster.is_none() && kind != "Node" {
-        return None;
-    }
-    let message = if event.get("message").is_some() { message(event, &["message"]) } else { message(event, &["note"]) };
-    Some(Happening {
-        at: event_time(event).unwrap_or(now),
-        context: world.context().clone(),
-        cluster,
-        what: What::Kubernetes {
+    KubeEvent::read(event)?.happening(world, now)
+}
+
+/// A Kubernetes event, cut down to what the timeline tells of it.
+#[derive(Clone, Debug)]
+pub(in crate::adapters) struct KubeEvent {
+    kind: Box<str>,
+    namespace: Box<str>,
+    name: Box<str>,
+    /// When it was last said.
+    pub at: Option<Timestamp>,
+    what: What,
+}
+
+impl KubeEvent {
+    /// `None` for one that is about nothing.
+    pub fn read(event: &Value) -> Option<Self> {
+        let about = event.get("involvedObject").or_else(|| event.get("regarding"))?;
+        let (kind, name) = (raw(about, &["kind"])?, raw(about, &["name"])?);
+        let namespace = raw(about, &["namespace"]).or_else(|| raw(event, &["metadata", "namespace"]));
+        let message =
+            if event.get("message").is_some() { message(event, &["message"]) } else { message(event, &["note"]) };
+        let what = What::Kubernetes {
             warning: raw(event, &["type"]) == Some("Warning"),
             reason: text(event, &["reason"]).unwrap_or_default(),
             object: clean(&format!("{kind}/{name}")),
@@ -36,8 +46,24 @@ pub fn event_happening(world: &World, event: &Value, now: Timestamp) -> Option<H
                 .or_else(|| count(event, &["deprecatedCount"]))
                 .unwrap_or(1),
             uid: at(event, &["metadata"]).and_then(|m| text(m, &["uid"])).unwrap_or_default(),
-        },
-    })
+        };
+        Some(KubeEvent {
+            kind: kind.into(),
+            namespace: namespace.unwrap_or_default().into(),
+            name: name.into(),
+            at: event_time(event),
+            what,
+        })
+    }
+
+    /// As an entry of the timeline: see [`event_happening`].
+    pub fn happening(self, world: &World, now: Timestamp) -> Option<Happening> {
+        let cluster = cluster_of(world, &self.kind, &self.namespace, &self.name);
+        if cluster.is_none() && *self.kind != *"Node" {
+            return None;
+        }
+        Some(Happening { at: self.at.unwrap_or(now), context: world.context().clone(), cluster, what: self.what })
+    }
 }
 
 /// The cluster an object belongs to. A pod or claim that is gone is known by its name: `<cluster>-<serial>…`.

@@ -6,10 +6,13 @@
 
 pub mod happenings;
 mod picture;
+mod piece;
 pub(super) mod spec;
 pub(super) mod store;
 pub mod transitions;
 
+pub(in crate::adapters) use happenings::KubeEvent;
 pub use happenings::event_happening;
 pub use picture::picture;
+pub(in crate::adapters) use piece::piece;
 pub use transitions::transitions;

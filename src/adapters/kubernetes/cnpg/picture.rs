@@ -57,7 +57,7 @@ fn version_order(version: &str) -> Vec<u32> {
     version.split('.').map(|n| n.parse().unwrap_or(0)).collect()
 }
 
-fn zone_of(world: &World, pod: &Pod) -> Option<ZoneName> {
+pub(super) fn zone_of(world: &World, pod: &Pod) -> Option<ZoneName> {
     world.part(Kind::Node, "", pod.node.as_ref()?.as_str())?.node()?.zone.clone()
 }
 

@@ -16,10 +16,7 @@ pub fn transitions(old: &Cluster, new: &Cluster) -> Vec<Transition> {
     if old.target != new.target {
         out.push(Transition::Target { from: old.target.as_ref().map(word), to: new.target.as_ref().map(word) });
     }
-    let holder = |c: &Cluster| c.lease.as_ref().and_then(|l| l.holder.clone());
-    if holder(old) != holder(new) {
-        out.push(Transition::Lease { from: holder(old), to: holder(new) });
-    }
+    out.extend(lease(old.lease.as_ref(), new.lease.as_ref()));
     if old.primary != new.primary {
         out.push(Transition::Primary { from: old.primary.clone(), to: new.primary.clone() });
     }
@@ -44,6 +41,12 @@ pub fn transitions(old: &Cluster, new: &Cluster) -> Vec<Transition> {
         out.push(Transition::Hibernation { now: now.into() });
     }
     out
+}
+
+/// Who holds the lease, where that changed.
+pub(super) fn lease(old: Option<&Lease>, new: Option<&Lease>) -> Option<Transition> {
+    let holder = |l: Option<&Lease>| l.and_then(|l| l.holder.clone());
+    (holder(old) != holder(new)).then(|| Transition::Lease { from: holder(old), to: holder(new) })
 }
 
 fn word(target: &Target) -> String {
@@ -79,17 +82,28 @@ fn services(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
 fn instances(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
     let names: BTreeSet<&InstanceName> = old.instances.iter().chain(&new.instances).map(|i| &i.name).collect();
     for name in names {
-        let (before, now) = (old.instance(name), new.instance(name));
-        let pod = |i: Option<&Instance>| i.and_then(|i| i.pod.clone());
-        for change in pod_changes(pod(before).as_deref(), pod(now).as_deref()) {
-            out.push(Transition::Pod { instance: name.clone(), change: change.into() });
-        }
-        let role = |i: Option<&Instance>| i.and_then(|i| i.role).map(role_word);
-        // A pod that is gone has no role: its going is told already.
-        if role(before) != role(now) && now.is_some_and(|i| i.pod.is_some()) {
-            let text = |r: Option<&'static str>| r.map(str::to_owned);
-            out.push(Transition::Role { instance: name.clone(), from: text(role(before)), to: text(role(now)) });
-        }
+        instance(name, old.instance(name), new.instance(name), out);
+    }
+}
+
+/// What changed of one instance.
+pub(super) fn instance(
+    name: &InstanceName,
+    before: Option<&Instance>,
+    now: Option<&Instance>,
+    out: &mut Vec<Transition>,
+) {
+    fn pod(i: Option<&Instance>) -> Option<&Pod> {
+        i.and_then(|i| i.pod.as_deref())
+    }
+    for change in pod_changes(pod(before), pod(now)) {
+        out.push(Transition::Pod { instance: name.clone(), change: change.into() });
+    }
+    let role = |i: Option<&Instance>| i.and_then(|i| i.role).map(role_word);
+    // A pod that is gone has no role: its going is told already.
+    if role(before) != role(now) && now.is_some_and(|i| i.pod.is_some()) {
+        let text = |r: Option<&'static str>| r.map(str::to_owned);
+        out.push(Transition::Role { instance: name.clone(), from: text(role(before)), to: text(role(now)) });
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Stage, at, runbook};
 use crate::domain::health::scene::ago;
 use crate::procedure::entry::{By, Entry, Outcome, What};
 use crate::procedure::question::Replies;
-use crate::procedure::{Kind, Run, Todo};
+use crate::procedure::{Kind, Run};
 
 const FORK: &str = r#"
 title = "A fork"
@@ -70,24 +70,11 @@ impl Driver {
     /// What a surface does after each answer.
     fn settle(&mut self, stage: &Stage) {
         loop {
-            if let Some(what) = self.walk().owed().into_iter().next() {
-                self.write(what);
-                continue;
-            }
-            let next = self.run.next(&stage.facts, self.now, &Default::default());
-            let Some(what) = next.into_iter().find_map(|t| if let Todo::Write(what) = t { Some(what) } else { None })
-            else {
+            let due = self.walk().due(&stage.facts, self.now, || gone(&self.runbook, &stage.sight()));
+            if due.is_empty() {
                 return;
-            };
-            match what {
-                What::Closed { .. } => {
-                    let over = gone(&self.runbook, &stage.sight());
-                    self.write(walk::ends(&over, self.now));
-                    let outcome = self.walk().outcome(&over);
-                    self.write(What::Closed { outcome });
-                }
-                what => self.write(what),
             }
+            due.into_iter().for_each(|what| self.write(what));
         }
     }
 

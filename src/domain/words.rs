@@ -1,8 +1,8 @@
 //! A happening in words: how bad, one short word, one line.
 
-use crate::domain::event::{Happening, Transition, What};
-use crate::domain::health::Level;
-use crate::domain::names::InstanceName;
+use super::event::{Happening, Transition, What};
+use super::health::Level;
+use super::names::InstanceName;
 
 /// What a row of the timeline says.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,91 @@
+//! The drills there are, and whether each can be done now: what its plan finds.
+
+use crate::domain::health::Level;
+use crate::domain::names::ClusterKey;
+use crate::panes::Scene;
+use crate::problem::Problem;
+use crate::procedure::catalog::View;
+use crate::procedure::catalog::drills::{self, Beat, Blow, DrillWish};
+use crate::procedure::{Kind, Plan, Weight};
+
+/// The drills, in the order of the list.
+pub const KINDS: [Kind; 4] = [Kind::FailoverDrill, Kind::SwitchoverDrill, Kind::ZoneLossDrill, Kind::StandbyLossDrill];
+
+/// What a drill is called in lists.
+pub fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::FailoverDrill => "failover",
+        Kind::SwitchoverDrill => "switchover",
+        Kind::ZoneLossDrill => "zone loss",
+        Kind::StandbyLossDrill => "standby loss",
+        other => other.name(),
+    }
+}
+
+/// What it asks, in a line.
+pub fn what(kind: Kind, lab: bool) -> &'static str {
+    match kind {
+        Kind::FailoverDrill => "The primary's pod is deleted: who takes over, how fast, and is anything lost?",
+        Kind::SwitchoverDrill => "The primary hands over in order: how long can nobody write?",
+        Kind::ZoneLossDrill if lab => "The primary's zone really goes, with all its nodes: does the rest carry on?",
+        Kind::ZoneLossDrill => "The primary's zone is cordoned and emptied: does the rest carry on?",
+        _ => "A standby's pod is deleted: do writes go on?",
+    }
+}
+
+/// What is asked for; `with`: hand back, keep the table.
+pub fn wish(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> DrillWish {
+    let lab = scene.known.facts.faults.contains_key(&key.context);
+    let blow = match kind {
+        Kind::SwitchoverDrill => Blow::Switchover(None),
+        Kind::ZoneLossDrill => Blow::ZoneLoss { zone: None, lab },
+        Kind::StandbyLossDrill => Blow::StandbyLoss(None),
+        _ => Blow::Failover,
+    };
+    let (back, keep) = with;
+    DrillWish {
+        cluster: key.clone(),
+        blow,
+        back,
+        objectives: scene.doing.objectives,
+        beat: Beat { keep, ..Beat::default() },
+        because: None,
+    }
+}
+
+/// Its plan by what is known now.
+///
+/// # Errors
+/// It means nothing here.
+pub fn plan(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> Result<Plan, Problem> {
+    let view = View {
+        facts: &scene.known.facts,
+        history: scene.known.history.of(key),
+        limits: &scene.known.limits,
+        now: scene.now,
+    };
+    drills::plan(&wish(kind, key, with, scene), view)
+}
+
+/// Whether it can be done now: how sure that is, and what would be done, or what speaks against it.
+pub fn verdict(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> (Level, String) {
+    if let Some(other) = scene.doing.on(key) {
+        return (Level::Unknown, format!("not now: {} is under way", other.run().plan.title));
+    }
+    let plan = match plan(kind, key, with, scene) {
+        Ok(plan) => plan,
+        Err(problem) => return (Level::Bad, problem.because.unwrap_or(problem.what)),
+    };
+    let weight = plan.weight();
+    let against = plan.findings.iter().find(|f| f.weight == weight);
+    let against = || against.map(|f| f.text.clone()).unwrap_or_default();
+    match weight {
+        // `failover drill of pg-primary: pg-primary-1 is killed`
+        Weight::Good => {
+            (Level::Ok, plan.title.split_once(": ").map_or(plan.title.clone(), |(_, what)| what.to_owned()))
+        }
+        Weight::Unknown => (Level::Unknown, format!("not known: {}", against())),
+        Weight::Justify => (Level::Warn, format!("needs a reason: {}", against())),
+        Weight::Blocks => (Level::Bad, format!("blocked: {}", against())),
+    }
+}

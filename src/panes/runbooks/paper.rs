@@ -1,0 +1,152 @@
+//! Lines of a page: words, labels with what belongs to them, small tables. Wrapped when they are put down, so that the place
+//! on the page counts in lines as they are seen.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::text::wrap;
+use crate::ui::text::{cut_line, fit, put_line, width};
+use crate::ui::theme::{Look, Role};
+use crate::ui::widgets::scroll;
+
+/// The widest cell of a small table.
+const CELL: usize = 36;
+
+/// A page.
+pub struct Paper<'l> {
+    look: &'l Look,
+    width: usize,
+    lines: Vec<Line<'static>>,
+}
+
+impl<'l> Paper<'l> {
+    /// An empty page of this many cells across.
+    pub fn new(look: &'l Look, width: u16) -> Self {
+        Paper { look, width: usize::from(width).saturating_sub(1).max(8), lines: Vec::new() }
+    }
+
+    /// An empty line, unless there is nothing above it or one already.
+    pub fn gap(&mut self) {
+        if self.lines.last().is_some_and(|l| l.width() > 0) {
+            self.lines.push(Line::default());
+        }
+    }
+
+    /// A paragraph.
+    pub fn words(&mut self, text: &str, role: Role) {
+        self.indented(0, text, self.look.style(role));
+    }
+
+    /// A paragraph that stands this many cells to the right.
+    pub fn indented(&mut self, by: usize, text: &str, style: Style) {
+        self.behind(Span::raw(" ".repeat(by)), by, text, style);
+    }
+
+    /// A label of `column` cells, and a paragraph behind it.
+    pub fn labelled(&mut self, label: &str, role: Role, column: usize, text: &str, style: Style) {
+        let column = column.min(self.width / 2);
+        let label = format!("{} ", fit(label, column.saturating_sub(1), self.look.marks.more));
+        self.behind(Span::styled(label, self.look.style(role)), column, text, style);
+    }
+
+    fn behind(&mut self, first: Span<'static>, column: usize, text: &str, style: Style) {
+        let room = self.width.saturating_sub(column).max(8);
+        let pieces = wrap(text, room).into_iter().flat_map(|line| pieces(&line, room)).collect::<Vec<_>>();
+        let mut label = Some(first);
+        for piece in pieces {
+            let before = label.take().unwrap_or_else(|| Span::raw(" ".repeat(column)));
+            self.lines.push(Line::from(vec![before, Span::styled(piece, style)]));
+        }
+    }
+
+    /// A small table with a heading, cut at the right edge; a single row that is too wide as a line for each column.
+    pub fn table(&mut self, by: usize, rows: &[Vec<String>]) {
+        if let [heading, row] = rows
+            && by + row.iter().zip(heading).map(|(c, h)| width(c).max(width(h)) + 2).sum::<usize>() > self.width
+        {
+            let style = self.look.style(Role::Text);
+            let column = by + heading.iter().map(|h| width(h)).max().unwrap_or(0) + 2;
+            for (name, cell) in heading.iter().zip(row) {
+                self.labelled(&format!("{}{name}", " ".repeat(by)), Role::Dim, column, cell, style);
+            }
+            return;
+        }
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|n| rows.iter().filter_map(|r| r.get(n)).map(|c| width(c)).max().unwrap_or(0).min(CELL))
+            .collect();
+        for (n, row) in rows.iter().enumerate() {
+            let style = self.look.style(if n == 0 { Role::Dim } else { Role::Text });
+            let cells = row.iter().zip(&widths).map(|(cell, w)| fit(cell, *w, self.look.marks.more));
+            let text = format!("{}{}", " ".repeat(by), cells.collect::<Vec<_>>().join("  "));
+            let line = Line::from(Span::styled(text.trim_end().to_owned(), style));
+            self.lines.push(cut_line(line, self.width, self.look.marks.more));
+        }
+    }
+
+    /// How many lines there are.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Draws what is there from a line on; never past the end.
+    pub fn draw(&self, top: usize, area: Rect, buf: &mut Buffer) {
+        let height = usize::from(area.height);
+        let first = top.min(self.len().saturating_sub(height));
+        let visible = first..self.len().min(first + height);
+        for (row, line) in self.lines[visible.clone()].iter().enumerate() {
+            put_line(buf, area, area.x, area.y + row as u16, line);
+        }
+        scroll::upright(area, buf, self.look, visible, self.len());
+    }
+}
+
+/// A line in pieces that fit: what has no blank (a path, a URL) is broken where it has to be.
+fn pieces(line: &str, room: usize) -> Vec<String> {
+    let mut out = vec![String::new()];
+    let mut used = 0;
+    for g in line.graphemes(true) {
+        let w = width(g);
+        if used + w > room && used > 0 {
+            out.push(String::new());
+            used = 0;
+        }
+        used += w;
+        if let Some(last) = out.last_mut() {
+            last.push_str(g);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::marks::Marks;
+    use crate::ui::theme::{Depth, Themes};
+
+    #[test]
+    fn everything_stays_within_the_page() {
+        let look = Themes::shipped().look("default", Depth::True, Marks::SIGNS);
+        let mut paper = Paper::new(&look, 21);
+        paper.gap();
+        paper.labelled(
+            "look",
+            Role::Info,
+            8,
+            "kubectl get https://a-very-long-host/path 予備予備予備予備",
+            Style::new(),
+        );
+        paper.gap();
+        paper.gap();
+        paper.table(2, &[vec!["name".into(), "state".into()], vec!["a-rather-long-name".into(), "active".into()]]);
+        let text: Vec<String> = paper.lines.iter().map(ToString::to_string).collect();
+        assert!(text.iter().all(|l| width(l) <= 20), "{text:#?}");
+        assert_eq!(text[0], "look    kubectl get");
+        assert!(text[1].starts_with("        https://"), "{text:#?}");
+        assert_eq!(text.iter().filter(|l| l.is_empty()).count(), 1);
+    }
+}
