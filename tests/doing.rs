@@ -149,7 +149,7 @@ fn a_refusal_asks_and_every_answer_has_its_key() {
     outside.keys(&mut play, "l");
     let (id, journal) = outside.journals.iter().next().unwrap();
     assert!(matches!(journal.last().unwrap().what, What::Closed { .. }), "{:#?}", outside.told(id));
-    assert_eq!(outside.released, [id.clone()]);
+    assert_eq!(outside.released, std::slice::from_ref(id));
 }
 
 #[test]
