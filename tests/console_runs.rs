@@ -60,6 +60,13 @@ impl World {
         until("three ready instances", PATIENCE, healthy, || self.cluster("{.status}"));
     }
 
+    /// Tables that a drill has left in the database.
+    fn left_behind(&self) -> String {
+        let sql = "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'howdah_drill%'";
+        let args = ["exec", &self.primary(), "-n", NAMESPACE, "-c", "postgres", "--", "psql", "-d", "app", "-tAc", sql];
+        self.kubectl.ok(&args).trim().to_owned()
+    }
+
     /// The journals on disk, oldest first, each with its run's name.
     fn journals(&self) -> Vec<(String, Vec<Value>)> {
         let runs = self.home.path().join("howdah/runs");
@@ -283,6 +290,89 @@ fn a_protected_cluster_is_armed_by_its_name_and_a_run_is_never_left_by_accident(
     );
     let closed = world.journals()[0].1.last().unwrap()["what"]["closed"]["outcome"].clone();
     assert!(["left", "refused"].contains(&closed.as_str().unwrap()), "{closed}");
+    screen.keys("q");
+    assert!(screen.wait_end().success());
+}
+
+/// Plans the failover drill in its pane and begins it.
+fn drill(screen: &mut Terminal) {
+    go(screen, "Drills");
+    screen.wait_for("is killed");
+    screen.keys("\r");
+    screen.wait_for("may it begin?");
+    arm(screen);
+    screen.wait_for("yes: rights, premise and dry run are well");
+    screen.keys("b");
+    screen.wait_for("strike is asked");
+    screen.keys("y");
+    screen.wait_for("no write for");
+}
+
+#[test]
+fn a_drill_through_the_screen() {
+    let Some(world) = World::start() else { return };
+    let first = world.primary();
+    let mut screen = world.console();
+    drill(&mut screen);
+    screen.wait_for("writes are back");
+    screen.wait_for("passed after");
+    assert_ne!(world.primary(), first);
+    assert_eq!(world.left_behind(), "0");
+    // What the screen says is what the journal says.
+    let run = world.journals()[0].0.clone();
+    let out = world.howdah(&["runs", "show", &run, "-o", "json"]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let outage = report["rto_ms"].as_i64().unwrap() as f64 / 1000.0;
+    screen.wait_for(&format!("{outage:.1} s without an acknowledged write"));
+    assert_eq!((report["outcome"].as_str(), report["rpo"].as_u64()), (Some("passed"), Some(0)), "{report:#}");
+    world.until_healthy();
+    go(&mut screen, "Drills");
+    screen.wait_for("done before: 1");
+    screen.keys("q");
+    assert!(screen.wait_end().success());
+
+    // Killed while nobody can write: taken up in the next console it ends in order, and nothing is done twice.
+    let mut screen = world.console();
+    drill(&mut screen);
+    screen.child.kill().unwrap();
+    let _ = screen.wait_end();
+    let mut screen = world.console();
+    go(&mut screen, "Runs");
+    screen.wait_for("interrupted");
+    arm(&mut screen);
+    screen.keys("r");
+    // Nobody measured while the console was gone: that is no pass.
+    screen.wait_for("failed after");
+    screen.wait_for("not measured");
+    let (_, journal) = &world.journals()[1];
+    let once = |kind: &str| shape(journal).iter().filter(|s| s.starts_with(kind)).count();
+    assert_eq!((once("resumed"), once("began strike"), once("closed")), (1, 1, 1), "{:#?}", shape(journal));
+    assert_eq!(world.left_behind(), "0");
+    screen.keys("q");
+    assert!(screen.wait_end().success());
+}
+
+#[test]
+fn a_fault_through_the_screen() {
+    let Some(world) = World::start() else { return };
+    let mut screen = world.console();
+    screen.wait_for(" Lab");
+    go(&mut screen, "Lab");
+    screen.wait_for("no fault stands");
+    let kinds = howdah::domain::fault::KINDS;
+    let place = kinds.iter().position(|k| k.name == "replay-paused").unwrap();
+    screen.keys(&"j".repeat(place));
+    screen.keys("\r");
+    screen.wait_for("Start this fault, or stop it: cnpg-database/pg-primary is read-only");
+    arm(&mut screen);
+    screen.keys("\r");
+    screen.wait_for("1 fault stands");
+    screen.wait_for("active");
+    let standing = || world.kubectl.ok(&["get", "faults", "-n", NAMESPACE, "-o", "jsonpath={.items[*].spec.kind}"]);
+    assert_eq!(standing(), "replay-paused");
+    screen.keys("\r");
+    screen.wait_for("no fault stands");
+    assert_eq!(standing(), "");
     screen.keys("q");
     assert!(screen.wait_end().success());
 }
