@@ -72,7 +72,7 @@ fn nothing_is_even_tried_before_it_is_armed() {
 fn armed_is_for_a_while_and_seen_on_every_screen() {
     let (mut play, mut outside) = calm((60, 15));
     outside.keys(&mut play, "a");
-    for tab in ["1", "2", "3", "4", "5", "6"] {
+    for tab in ["1", "2", "3", "4", "5", "6", "7"] {
         outside.keys(&mut play, tab);
         assert!(play.text().lines().next().unwrap().contains("ARMED 15m"), "{}", play.text());
     }

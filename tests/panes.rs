@@ -10,8 +10,15 @@ use scenario::play::{Play, setup};
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// Panes, and the keys that lead there: of a cluster with something to see.
-const PANES: [(&str, &str); 6] =
-    [("fleet", ""), ("topology", "2"), ("replication", "3"), ("runs", "4"), ("runbooks", "5"), ("events", "6")];
+const PANES: [(&str, &str); 7] = [
+    ("fleet", ""),
+    ("topology", "2"),
+    ("replication", "3"),
+    ("drills", "4"),
+    ("runs", "5"),
+    ("runbooks", "6"),
+    ("events", "7"),
+];
 
 fn play(state: &str, size: (u16, u16)) -> Play {
     match state {

@@ -182,7 +182,7 @@ fn lab(mut play: Play) -> Play {
         play.keys("]");
     }
     play.send(Msg::Facts(vec![drill::faults()]));
-    play.keys("7");
+    play.keys("8");
     play
 }
 
@@ -199,15 +199,15 @@ fn the_faults_of_a_lab() {
 #[test]
 fn a_lab_is_a_tab_only_where_one_is() {
     let mut play = Play::fresh((120, 40));
-    play.keys("7");
-    assert!(play.text().contains("there are 6 tabs"), "{}", play.text());
-    assert!(!play.text().contains("7 Lab"), "{}", play.text());
-    play.keys("6 tab");
+    play.keys("8");
+    assert!(play.text().contains("there are 7 tabs"), "{}", play.text());
+    assert!(!play.text().contains("8 Lab"), "{}", play.text());
+    play.keys("7 tab");
     assert_eq!(play.model.front(), "fleet");
     play.keys("shift-tab");
     assert_eq!(play.model.front(), "events");
     let mut play = lab(Play::fresh((120, 40)));
-    assert!(play.text().contains("7 Lab"), "{}", play.text());
+    assert!(play.text().contains("8 Lab"), "{}", play.text());
     play.keys("tab shift-tab");
     assert_eq!(play.model.front(), "lab");
 }

@@ -26,8 +26,8 @@ const PANES: [Picture; 12] = [
     ("events", Vec::new, "7"),
     ("palette", Vec::new, "2 :"),
     ("drills", practised, "end 4"),
-    ("drill", drill::under_way, "end"),
-    ("report", over, "end"),
+    ("drill", drill::under_way, ""),
+    ("report", over, ""),
     ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 8 down i"),
 ];
 

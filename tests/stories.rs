@@ -165,7 +165,7 @@ fn every_refused_command_says_why() {
         ("enter", "no cluster is shown"),
         ("y", "nothing is selected"),
         ("]", "no other cluster"),
-        ("7", "there are 6 tabs"),
+        ("8", "there are 7 tabs"),
         ("x", "no cluster is chosen"),
         ("esc", "nothing to go back to"),
         ("N", "no namespace"),
@@ -178,7 +178,7 @@ fn every_refused_command_says_why() {
         ("2 /", "everything of the cluster is shown"),
         ("3 + + +", "is the shortest"),
         ("- - - - - - -", "is the longest"),
-        ("4 s", "order of time"),
+        ("5 s", "order of time"),
         ("1 y n", "nothing was searched for yet"),
         ("f", "this is no log"),
     ] {
@@ -231,7 +231,7 @@ fn namespaces_are_chosen() {
 #[test]
 fn a_verdict_that_changes_is_told_once_and_rings_when_asked() {
     let mut play = Play::fresh(SIZE);
-    play.keys("t b 6");
+    play.keys("t b 7");
     let before = play.text().matches("Verdict").count();
     let mut worse = scenario::pg_primary();
     for fact in &mut worse {
@@ -383,7 +383,7 @@ proptest! {
 #[test]
 fn coming_back_from_psql_tells_no_verdict_that_never_was() {
     let mut play = Play::fresh(SIZE);
-    play.keys("6");
+    play.keys("7");
     let before = play.text().matches("Verdict").count();
     // Five minutes in psql: the clock jumps, and only then is read what came meanwhile.
     play.send(Msg::Done(Done::Psql(None)));

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use ratatui::text::{Line, Span};
 use std::collections::BTreeSet;
 
+use super::command::subject;
 use super::model::Model;
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
@@ -59,7 +60,7 @@ pub fn place<'a>(model: &Model) -> Line<'a> {
         spans.push(Span::styled(format!(" {} ", model.look.marks.cursor), model.look.style(Role::Dim)));
         spans.push(Span::styled(text, model.look.style(role)));
     };
-    match &model.chosen {
+    match &subject(model) {
         Some(key) if model.front != 0 || !model.viewers.is_empty() => into(key.to_string(), Role::Text),
         _ => into(namespaces, Role::Text),
     }
@@ -84,8 +85,9 @@ fn armed<'a>(model: &Model) -> Vec<Span<'a>> {
     let wide = model.size.width >= NARROW;
     let left = |until: Timestamp| quantity::age_of(until.duration_since(model.now));
     let all: Vec<_> = model.doing.arming.all(model.now).collect();
-    let Some(key) = model.chosen.as_ref().filter(|key| all.iter().any(|(k, _)| k == key)).or(all.first().map(|a| a.0))
-    else {
+    let here = subject(model);
+    let here = here.as_ref().filter(|key| all.iter().any(|(k, _)| k == key));
+    let Some(key) = here.or(all.first().map(|a| a.0)) else {
         let key = model.keymap.shown(Scope::Global, Command::Arm).filter(|_| wide && !model.doing.arming.locked);
         let hint = key.map(|k| format!("  {k} arm")).unwrap_or_default();
         let read_only = Span::styled("READ-ONLY", model.look.style(Role::Info));
