@@ -6,38 +6,29 @@ mod support;
 
 use serde_json::Value;
 use std::process::Output;
-use support::until;
-use support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
-
-const NAMESPACE: &str = "cnpg-database";
-const CLUSTER: &str = "pg-primary";
+use support::site::{CLUSTER, NS, Site, told};
 
 struct World {
-    lab: Lab,
-    kubectl: Kubectl,
-    state: tempfile::TempDir,
+    site: Site,
+}
+
+impl std::ops::Deref for World {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl World {
     fn start() -> Option<World> {
-        let lab = Lab::start(&[])?;
-        let kubectl = Kubectl::find(&lab.kubeconfig())?;
-        let world = World { lab, kubectl, state: tempfile::tempdir().unwrap() };
-        world.until_healthy();
+        let world = World { site: Site::start(&[])? };
+        world.until_whole();
         Some(world)
     }
 
     fn act(&self, args: &[&str]) -> Output {
-        std::process::Command::new(HOWDAH)
-            .arg("--kubeconfig")
-            .arg(self.lab.kubeconfig())
-            .arg("act")
-            .args(args)
-            .env("XDG_STATE_HOME", self.state.path())
-            .env("XDG_CONFIG_HOME", self.state.path())
-            .stdin(std::process::Stdio::null())
-            .output()
-            .unwrap()
+        self.run(&[&["act"], args].concat())
     }
 
     /// It ends well and every step is proven. Gives the report.
@@ -45,23 +36,25 @@ impl World {
         let mut all = args.to_vec();
         all.extend(["--yes", "-o", "json", "--timeout", "60s"]);
         let out = self.act(&all);
-        let told = String::from_utf8_lossy(&out.stderr).into_owned();
-        assert_eq!(out.status.code(), Some(0), "{args:?}\n{told}\n{}", String::from_utf8_lossy(&out.stdout));
+        assert_eq!(out.status.code(), Some(0), "{args:?}\n{}", told(&out));
         let report: Value = serde_json::from_slice(&out.stdout).unwrap();
         assert_eq!(report["outcome"], "passed", "{report:#}");
         for step in report["steps"].as_array().unwrap() {
             assert!(step["evidence"].as_array().is_some_and(|e| !e.is_empty()), "{step:#}");
         }
-        println!("{args:?}\n{told}");
+        println!("{args:?}\n{}", told(&out));
         self.until_calm();
         report
     }
 
-    /// The operator is through with what it had to do: what comes next would else be doubted because of it.
+    /// What comes next would else be doubted because of what the operator still does.
     fn until_calm(&self) {
-        let phase = || self.cluster("jsonpath={.status.phase}");
-        let calm = || (phase() == "Cluster in healthy state").then_some(());
-        until("the operator is through", PATIENCE, calm, || self.cluster("yaml"));
+        self.until("the operator is through", || self.is_calm().then_some(()));
+    }
+
+    fn until_whole(&self) {
+        self.until_healthy();
+        self.until_streaming();
     }
 
     /// It is refused with these words, and nothing was sent.
@@ -76,60 +69,23 @@ impl World {
 
     /// What a change by hand would change: the cluster's spec, target and annotations, and the pods' identities.
     fn versions(&self) -> String {
-        let path = "jsonpath={.metadata.generation} {.metadata.annotations} {.status.targetPrimary}";
-        let pods = [
-            "get",
-            "pods",
-            "-n",
-            NAMESPACE,
-            "-l",
-            "cnpg.io/podRole=instance",
-            "-o",
-            "jsonpath={.items[*].metadata.uid}",
-        ];
-        self.cluster(path) + &self.kubectl.ok(&pods)
+        let path = "{.metadata.generation} {.metadata.annotations} {.status.targetPrimary}";
+        let pods =
+            ["get", "pods", "-n", NS, "-l", "cnpg.io/podRole=instance", "-o", "jsonpath={.items[*].metadata.uid}"];
+        self.field(path) + &self.kubectl.ok(&pods)
     }
 
-    fn cluster(&self, path: &str) -> String {
-        self.kubectl.ok(&["get", "cluster", CLUSTER, "-n", NAMESPACE, "-o", path])
-    }
-
-    fn primary(&self) -> String {
-        self.cluster("jsonpath={.status.currentPrimary}")
+    fn field(&self, path: &str) -> String {
+        self.kubectl.ok(&["get", "cluster", CLUSTER, "-n", NS, "-o", &format!("jsonpath={path}")])
     }
 
     fn pods(&self) -> Vec<String> {
-        let args = ["get", "pods", "-n", NAMESPACE, "-l", "cnpg.io/podRole=instance", "-o", "name"];
+        let args = ["get", "pods", "-n", NS, "-l", "cnpg.io/podRole=instance", "-o", "name"];
         self.kubectl.ok(&args).lines().map(|l| l.trim_start_matches("pod/").to_owned()).collect()
     }
 
-    fn a_standby(&self) -> String {
-        let primary = self.primary();
-        self.pods().into_iter().find(|p| *p != primary).unwrap()
-    }
-
     fn uid(&self, kind: &str, name: &str) -> String {
-        self.kubectl.ok(&["get", kind, name, "-n", NAMESPACE, "-o", "jsonpath={.metadata.uid}"])
-    }
-
-    fn psql(&self, pod: &str, sql: &str) -> Option<String> {
-        let args = ["exec", "-n", NAMESPACE, pod, "-c", "postgres", "--", "psql", "-XtA", "-c", sql];
-        let out = self.kubectl.run(&args);
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
-    }
-
-    fn until_healthy(&self) {
-        until(
-            "all three stream",
-            PATIENCE,
-            || {
-                let phase = self.cluster("jsonpath={.status.phase}");
-                let count = "select count(*) from pg_stat_replication where state = 'streaming' and application_name like 'pg-%'";
-                let streaming = self.psql(&self.primary(), count);
-                (phase == "Cluster in healthy state" && streaming.as_deref() == Some("2")).then_some(())
-            },
-            || self.cluster("yaml"),
-        );
+        self.kubectl.ok(&["get", kind, name, "-n", NS, "-o", "jsonpath={.metadata.uid}"])
     }
 }
 
@@ -145,12 +101,7 @@ fn every_act_on_the_lab() {
     scale(&world);
     asleep_and_awake(&world);
     rebuild(&world);
-    let out = std::process::Command::new(HOWDAH)
-        .args(["runs", "list", "-o", "json"])
-        .env("XDG_STATE_HOME", world.state.path())
-        .env("XDG_CONFIG_HOME", world.state.path())
-        .output()
-        .unwrap();
+    let out = world.run(&["runs", "list", "-o", "json"]);
     let runs: Value = serde_json::from_slice(&out.stdout).unwrap();
     let states: Vec<_> = runs.as_array().unwrap().iter().map(|r| r["state"].as_str().unwrap()).collect();
     assert_eq!(states, ["passed"; 14], "every run, and none of what was refused: {runs:#}");
@@ -182,7 +133,7 @@ fn switchover(world: &World) {
 }
 
 fn a_paused_standby_does_not_lead(world: &World) {
-    let standby = world.a_standby();
+    let standby = world.standby();
     world.psql(&standby, "select pg_wal_replay_pause()").unwrap();
     world
         .refused(&["switchover", CLUSTER, "--to", &standby, "--yes", "--because", "I want it"], "its replay is paused");
@@ -193,19 +144,19 @@ fn a_paused_standby_does_not_lead(world: &World) {
 }
 
 fn fencing(world: &World) {
-    let standby = world.a_standby();
+    let standby = world.standby();
     let pod = world.uid("pod", &standby);
     world.done(&["fence", CLUSTER, "--instance", &standby]);
     assert_eq!(world.psql(&standby, "select 1"), None);
     assert_eq!(world.uid("pod", &standby), pod, "the pod is kept");
     world.done(&["unfence", CLUSTER, "--instance", &standby]);
     assert_eq!(world.psql(&standby, "select 1").as_deref(), Some("1"));
-    assert!(!world.cluster("jsonpath={.metadata.annotations}").contains("fencedInstances"));
+    assert!(!world.field("{.metadata.annotations}").contains("fencedInstances"));
 }
 
 fn restarts(world: &World) {
     let started = |pod: &str| world.psql(pod, "select pg_postmaster_start_time()").unwrap();
-    let standby = world.a_standby();
+    let standby = world.standby();
     let (pod, server) = (world.uid("pod", &standby), started(&standby));
     world.done(&["restart", CLUSTER, "--instance", &standby]);
     assert_ne!(world.uid("pod", &standby), pod);
@@ -221,12 +172,12 @@ fn restarts(world: &World) {
 
 fn requests(world: &World) {
     world.done(&["reload", CLUSTER]);
-    assert!(world.cluster("jsonpath={.metadata.annotations}").contains("cnpg.io/reloadedAt"));
-    let window = "jsonpath={.spec.nodeMaintenanceWindow.inProgress}";
+    assert!(world.field("{.metadata.annotations}").contains("cnpg.io/reloadedAt"));
+    let window = "{.spec.nodeMaintenanceWindow.inProgress}";
     world.done(&["maintenance", CLUSTER, "open"]);
-    assert_eq!(world.cluster(window), "true");
+    assert_eq!(world.field(window), "true");
     world.done(&["maintenance", CLUSTER, "close"]);
-    assert_ne!(world.cluster(window), "true");
+    assert_ne!(world.field(window), "true");
 }
 
 fn scale(world: &World) {
@@ -236,7 +187,7 @@ fn scale(world: &World) {
     assert_eq!(world.pods().len(), 2);
     world.done(&["scale", CLUSTER, "--instances", "3"]);
     assert_eq!(world.pods().len(), 3);
-    world.until_healthy();
+    world.until_whole();
 }
 
 fn asleep_and_awake(world: &World) {
@@ -246,21 +197,21 @@ fn asleep_and_awake(world: &World) {
     assert_eq!(out.status.code(), Some(1), "it is hibernated already");
     world.done(&["wake", CLUSTER]);
     assert_eq!(world.pods().len(), 3);
-    world.until_healthy();
+    world.until_whole();
 }
 
 fn rebuild(world: &World) {
     let primary = world.primary();
     world.refused(&["rebuild", CLUSTER, "--instance", &primary, "--confirm", CLUSTER, "--yes"], "it leads");
-    let standby = world.a_standby();
+    let standby = world.standby();
     let claims = || {
         let label = format!("cnpg.io/instanceName={standby}");
-        let args = ["get", "pvc", "-n", NAMESPACE, "-l", &label, "-o", "jsonpath={.items[*].metadata.uid}"];
+        let args = ["get", "pvc", "-n", NS, "-l", &label, "-o", "jsonpath={.items[*].metadata.uid}"];
         world.kubectl.ok(&args)
     };
     let before = claims();
     world.done(&["rebuild", CLUSTER, "--instance", &standby, "--confirm", CLUSTER]);
     let after = claims();
     assert!(before.split(' ').all(|uid| !after.contains(uid)), "{before} {after}");
-    world.until_healthy();
+    world.until_whole();
 }

@@ -29,7 +29,7 @@ pub fn run() {
     happenings(&mut play);
     play.send(Msg::Clock(scenario::now()));
     play.messages.clear();
-    for (name, key) in [("Fleet", "1"), ("Topology", "2"), ("Replication", "3"), ("Events", "6")] {
+    for (name, key) in [("Fleet", "1"), ("Topology", "2"), ("Replication", "3"), ("Events", "7")] {
         frames(&mut play, name, key);
     }
     println!("messages with as many clusters");

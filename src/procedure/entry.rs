@@ -8,6 +8,7 @@ use std::fmt;
 use super::order::Request;
 use super::plan::{Plan, StepId};
 use crate::domain::facts::Facts;
+use crate::domain::health::Level;
 use crate::domain::heartbeat::Tally;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
@@ -321,6 +322,16 @@ impl Answer {
 }
 
 impl Outcome {
+    /// How bad it is; of a run that has not ended it can't be told.
+    pub fn level(outcome: Option<Outcome>) -> Level {
+        match outcome {
+            Some(Outcome::Passed) => Level::Ok,
+            Some(Outcome::Failed) => Level::Bad,
+            Some(Outcome::Undone | Outcome::Left | Outcome::Refused) => Level::Warn,
+            None => Level::Unknown,
+        }
+    }
+
     /// As journals and tables say it.
     pub fn word(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use std::fmt;
 use super::check::Check;
 use super::drill::Objectives;
 use super::order::{Order, Right};
+use crate::domain::health::Level;
 use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
 use crate::domain::wal::Timeline;
 
@@ -209,6 +210,18 @@ pub enum Weight {
     Blocks,
 }
 
+impl Weight {
+    /// How bad it is.
+    pub fn level(self) -> Level {
+        match self {
+            Weight::Good => Level::Ok,
+            Weight::Unknown => Level::Unknown,
+            Weight::Justify => Level::Warn,
+            Weight::Blocks => Level::Bad,
+        }
+    }
+}
+
 /// Something that was looked at beforehand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -241,6 +254,20 @@ pub struct Candidate {
     pub weight: Weight,
     /// What speaks against it.
     pub against: Vec<Finding>,
+}
+
+impl Candidate {
+    /// Whether it could lead, and what speaks against it.
+    pub fn verdict(&self) -> String {
+        let against: Vec<_> = self.against.iter().map(|f| f.text.as_str()).collect();
+        let against = against.join("; ");
+        match self.weight {
+            Weight::Good => "fit".to_owned(),
+            Weight::Unknown => format!("not known: {against}"),
+            Weight::Justify => format!("needs a reason: {against}"),
+            Weight::Blocks => format!("blocked: {against}"),
+        }
+    }
 }
 
 /// What must still be so when a change is made: the world the plan was shown for.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::process::Command;
 
 use base64::Engine as _;
@@ -11,19 +10,23 @@ use serde_json::{Value, json};
 
 use crate::recorded::changes;
 use crate::recorder::{Change, Recorder, Timed};
-use crate::support::until;
-use crate::support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
+use crate::support::site::Site;
+use crate::support::world::Kubectl;
 
-/// The cluster's namespace and name.
-pub const NS: &str = "cnpg-database";
-/// See [`NS`].
-pub const CLUSTER: &str = "pg-primary";
+pub use crate::support::site::{CLUSTER, NS};
 
 /// A running lab.
 pub struct Scene {
-    pub kubectl: Kubectl,
-    lab: Lab,
+    site: Site,
     creation: std::cell::RefCell<Option<Vec<Timed>>>,
+}
+
+impl std::ops::Deref for Scene {
+    type Target = Site;
+
+    fn deref(&self) -> &Site {
+        &self.site
+    }
 }
 
 impl Scene {
@@ -33,14 +36,12 @@ impl Scene {
             eprintln!("skipped: no psql");
             return None;
         }
-        Kubectl::find(&PathBuf::new())?;
         let mut recorder = None;
-        let lab = Lab::start_with(extra, |kubeconfig| {
+        let site = Site::start_with(extra, |kubeconfig| {
             recorder = Kubectl::find(kubeconfig).map(|kubectl| Recorder::start(&kubectl));
         })?;
-        let kubectl = Kubectl::find(&lab.kubeconfig())?;
         let names = [("pg-primary-1", "one"), ("pg-primary-2", "two"), ("pg-primary-3", "three"), (CLUSTER, "cluster")];
-        let scene = Scene { kubectl, lab, creation: None.into() };
+        let scene = Scene { site, creation: None.into() };
         scene.until("the Jobs are cleared away", || {
             let left = ["jobs", "pods"].map(|kind| scene.get(&[kind])["items"].as_array().map(Vec::len));
             (left == [Some(0), Some(3)]).then_some(())
@@ -60,42 +61,6 @@ impl Scene {
         recorder
     }
 
-    pub fn until<T>(&self, what: &str, look: impl FnMut() -> Option<T>) -> T {
-        until(what, PATIENCE, look, || {
-            let shown = self.kubectl.run(&["-n", NS, "get", "clusters,pods,endpointslices,leases", "-o", "wide"]);
-            String::from_utf8_lossy(&shown.stdout).into_owned()
-        })
-    }
-
-    fn get(&self, args: &[&str]) -> Value {
-        let args: Vec<&str> = ["-n", NS, "get"].iter().chain(args).chain(&["-o", "json"]).copied().collect();
-        serde_json::from_slice(&self.kubectl.run(&args).stdout).unwrap_or_default()
-    }
-
-    fn cluster(&self) -> Value {
-        self.get(&["cluster", CLUSTER])
-    }
-
-    pub fn primary(&self) -> String {
-        self.cluster()["status"]["currentPrimary"].as_str().unwrap_or_default().to_owned()
-    }
-
-    pub fn timeline(&self) -> u64 {
-        self.cluster()["status"]["timelineID"].as_u64().unwrap_or_default()
-    }
-
-    pub fn instances(&self) -> Vec<String> {
-        let names = &self.cluster()["status"]["instanceNames"];
-        names.as_array().into_iter().flatten().filter_map(|n| n.as_str().map(str::to_owned)).collect()
-    }
-
-    pub fn until_healthy(&self) {
-        self.until("three healthy instances", || {
-            let status = &self.cluster()["status"];
-            (status["phase"] == "Cluster in healthy state" && status["readyInstances"] == 3).then_some(())
-        });
-    }
-
     pub fn pods(&self) -> usize {
         self.get(&["pods"])["items"].as_array().map_or(0, Vec::len)
     }
@@ -112,12 +77,6 @@ impl Scene {
         serde_json::from_slice(&self.kubectl.run(&["get", "--raw", &path]).stdout).unwrap_or_default()
     }
 
-    /// One value from an instance's own psql.
-    pub fn psql(&self, pod: &str, sql: &str) -> Option<String> {
-        let out = self.kubectl.run(&["-n", NS, "exec", pod, "-c", "postgres", "--", "psql", "-XAtc", sql]);
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
-    }
-
     pub fn answers(&self, pod: &str) -> bool {
         self.psql(pod, "select 1").is_some()
     }
@@ -130,11 +89,6 @@ impl Scene {
     pub fn postmasters(&self) -> BTreeMap<String, String> {
         let started = |pod: &String| self.psql(pod, "select pg_postmaster_start_time()");
         self.instances().into_iter().filter_map(|pod| started(&pod).map(|at| (pod, at))).collect()
-    }
-
-    pub fn streaming(&self) -> usize {
-        let sql = "select count(*) from pg_stat_replication where state = 'streaming'";
-        self.psql(&self.primary(), sql).and_then(|n| n.parse().ok()).unwrap_or_default()
     }
 
     /// psql through the load balancer's port, which follows the primary, as the application's user.
@@ -282,7 +236,7 @@ impl Scene {
         self.until("a new pod of that name", || (self.pod(standby)["metadata"]["uid"] != uid).then_some(()));
         self.until_healthy();
         assert_eq!(self.primary(), primary);
-        self.until("it streams again", || (self.streaming() == 2).then_some(()));
+        self.until_streaming();
     }
 
     /// As recorded in 2c: the phase never leaves healthy, nobody else leads, the container is started again.
@@ -296,7 +250,7 @@ impl Scene {
         self.kubectl.ok(&["-n", NS, "exec", &primary, "-c", "postgres", "--", "sh", "-c", kill]);
         self.until("its container is started again", || (restarts(&self.pod(&primary)) == before + 1).then_some(()));
         self.until_healthy();
-        self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
+        self.until_streaming();
         let story = changes(&recorder.changes(start, &[(CLUSTER, "cluster")]));
         let phases: Vec<&Change> = story.iter().filter(|c| c.object == "cluster" && c.field() == "phase").collect();
         assert!(phases.is_empty(), "the phase says nothing of it: {phases:?}");
@@ -318,15 +272,13 @@ impl Scene {
         });
         scale("3");
         self.until_healthy();
-        self.until("both standbys stream", || (self.streaming() == 2).then_some(()));
+        self.until_streaming();
     }
 
     pub fn the_api_alone_can_stop(&self) {
         let primary = self.primary();
-        let api = |what: &str| {
-            let done = Command::new(HOWDAH).args(["lab", "api", what, "--dir"]).arg(&self.lab.dir).output().unwrap();
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        };
+        let dir = self.lab.dir.to_string_lossy().into_owned();
+        let api = |what: &str| self.ok(&["lab", "api", what, "--dir", &dir]);
         api("stop");
         assert!(!self.kubectl.run(&["get", "nodes", "--request-timeout=2s"]).status.success());
         api("start");
@@ -335,15 +287,8 @@ impl Scene {
     }
 
     /// Ends the lab; nothing may be left of it.
-    pub fn close(mut self) {
-        let dir = self.lab.dir.clone();
-        self.lab.stop();
-        assert!(!dir.exists(), "its folder is still there");
-        let shown = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-        let marker = dir.to_string_lossy().into_owned();
-        let left: Vec<&str> = shown.lines().filter(|l| l.contains(&marker)).collect();
-        assert!(left.is_empty(), "still running: {left:?}");
+    pub fn close(self) {
+        self.site.close();
     }
 }
 

@@ -8,7 +8,6 @@ use super::ask::capital;
 use crate::cli::args::Output;
 use crate::cli::human::{coloured, columns, faint, strong};
 use crate::cli::output::{Style, answer};
-use crate::domain::health::Level;
 use crate::problem::Problem;
 use crate::procedure::{Candidate, Finding, Gate, Plan, Premise, Rehearsal, Request, Step, StepId, Tried, Weight};
 
@@ -89,20 +88,11 @@ pub fn plan_text(plan: &Plan, tried: &[Tried], form: Output, style: Style) -> Re
     answer(form, &report, || table(plan, tried, style), || markdown(plan))
 }
 
-fn level(weight: Weight) -> Level {
-    match weight {
-        Weight::Good => Level::Ok,
-        Weight::Unknown => Level::Unknown,
-        Weight::Justify => Level::Warn,
-        Weight::Blocks => Level::Bad,
-    }
-}
-
 fn table(plan: &Plan, tried: &[Tried], style: Style) -> String {
     let mut text = format!("{}\n", strong(style, &capital(&plan.title)));
     text.push_str(&format!("{}\n", faint(style, &format!("{} in {}", plan.cluster, plan.cluster.context))));
     for finding in &plan.findings {
-        let mark = coloured(style, level(finding.weight), crate::cli::human::mark(level(finding.weight)));
+        let mark = coloured(style, finding.weight.level(), crate::cli::human::mark(finding.weight.level()));
         text.push_str(&format!("  {mark} {}: {}\n", finding.about, finding.text));
     }
     if !plan.candidates.is_empty() {
@@ -182,13 +172,7 @@ fn candidates(all: &[Candidate]) -> Vec<Vec<String>> {
     let head = ["CANDIDATE", "ZONE", "STREAMS", "SYNC", "LAG", "ETA", "TIMELINE", "VERDICT"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for c in all {
-        let against: Vec<_> = c.against.iter().map(|f| f.text.as_str()).collect();
-        let verdict = match c.weight {
-            Weight::Good => "fit".to_owned(),
-            Weight::Unknown => format!("not known: {}", against.join("; ")),
-            Weight::Justify => format!("only with a reason: {}", against.join("; ")),
-            Weight::Blocks => format!("blocked: {}", against.join("; ")),
-        };
+        let verdict = c.verdict();
         rows.push(vec![
             c.instance.to_string(),
             c.zone.as_ref().map_or("?".into(), ToString::to_string),
@@ -206,7 +190,7 @@ fn candidates(all: &[Candidate]) -> Vec<Vec<String>> {
 fn markdown(plan: &Plan) -> String {
     let mut text = format!("# {}\n\n`{}` in `{}`\n\n", capital(&plan.title), plan.cluster, plan.cluster.context);
     for finding in &plan.findings {
-        let mark = crate::cli::human::mark(level(finding.weight));
+        let mark = crate::cli::human::mark(finding.weight.level());
         text.push_str(&format!("- {mark} {}: {}\n", finding.about, finding.text));
     }
     if !plan.candidates.is_empty() {

@@ -9,7 +9,6 @@ use crate::cli::args::Output;
 use crate::cli::drill;
 use crate::cli::human::{coloured, columns, faint, strong};
 use crate::cli::output::{Style, answer};
-use crate::domain::health::Level;
 use crate::problem::Problem;
 use crate::procedure::drill::Report;
 use crate::procedure::{By, Entry, Found, Outcome, Run, StepId, StepReport, What};
@@ -147,12 +146,7 @@ fn rows(report: &RunReport) -> Vec<Vec<String>> {
 }
 
 fn table(report: &RunReport, words: &str, style: Style) -> String {
-    let level = match report.outcome {
-        Some(Outcome::Passed) => Level::Ok,
-        Some(Outcome::Failed) => Level::Bad,
-        Some(Outcome::Undone | Outcome::Left | Outcome::Refused) => Level::Warn,
-        None => Level::Unknown,
-    };
+    let level = Outcome::level(report.outcome);
     let mut text = format!("{}\n", strong(style, &coloured(style, level, words)));
     text.push_str(&faint(style, &format!("{} on {} in {}", report.run, report.cluster, report.context)));
     text.push('\n');

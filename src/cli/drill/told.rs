@@ -24,17 +24,8 @@ pub fn report(report: &Report, form: Output, style: Style) -> Result<String, Pro
     answer(form, report, || table(report, style), || report.markdown())
 }
 
-fn level(outcome: Option<Outcome>) -> Level {
-    match outcome {
-        Some(Outcome::Passed) => Level::Ok,
-        Some(Outcome::Failed) => Level::Bad,
-        Some(_) => Level::Warn,
-        None => Level::Unknown,
-    }
-}
-
 fn table(r: &Report, style: Style) -> String {
-    let level = level(r.outcome);
+    let level = Outcome::level(r.outcome);
     let word = r.outcome.map_or("not ended", Outcome::word);
     let mut out =
         format!("{} {}\n", coloured(style, level, &format!("{} {word}", mark(level))), strong(style, &r.title));

@@ -9,7 +9,6 @@ use super::{Drills, offers};
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity::{age, tenths};
-use crate::panes::runs::level;
 use crate::panes::{Scene, loading, rule, times};
 use crate::procedure::drill::{History, Past};
 use crate::procedure::{Kind, Outcome, Summary};
@@ -228,7 +227,7 @@ fn row<'a>(s: &Summary, past: Option<&Past>, scene: &Scene<'_>, look: &Look) -> 
 }
 
 fn outcome<'a>(outcome: Option<Outcome>, look: &Look) -> Span<'a> {
-    let level = level(outcome);
+    let level = Outcome::level(outcome);
     let word = outcome.map_or("open", Outcome::word);
     Span::styled(format!("{} {word}", look.marks.level(level)), look.level(level))
 }

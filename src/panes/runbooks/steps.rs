@@ -12,18 +12,24 @@ use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::{scroll, table};
 
 /// How a step stands: its mark, how that looks, and the word beside it.
-pub fn standing(run: &Run, step: &StepId, here: bool, look: &Look) -> (&'static str, Role, String) {
-    let told = walked(run, step);
-    match (run.state(step), told.answer) {
+fn standing(walking: &Walking, run: &Run, n: usize, look: &Look) -> (&'static str, Role, String) {
+    let Some(step) = run.plan.steps.get(n) else { return (look.marks.absent, Role::Dim, String::new()) };
+    match (run.state(&step.id), walked(run, &step.id).answer) {
         (State::Skipped, _) => (look.marks.nothing, Role::Dim, "left out".into()),
         (_, Some((_, word))) => {
             let role = if word == "unknown" { Role::Unknown } else { Role::Good };
             (look.marks.good, role, word)
         }
-        (State::AtGate, None) if run.aborted.is_some() => (look.marks.bad, Role::Bad, "ended here".into()),
-        _ if here => (look.marks.late, Role::Accent, "here".into()),
+        _ if walking.here == Some(n) && walking.open => (look.marks.late, Role::Accent, "here".into()),
+        _ if run.aborted.is_some() && first_ahead(run) == Some(n) => (look.marks.bad, Role::Bad, "ended here".into()),
         _ => (look.marks.absent, Role::Dim, String::new()),
     }
+}
+
+/// The first step that is neither answered nor left out.
+fn first_ahead(run: &Run) -> Option<usize> {
+    let behind = |id: &StepId| matches!(run.state(id), State::Skipped) || walked(run, id).answer.is_some();
+    run.plan.steps.iter().position(|step| !behind(&step.id))
 }
 
 /// Draws them one under the other, the one that is looked at always in sight.
@@ -35,7 +41,7 @@ pub fn draw(walking: &Walking, walk: Walk<'_>, look: &Look, area: Rect, buf: &mu
     let visible = first..all.len().min(first + height);
     for (row, n) in visible.clone().enumerate() {
         let step = &all[n];
-        let (mark, role, word) = standing(walk.run, &step.id, walking.open && walking.here == Some(n), look);
+        let (mark, role, word) = standing(walking, walk.run, n, look);
         let place = Rect { y: area.y + row as u16, height: 1, ..area };
         let room = usize::from(area.width.saturating_sub(1));
         let title = room.saturating_sub(8 + width(&word)).max(8);
@@ -61,8 +67,8 @@ pub fn draw(walking: &Walking, walk: Walk<'_>, look: &Look, area: Rect, buf: &mu
 /// Draws their marks alone, in one line.
 pub fn strip(walking: &Walking, walk: Walk<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let mut spans = vec![Span::raw("  ")];
-    for (n, step) in walk.run.plan.steps.iter().enumerate() {
-        let (mark, role, _) = standing(walk.run, &step.id, walking.open && walking.here == Some(n), look);
+    for n in 0..walk.run.plan.steps.len() {
+        let (mark, role, _) = standing(walking, walk.run, n, look);
         let style = look.style(role);
         let style = if walking.at() == Some(n) { style.patch(look.style(Role::Selected)) } else { style };
         spans.push(Span::styled(mark, style));

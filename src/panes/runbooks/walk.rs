@@ -129,7 +129,12 @@ impl Walking {
 
     /// Something changed: another step may be in front.
     pub fn settle(&mut self, walk: Walk<'_>, scene: &Scene<'_>) -> Vec<Wish> {
-        (self.open, self.ended) = (self.driven(scene).is_some(), walk.run.closed.is_some());
+        let ended = walk.run.closed.is_some();
+        if ended && !self.ended {
+            // It ended, or is looked at: its end comes first.
+            (self.step, self.top) = (None, 0);
+        }
+        (self.open, self.ended) = (self.driven(scene).is_some(), ended);
         let here = walk.here();
         if here.is_some() && here != self.here {
             (self.here, self.step, self.top, self.copied) = (here, None, 0, 0);

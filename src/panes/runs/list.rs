@@ -41,20 +41,12 @@ pub fn draw(pane: &Runs, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut B
     table(pane, scene).draw(area, buf, look, |n| rows.get(n).map(|s| row(s, scene, look)).unwrap_or_default());
 }
 
-/// The mark and level of how a run stands.
-pub fn level(outcome: Option<Outcome>) -> Level {
-    match outcome {
-        Some(Outcome::Passed) => Level::Ok,
-        Some(Outcome::Failed) => Level::Bad,
-        Some(Outcome::Undone | Outcome::Left | Outcome::Refused) => Level::Warn,
-        None => Level::Unknown,
-    }
-}
-
 fn row<'a>(s: &Summary, scene: &Scene<'_>, look: &Look) -> Row<'a> {
     let here = scene.doing.runs.get(&s.run).filter(|d| d.open());
     let (mark, style, word) = match (s.outcome, here, &s.holder) {
-        (Some(outcome), ..) => (look.marks.level(level(s.outcome)), look.level(level(s.outcome)), outcome.word()),
+        (Some(outcome), ..) => {
+            (look.marks.level(Outcome::level(s.outcome)), look.level(Outcome::level(s.outcome)), outcome.word())
+        }
         (None, Some(_), _) => (look.marks.late, look.style(Role::Accent), "under way"),
         (None, None, Some(_)) => (look.marks.late, look.style(Role::Info), "elsewhere"),
         (None, None, None) => (look.marks.warn, look.level(Level::Warn), "interrupted"),

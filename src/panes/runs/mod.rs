@@ -12,7 +12,6 @@ mod run;
 mod steps;
 
 pub use detail::Paper;
-pub use list::level;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -84,7 +84,7 @@ fn findings(plan: &Plan, look: &Look, area: Rect, room: u16, buf: &mut Buffer) -
     let mut lines: Vec<Line<'_>> = all[..shown]
         .iter()
         .map(|f| {
-            let level = level(f.weight);
+            let level = f.weight.level();
             Line::from(vec![
                 Span::styled(format!(" {} {}", look.marks.level(level), f.about), look.level(level)),
                 Span::styled(format!("{}: ", word(f.weight)), look.style(Role::Dim)),
@@ -103,15 +103,6 @@ fn findings(plan: &Plan, look: &Look, area: Rect, room: u16, buf: &mut Buffer) -
         put_line(buf, mine, mine.x, y, &cut_line(line, usize::from(mine.width), look.marks.more));
     }
     rest
-}
-
-fn level(weight: Weight) -> Level {
-    match weight {
-        Weight::Good => Level::Ok,
-        Weight::Unknown => Level::Unknown,
-        Weight::Justify => Level::Warn,
-        Weight::Blocks => Level::Bad,
-    }
 }
 
 fn word(weight: Weight) -> &'static str {
@@ -153,14 +144,8 @@ fn candidates(plan: &Plan, look: &Look, area: Rect, buf: &mut Buffer) -> Rect {
 }
 
 fn candidate<'a>(c: &Candidate, look: &Look) -> Row<'a> {
-    let level = level(c.weight);
-    let against: Vec<_> = c.against.iter().map(|f| f.text.as_str()).collect();
-    let verdict = match c.weight {
-        Weight::Good => "fit".to_owned(),
-        Weight::Unknown => format!("not known: {}", against.join("; ")),
-        Weight::Justify => format!("needs a reason: {}", against.join("; ")),
-        Weight::Blocks => format!("blocked: {}", against.join("; ")),
-    };
+    let level = c.weight.level();
+    let verdict = c.verdict();
     let streams = c.streaming.map_or("?", |yes| if yes { "yes" } else { "no" });
     let some = |text: Option<String>| Line::from(text.unwrap_or_else(|| look.marks.unknown.to_owned()));
     Row {

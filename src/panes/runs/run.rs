@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::detail::{self, Paper};
-use super::list::level;
 use super::plan::{WIDE, sides};
 use super::{drill, measured, steps};
 use crate::command::Scope;
@@ -14,7 +13,7 @@ use crate::domain::quantity;
 use crate::panes::doing::{Driven, answer, name_to_type};
 use crate::panes::events::ticker;
 use crate::panes::{Scene, rule, times};
-use crate::procedure::{Choice, Run};
+use crate::procedure::{Choice, Outcome, Run};
 use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
@@ -89,7 +88,7 @@ fn heading(run: &Run, driven: Option<&Driven>, scene: &Scene<'_>, look: &Look, a
     let broken = driven.and_then(|d| d.broken.as_ref());
     let (mark, style, word) = match (run.closed, broken, driven) {
         (Some((_, outcome)), ..) => {
-            let level = level(Some(outcome));
+            let level = Outcome::level(Some(outcome));
             (look.marks.level(level), look.level(level), format!("{} after {took}", outcome.word()))
         }
         (None, Some(problem), _) => (look.marks.bad, look.level(Level::Bad), problem.line()),

@@ -173,10 +173,12 @@ fn tally(entries: &[Entry]) -> Option<Tally> {
     })
 }
 
+/// When a step was begun that was not refused: what was refused changed nothing, and is no blow.
 fn began_at(entries: &[Entry], step: &str) -> Option<Timestamp> {
-    entries.iter().find_map(|e| match &e.what {
-        What::Began { step: s, .. } if s.as_str() == step => Some(e.at),
-        _ => None,
+    entries.iter().fold(None, |began, e| match &e.what {
+        What::Began { step: s, .. } if s.as_str() == step => began.or(Some(e.at)),
+        What::Refused { step: s, .. } if s.as_str() == step => None,
+        _ => began,
     })
 }
 
@@ -224,5 +226,28 @@ impl Report {
     pub fn observer(plan: &Plan, timeline: Option<crate::domain::wal::Timeline>) -> Observer {
         let leader = plan.premise.values.get(LEADER).and_then(|v| v.as_str()).map(InstanceName::from);
         Observer::new(&plan.cluster, leader, timeline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Problem;
+
+    fn at(second: i64, what: What) -> Entry {
+        Entry { at: Timestamp::from_second(second).unwrap(), what }
+    }
+
+    fn began(second: i64) -> Entry {
+        at(second, What::Began { step: STRIKE.into(), request: None })
+    }
+
+    #[test]
+    fn a_blow_that_was_refused_is_none() {
+        let refused = at(2, What::Refused { step: STRIKE.into(), problem: Problem::refused("the world moved since") });
+        assert_eq!(began_at(&[began(1)], STRIKE), Some(Timestamp::from_second(1).unwrap()));
+        assert_eq!(began_at(&[began(1), refused.clone()], STRIKE), None, "nothing was sent");
+        let again = [began(1), refused, began(3), began(4)];
+        assert_eq!(began_at(&again, STRIKE), Some(Timestamp::from_second(3).unwrap()), "the first that was taken");
     }
 }
