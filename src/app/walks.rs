@@ -17,7 +17,7 @@ use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::doing::Driven;
 use crate::panes::editor::Editor;
 use crate::panes::known::Known;
-use crate::panes::{Effect, RunEffect, runbooks};
+use crate::panes::{self, Effect, RunEffect, runbooks};
 use crate::procedure::runbook::answer::gone;
 use crate::procedure::runbook::{Answer, Runbooks, Walk, about, record, walk};
 use crate::procedure::{By, Run, RunId, What};
@@ -70,7 +70,10 @@ pub fn begin_about(model: &Model, key: &ClusterKey, name: &str, about: Option<In
 /// A walk was begun or taken up: it is shown, and of a new one the reasons that led there are written.
 pub fn opened(model: &mut Model, id: RunId) -> Vec<Effect> {
     model.doing.walking = Some(id.clone());
-    model.show(runbooks::ID);
+    // Whoever has gone elsewhere meanwhile is not called back.
+    if [panes::runs::ID, runbooks::ID].contains(&model.front()) {
+        model.show(runbooks::ID);
+    }
     let Some(walk) = model.doing.walk(&id).filter(|walk| walk.run.entries.len() == 1) else { return Vec::new() };
     let about = walk::about_of(walk.run);
     let sight = model.known.sight(&walk.run.plan.cluster, about.as_ref(), model.now);
