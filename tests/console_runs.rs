@@ -309,7 +309,7 @@ fn drill(screen: &mut Terminal) {
 }
 
 #[test]
-fn a_drill_through_the_screen() {
+fn a_drill_killed_while_nobody_can_write_is_taken_up_on_the_screen() {
     let Some(world) = World::start() else { return };
     let first = world.primary();
     let mut screen = world.console();
