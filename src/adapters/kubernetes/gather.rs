@@ -301,14 +301,14 @@ impl Gather {
                 }
             });
         }
-        // Last, so that whoever has seen the nodes has seen the clusters.
-        if dirty.nodes {
-            self.outbox.publish(Fact::Nodes(self.context.clone(), Arc::new(world.nodes())));
-        }
         if dirty.operators
             && let Some(operators) = world.operators()
         {
             self.outbox.publish(Fact::Operators(self.context.clone(), Arc::new(operators)));
+        }
+        // Last, so that whoever has seen the nodes has seen the clusters and the operators.
+        if dirty.nodes {
+            self.outbox.publish(Fact::Nodes(self.context.clone(), Arc::new(world.nodes())));
         }
     }
 

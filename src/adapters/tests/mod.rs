@@ -137,6 +137,16 @@ async fn every_change_is_told_through_cut_watches_and_lost_history() {
 }
 
 #[tokio::test]
+async fn who_has_seen_the_nodes_has_seen_clusters_and_operators() {
+    let mut world = World::look(ready_mock().await, Namespaces::All);
+    let here = Context::from("mock");
+    world.until("the nodes", |facts| facts.nodes.contains_key(&here)).await;
+    // A command plans on what it knows then.
+    assert!(world.facts.clusters.contains_key(&key()), "{:?}", world.facts.clusters);
+    assert!(world.facts.operators.contains_key(&here), "{:?}", world.facts.operators);
+}
+
+#[tokio::test]
 async fn missing_kinds_are_absent_and_the_rest_is_shown() {
     let mock = ready_mock().await;
     mock.rule("/failoverquorums", Rule::Body(404, "404 page not found\n".into()));
