@@ -130,7 +130,7 @@ fn killed_in_the_middle(world: &World) {
     assert!(!r["tally"]["unmeasured"].as_array().unwrap().is_empty(), "{r:#}");
     assert_eq!(r["tally"]["lost"], 0, "{r:#}");
     for step in ["strike", "first-write", "redundant", "settled"] {
-        let state = r["steps"].as_array().unwrap().iter().find(|s| s["id"] == step).map(|s| s["state"].clone());
+        let state = r["steps"].as_array().unwrap().iter().find(|s| s["step"] == step).map(|s| s["state"].clone());
         assert_eq!(state, Some("done".into()), "{step}\n{}", told(&out));
     }
     // One pod was deleted, once: the one that stands there now is its successor, and the primary moved once.
