@@ -79,13 +79,12 @@ pub fn verdict(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'
     let weight = plan.weight();
     let against = plan.findings.iter().find(|f| f.weight == weight);
     let against = || against.map(|f| f.text.clone()).unwrap_or_default();
-    match weight {
+    let words = match weight {
         // `failover drill of pg-primary: pg-primary-1 is killed`
-        Weight::Good => {
-            (Level::Ok, plan.title.split_once(": ").map_or(plan.title.clone(), |(_, what)| what.to_owned()))
-        }
-        Weight::Unknown => (Level::Unknown, format!("not known: {}", against())),
-        Weight::Justify => (Level::Warn, format!("needs a reason: {}", against())),
-        Weight::Blocks => (Level::Bad, format!("blocked: {}", against())),
-    }
+        Weight::Good => plan.title.split_once(": ").map_or(plan.title.clone(), |(_, what)| what.to_owned()),
+        Weight::Unknown => format!("not known: {}", against()),
+        Weight::Justify => format!("needs a reason: {}", against()),
+        Weight::Blocks => format!("blocked: {}", against()),
+    };
+    (weight.level(), words)
 }

@@ -1,11 +1,10 @@
 //! The end of a walk: whether what it was for is gone, what led there, what was noted and done meanwhile.
 
-use super::page::level;
 use super::paper::Paper;
 use super::told::note;
 use crate::panes::{Scene, times};
-use crate::procedure::What;
 use crate::procedure::runbook::{Walk, observed, record};
+use crate::procedure::{Outcome, What};
 use crate::ui::theme::{Look, Role};
 
 /// Cells of a label.
@@ -22,8 +21,8 @@ pub fn draw(page: &mut Paper<'_>, walk: Walk<'_>, scene: &Scene<'_>, look: &Look
     page.words(&walk.runbook.title, Role::Title);
     page.gap();
     let gone = observed(run, "gone:").last().map(|(_, _, text)| format!(": {text}")).unwrap_or_default();
-    let words = format!("{} {}{gone}", look.marks.level(level(outcome)), outcome.word());
-    page.labelled("ended", Role::Dim, LABEL, &words, look.level(level(outcome)));
+    let words = format!("{} {}{gone}", look.marks.level(Outcome::level(Some(outcome))), outcome.word());
+    page.labelled("ended", Role::Dim, LABEL, &words, look.level(Outcome::level(Some(outcome))));
     page.labelled("at", Role::Dim, LABEL, &times::clock(at, scene.habits), text);
     page.gap();
     for (n, (_, _, reason)) in observed(run, "reason:").enumerate() {

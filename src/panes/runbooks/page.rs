@@ -106,7 +106,7 @@ fn heading(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, ar
     let took = quantity::age_of(end.duration_since(run.opened));
     let (mark, style, word) = match (run.closed, walking.open) {
         (Some((_, outcome)), _) => {
-            let level = level(outcome);
+            let level = Outcome::level(Some(outcome));
             (look.marks.level(level), look.level(level), format!("{} after {took}", outcome.word()))
         }
         (None, true) => {
@@ -127,15 +127,6 @@ fn heading(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, ar
         Span::styled(format!("  {}{about}", run.plan.cluster), look.style(Role::Dim)),
     ]);
     put_line(buf, area, area.x, area.y, &cut_line(line, usize::from(area.width), look.marks.more));
-}
-
-/// How well a walk ended.
-pub fn level(outcome: Outcome) -> Level {
-    match outcome {
-        Outcome::Passed => Level::Ok,
-        Outcome::Failed => Level::Bad,
-        Outcome::Undone | Outcome::Left | Outcome::Refused => Level::Warn,
-    }
 }
 
 /// A step: as it is now, or what the journal says of one that is behind.
