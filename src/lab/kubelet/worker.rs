@@ -28,8 +28,9 @@ const TEARDOWN: Duration = Duration::from_millis(300);
 /// long enough that whoever is waiting for one step sees it before the next.
 const SANDBOX: Duration = Duration::from_millis(400);
 const CONTAINER: Duration = Duration::from_millis(80);
-/// How long controllers and operator may take for their answer to a step before the next one comes anyway.
-pub(super) const SETTLED: Duration = Duration::from_secs(3);
+/// How long controllers and operator may take for their answer to a step before the next one comes anyway. An operator's pass
+/// takes as long as the slowest instance it asks, two seconds, and what it finds may make it look again.
+pub(super) const SETTLED: Duration = Duration::from_secs(15);
 /// How long a container that fails its liveness probe has to end.
 const LIVENESS_GRACE: Duration = Duration::from_secs(30);
 /// Between two attempts to pull an image that is not there.
