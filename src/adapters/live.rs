@@ -208,7 +208,8 @@ impl Handle {
                     running.sql_again.send_modify(|n| *n += 1);
                 }
             }
-            SourceId::Watch(..) | SourceId::Other(_) => {}
+            // The store's own task waits on its waker.
+            SourceId::Store(_) | SourceId::Watch(..) | SourceId::Other(_) => {}
         }
     }
 

@@ -129,6 +129,7 @@ pub fn dots(model: &Model) -> Vec<SourceDot<'static>> {
         all.extend(dot("status", of(SourceId::Status(key.clone())), model));
         all.extend(dot("metrics", of(SourceId::Metrics(key.clone())), model));
         all.extend(dot("sql", of(SourceId::Sql(key.clone())), model));
+        all.extend(dot("store", of(SourceId::Store(key.clone())), model));
     }
     if model.size.width >= NARROW {
         return all;
@@ -186,6 +187,7 @@ pub fn source_name(id: &SourceId) -> String {
         SourceId::Status(key) => format!("/pg/status of {key}"),
         SourceId::Metrics(key) => format!("metrics of {key}"),
         SourceId::Sql(key) => format!("SQL in {key}"),
+        SourceId::Store(key) => format!("object store of {key}"),
         SourceId::Other(name) => name.clone(),
     }
 }

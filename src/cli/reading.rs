@@ -226,10 +226,7 @@ fn verdict(v: &Verdict, now: Timestamp) -> VerdictReport {
 }
 
 fn sources(facts: &Facts, keys: &[ClusterKey]) -> Vec<SourceReport> {
-    let about = |id: &SourceId| match id {
-        SourceId::Status(key) | SourceId::Metrics(key) | SourceId::Sql(key) => keys.contains(key),
-        SourceId::Kubernetes(_) | SourceId::Watch(..) | SourceId::Other(_) => true,
-    };
+    let about = |id: &SourceId| id.cluster().is_none_or(|key| keys.contains(key));
     let ill = facts.sources.iter().filter(|(id, _)| about(id)).filter_map(|(id, health)| {
         let (state, why) = match &health.state {
             SourceState::Live => return None,
@@ -252,6 +249,7 @@ pub fn source_name(id: &SourceId) -> String {
         SourceId::Status(key) => format!("/pg/status of {key}"),
         SourceId::Metrics(key) => format!("metrics of {key}"),
         SourceId::Sql(key) => format!("sql of {key}"),
+        SourceId::Store(key) => format!("object store of {key}"),
         SourceId::Other(name) => name.clone(),
     }
 }

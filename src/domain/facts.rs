@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::backup::StoreListing;
 use super::cluster::{Cluster, Node, OperatorState};
 use super::fault::Standing;
 use super::heartbeat::Pulse;
@@ -39,6 +40,9 @@ pub enum Fact {
     Heartbeat(ClusterKey, Arc<Pulse>),
     /// The faults that stand in a context that is a lab. No fact: it is none, as far as is known.
     Faults(Context, Arc<Vec<Standing>>),
+    /// What a cluster's object store held when it was last listed. No fact: it is not known; the health of
+    /// [`SourceId::Store`] says why.
+    Store(ClusterKey, Arc<StoreListing>),
 }
 
 /// What a fact is about.
@@ -62,6 +66,8 @@ pub enum FactKey {
     Heartbeat(ClusterKey),
     /// See [`Fact::Faults`].
     Faults(Context),
+    /// See [`Fact::Store`].
+    Store(ClusterKey),
 }
 
 impl Fact {
@@ -78,6 +84,7 @@ impl Fact {
             Fact::Sql(k, i, _) => FactKey::Sql(k.clone(), i.clone()),
             Fact::Heartbeat(k, _) => FactKey::Heartbeat(k.clone()),
             Fact::Faults(c, _) => FactKey::Faults(c.clone()),
+            Fact::Store(k, _) => FactKey::Store(k.clone()),
         }
     }
 
@@ -89,8 +96,9 @@ impl Fact {
             | Fact::Status(k, ..)
             | Fact::Metrics(k, ..)
             | Fact::Sql(k, ..)
-            | Fact::Heartbeat(k, _) => Some(k),
-            Fact::Source(SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k), _) => Some(k),
+            | Fact::Heartbeat(k, _)
+            | Fact::Store(k, _) => Some(k),
+            Fact::Source(id, _) if id.cluster().is_some() => id.cluster(),
             Fact::Source(..) | Fact::Nodes(..) | Fact::Operators(..) | Fact::Faults(..) => None,
         }
     }
@@ -138,6 +146,8 @@ pub struct Facts {
     pub heartbeats: BTreeMap<ClusterKey, Arc<Pulse>>,
     /// Faults that stand, by context; an entry says that the context is a lab.
     pub faults: BTreeMap<Context, Arc<Vec<Standing>>>,
+    /// Object stores as last listed, by cluster.
+    pub stores: BTreeMap<ClusterKey, Arc<StoreListing>>,
 }
 
 impl Facts {
@@ -149,12 +159,12 @@ impl Facts {
             Fact::ClusterGone(key) => {
                 self.samples.remove(&key);
                 self.heartbeats.remove(&key);
-                self.sources.retain(
-                    |id, _| !matches!(id, SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k) if *k == key),
-                );
+                self.stores.remove(&key);
+                self.sources.retain(|id, _| id.cluster() != Some(&key));
                 self.clusters.remove(&key).is_some()
             }
             Fact::Heartbeat(key, pulse) => self.heartbeats.insert(key, pulse.clone()).as_ref() != Some(&pulse),
+            Fact::Store(key, listing) => self.stores.insert(key, listing.clone()).as_ref() != Some(&listing),
             Fact::Faults(context, all) => self.faults.insert(context, all.clone()).as_ref() != Some(&all),
             Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
             Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),

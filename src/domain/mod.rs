@@ -3,6 +3,7 @@
 //! Pure values and functions over them. This folder knows std, serde and jiff, and nothing of how a value was learned
 //! (no kube, no SQL client, no async), how it is shown, or what time it is: `now` is always an argument.
 
+pub mod backup;
 pub mod cluster;
 pub mod detail;
 pub mod event;

@@ -20,8 +20,20 @@ pub enum SourceId {
     Metrics(ClusterKey),
     /// SQL in one cluster.
     Sql(ClusterKey),
+    /// The object store of one cluster.
+    Store(ClusterKey),
     /// Something named: a recording, a lab.
     Other(String),
+}
+
+impl SourceId {
+    /// The one cluster it tells of; `None` where it tells of more.
+    pub fn cluster(&self) -> Option<&ClusterKey> {
+        match self {
+            SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k) | SourceId::Store(k) => Some(k),
+            SourceId::Kubernetes(_) | SourceId::Watch(..) | SourceId::Other(_) => None,
+        }
+    }
 }
 
 /// How a source is doing.

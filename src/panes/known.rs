@@ -197,8 +197,7 @@ impl Known {
     ) -> impl Iterator<Item = (&'a SourceId, &'a SourceHealth)> + 'a {
         self.facts.sources.iter().filter(move |(id, _)| match id {
             SourceId::Kubernetes(context) | SourceId::Watch(context, _) => *context == key.context,
-            SourceId::Status(k) | SourceId::Metrics(k) | SourceId::Sql(k) => k == key,
-            SourceId::Other(_) => false,
+            other => other.cluster() == Some(key),
         })
     }
 

@@ -32,10 +32,7 @@ impl Pulses {
 
     /// Forgets clusters that are gone.
     pub fn keep(&mut self, is: impl Fn(&ClusterKey) -> bool) {
-        self.known.retain(|id, _| match id {
-            SourceId::Status(key) | SourceId::Metrics(key) | SourceId::Sql(key) => is(key),
-            _ => true,
-        });
+        self.known.retain(|id, _| id.cluster().is_none_or(&is));
     }
 
     /// An instance answered, or did not; it is asked again after `pause`.

@@ -184,6 +184,7 @@ pub(super) const VALUES: &[Whole] = &[
                 SourceId::Status(k) if k == key => "/pg/status".into(),
                 SourceId::Metrics(k) if k == key => "metrics".into(),
                 SourceId::Sql(k) if k == key => "sql".into(),
+                SourceId::Store(k) if k == key => "object store".into(),
                 _ => return None,
             };
             match &health.state {

@@ -1,0 +1,33 @@
+//! Backups: what the store holds, what can be restored from it, and what the objects say about it.
+//!
+//! Pure: it is fed with listings, small texts and objects, and answers. It must not know where a listing comes from
+//! (which cloud, which credentials), nor what time it is.
+
+pub mod archive;
+pub mod info;
+
+pub use archive::Archive;
+pub use info::{BackupInfo, BackupStatus};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The store of one cluster as it was last listed. How the listing goes (late, failing, absent and why) is the health
+/// of its source.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreListing {
+    /// Where it is, without credentials.
+    pub destination: String,
+    /// The server's folder in it.
+    pub server: String,
+    /// What it holds.
+    pub archive: Archive,
+    /// When the listing was begun: what was stored or removed later may not show.
+    pub asked: Timestamp,
+    /// How long it took so far.
+    pub took: SignedDuration,
+    /// Pages that came.
+    pub pages: u64,
+    /// All pages came and every small file was read or told bad. Before that, what is missing here may yet come.
+    pub whole: bool,
+}
