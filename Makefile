@@ -6,7 +6,12 @@ CARGO ?= cargo
 PG_PLACES = /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/opt/postgresql*/bin /opt/homebrew/opt/postgresql*/bin \
             /Applications/Postgres.app/Contents/Versions/*/bin
 
-.PHONY: help lab test build bench screenshots toolchain postgres
+# Azurite and moto's S3: what the tests of object stores talk to. Kept outside of target/, so that a clean build finds them.
+STORES = $(or $(HOWDAH_STORES),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/howdah/stores)
+AZURITE = 3.37.0
+MOTO = 5.2.5
+
+.PHONY: help lab test build bench screenshots toolchain postgres stores
 
 help:
 	@echo 'make lab          a three-zone PostgreSQL cluster on this machine, and the console on it'
@@ -18,7 +23,7 @@ help:
 lab: build postgres
 	@./target/release/howdah lab
 
-test: toolchain postgres
+test: toolchain postgres stores
 	$(CARGO) test --locked
 
 build: toolchain
@@ -40,6 +45,23 @@ postgres:
 	@{ command -v initdb && command -v pg_rewind; } >/dev/null 2>&1 \
 	  || ls $(foreach place,$(PG_PLACES),$(place)/initdb) 2>/dev/null | grep -q . \
 	  || { $(call install,postgresql,postgresql-server postgresql-contrib,postgresql@17); }
+
+stores: $(STORES)/azurite-$(AZURITE) $(STORES)/moto-$(MOTO)
+
+$(STORES)/azurite-$(AZURITE):
+	@command -v npm >/dev/null || { $(call install,npm,npm,node); }
+	@mkdir -p $(STORES)
+	npm install --prefix $(STORES) --no-audit --no-fund --loglevel=error azurite@$(AZURITE)
+	@touch $@
+
+$(STORES)/moto-$(MOTO):
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3 python3-venv,python3,python@3); }
+	@mkdir -p $(STORES)
+	python3 -m venv $(STORES)/moto
+	$(STORES)/moto/bin/pip install -q --disable-pip-version-check 'moto[server$(comma)s3]==$(MOTO)'
+	@touch $@
+
+comma := ,
 
 # $(1) apt's names, $(2) dnf's, $(3) brew's.
 define install

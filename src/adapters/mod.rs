@@ -12,6 +12,7 @@ pub mod hands;
 pub mod inbox;
 pub mod kubernetes;
 pub mod live;
+pub mod objects;
 pub mod playback;
 pub mod postgres;
 pub mod runs;
