@@ -4,9 +4,12 @@
 //! (which cloud, which credentials), nor what time it is.
 
 pub mod archive;
+pub mod continuity;
+pub mod cron;
 pub mod info;
 
 pub use archive::Archive;
+pub use continuity::Continuity;
 pub use info::{BackupInfo, BackupStatus};
 
 use jiff::{SignedDuration, Timestamp};

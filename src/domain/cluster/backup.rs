@@ -4,6 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+use crate::domain::lsn::Lsn;
+use crate::domain::names::InstanceName;
+
 /// How WAL leaves the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Archiving {
@@ -42,12 +45,16 @@ pub struct Backups {
     pub objects: Vec<Arc<BackupObject>>,
     /// Schedules.
     pub schedules: Vec<Schedule>,
+    /// The retention promised for the store, word for word (`30d`), where one is.
+    #[serde(default)]
+    pub retention: Option<String>,
     /// The objects above could be listed. `false`: forbidden or missing, so "no backup" is not known.
     pub listed: bool,
 }
 
 /// One backup object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BackupObject {
     /// Its name.
     pub name: String,
@@ -65,10 +72,59 @@ pub struct BackupObject {
     pub end_wal: Option<String>,
     /// The error, where it failed.
     pub error: Option<String>,
+    /// When the object was made.
+    pub created: Option<Timestamp>,
+    /// The store's name for it: what joins it with `base/<id>`.
+    pub backup_id: Option<String>,
+    /// The server's folder it went to.
+    pub server_name: Option<String>,
+    /// Where the store is, without credentials.
+    pub destination: Option<String>,
+    /// Where it began.
+    pub begin_lsn: Option<Lsn>,
+    /// Where it ended.
+    pub end_lsn: Option<Lsn>,
+    /// PostgreSQL went on meanwhile; `None`: not told.
+    pub online: Option<bool>,
+    /// The instance it was taken from.
+    pub instance: Option<InstanceName>,
+    /// The schedule that made it.
+    pub schedule: Option<String>,
+    /// Volume snapshots it consists of.
+    pub snapshots: Vec<SnapshotElement>,
+}
+
+/// A volume snapshot of a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotElement {
+    /// The VolumeSnapshot's name.
+    pub name: String,
+    /// What it holds: `PG_DATA`, `PG_WAL`, `PG_TABLESPACE`.
+    pub kind: String,
+    /// Which tablespace.
+    pub tablespace: Option<String>,
+}
+
+impl BackupObject {
+    /// It is over, well or not. A phase that is not known is not.
+    pub fn is_over(&self) -> bool {
+        self.is_completed() || self.is_failed()
+    }
+
+    /// It says that it went well.
+    pub fn is_completed(&self) -> bool {
+        self.phase.as_deref() == Some("completed")
+    }
+
+    /// It says that it failed.
+    pub fn is_failed(&self) -> bool {
+        matches!(self.phase.as_deref(), Some("failed" | "invalid backup definition"))
+    }
 }
 
 /// A backup schedule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Schedule {
     /// Its name.
     pub name: String,
@@ -80,4 +136,14 @@ pub struct Schedule {
     pub last: Option<Timestamp>,
     /// When it will make the next one.
     pub next: Option<Timestamp>,
+    /// When the object was made.
+    pub created: Option<Timestamp>,
+    /// The operator last looked at it.
+    pub checked: Option<Timestamp>,
+    /// It makes one as soon as it is made.
+    pub immediate: bool,
+    /// What its backups are: `barmanObjectStore`, `volumeSnapshot`, `plugin`.
+    pub method: Option<String>,
+    /// The operator's complaint about it.
+    pub error: Option<String>,
 }

@@ -399,7 +399,7 @@ fn base_backups() {
                 stopped: Some(stopped),
                 begin_wal: None,
                 end_wal: Some(end.into()),
-                error: None,
+                ..BackupObject::default()
             };
             s.cluster.backups.objects = vec![object.into()];
         }

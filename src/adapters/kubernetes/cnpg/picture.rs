@@ -154,6 +154,7 @@ fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
         return;
     };
     c.archiving.destination = store.destination.clone();
+    c.backups.retention = store.retention.clone();
     if let Some(w) = store.windows.iter().find(|w| w.server == *server) {
         c.backups.first_recoverability_point = w.first.or(c.backups.first_recoverability_point);
         c.backups.last_successful = w.last_good.max(c.backups.last_successful);

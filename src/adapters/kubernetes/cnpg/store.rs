@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::adapters::kubernetes::read::{fields, flag, message, text, time};
-use crate::domain::cluster::{BackupObject, Schedule};
+use crate::adapters::kubernetes::read::{at, fields, flag, label, list, message, raw, text, time};
+use crate::domain::cluster::{BackupObject, Schedule, SnapshotElement};
+use crate::domain::names::InstanceName;
 use crate::text::clean;
 
 /// The plugin's ObjectStore: where to, and what it says of each server in it.
@@ -12,6 +13,8 @@ use crate::text::clean;
 pub(in crate::adapters) struct ObjectStore {
     /// Where it is, without credentials.
     pub destination: Option<String>,
+    /// Its retention policy, word for word.
+    pub retention: Option<String>,
     /// Recovery windows by server name.
     pub windows: Vec<Window>,
 }
@@ -34,12 +37,18 @@ pub(in crate::adapters) fn object_store(v: &Value) -> ObjectStore {
             last_failed: time(w, &["lastFailedBackupTime"]),
         })
         .collect();
-    ObjectStore { destination: text(v, &["spec", "configuration", "destinationPath"]), windows }
+    ObjectStore {
+        destination: text(v, &["spec", "configuration", "destinationPath"]),
+        retention: text(v, &["spec", "retentionPolicy"]),
+        windows,
+    }
 }
 
 pub(in crate::adapters) fn backup(v: &Value) -> Option<BackupObject> {
     let status = |field| text(v, &["status", field]);
     let error = message(v, &["status", "error"]);
+    let lsn = |field| raw(v, &["status", field]).and_then(|l| l.parse().ok());
+    let elements = list(v, &["status", "snapshotBackupStatus", "elements"]);
     Some(BackupObject {
         name: text(v, &["metadata", "name"])?,
         phase: status("phase"),
@@ -49,6 +58,24 @@ pub(in crate::adapters) fn backup(v: &Value) -> Option<BackupObject> {
         begin_wal: status("beginWal"),
         end_wal: status("endWal"),
         error: (!error.is_empty()).then_some(error),
+        created: time(v, &["metadata", "creationTimestamp"]),
+        backup_id: status("backupId"),
+        server_name: status("serverName"),
+        destination: status("destinationPath"),
+        begin_lsn: lsn("beginLSN"),
+        end_lsn: lsn("endLSN"),
+        online: at(v, &["status", "online"]).or_else(|| at(v, &["spec", "online"])).and_then(Value::as_bool),
+        instance: raw(v, &["status", "instanceID", "podName"]).map(InstanceName::from),
+        schedule: label(v, "cnpg.io/scheduled-backup").map(clean),
+        snapshots: elements.iter().filter_map(snapshot).collect(),
+    })
+}
+
+fn snapshot(v: &Value) -> Option<SnapshotElement> {
+    Some(SnapshotElement {
+        name: text(v, &["name"])?,
+        kind: text(v, &["type"]).unwrap_or_default(),
+        tablespace: text(v, &["tablespaceName"]),
     })
 }
 
@@ -59,5 +86,67 @@ pub(in crate::adapters) fn schedule(v: &Value) -> Option<Schedule> {
         suspended: flag(v, &["spec", "suspend"]),
         last: time(v, &["status", "lastScheduleTime"]),
         next: time(v, &["status", "nextScheduleTime"]),
+        created: time(v, &["metadata", "creationTimestamp"]),
+        checked: time(v, &["status", "lastCheckTime"]),
+        immediate: flag(v, &["spec", "immediate"]),
+        method: text(v, &["spec", "method"]),
+        error: text(v, &["status", "error"]),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_backup_of_the_in_tree_barman() {
+        let b = backup(&json!({
+            "metadata": {"name": "shop-every-minute-1", "creationTimestamp": "2026-11-20T22:58:20Z",
+                "labels": {"cnpg.io/cluster": "shop", "cnpg.io/scheduled-backup": "shop-every-minute"}},
+            "spec": {"cluster": {"name": "shop"}, "method": "barmanObjectStore"},
+            "status": {"backupId": "20261120T225822", "backupName": "backup-20261120225820", "phase": "completed",
+                "beginLSN": "0/3000028", "beginWal": "000000010000000000000003", "endLSN": "0/7000060",
+                "endWal": "000000010000000000000007", "serverName": "shop", "destinationPath": "http://store/backups",
+                "instanceID": {"podName": "shop-2"}, "startedAt": "2026-11-20T22:58:22Z",
+                "stoppedAt": "2026-11-20T22:58:26Z"}
+        }))
+        .unwrap();
+        assert_eq!(b.backup_id.as_deref(), Some("20261120T225822"));
+        assert_eq!((b.server_name.as_deref(), b.schedule.as_deref()), (Some("shop"), Some("shop-every-minute")));
+        assert_eq!(b.end_lsn.unwrap().to_string(), "0/7000060");
+        assert_eq!(b.instance.clone().unwrap(), "shop-2");
+        assert!(b.is_completed() && b.is_over() && b.snapshots.is_empty() && b.online.is_none());
+        assert_eq!(b.destination.as_deref(), Some("http://store/backups"));
+    }
+
+    #[test]
+    fn a_backup_of_volume_snapshots_and_one_that_only_began() {
+        let b = backup(&json!({
+            "metadata": {"name": "snap"}, "spec": {"method": "volumeSnapshot", "online": true},
+            "status": {"phase": "completed", "method": "volumeSnapshot", "snapshotBackupStatus": {"elements": [
+                {"name": "snap-1", "type": "PG_DATA"}, {"name": "snap-1-hot", "type": "PG_TABLESPACE", "tablespaceName": "hot"}
+            ]}}
+        }))
+        .unwrap();
+        assert_eq!(b.online, Some(true));
+        assert_eq!(b.snapshots.iter().map(|s| s.kind.as_str()).collect::<Vec<_>>(), ["PG_DATA", "PG_TABLESPACE"]);
+        assert_eq!(b.snapshots[1].tablespace.as_deref(), Some("hot"));
+        let bare = backup(&json!({"metadata": {"name": "b"}, "status": {"phase": "walArchivingFailing"}})).unwrap();
+        assert!(!bare.is_over() && !bare.is_failed() && bare.backup_id.is_none());
+    }
+
+    #[test]
+    fn a_schedule_and_a_stores_retention() {
+        let s = schedule(&json!({
+            "metadata": {"name": "hourly", "creationTimestamp": "2026-11-20T22:57:20Z"},
+            "spec": {"schedule": "0 15 * ? * *", "immediate": true, "method": "plugin"},
+            "status": {"lastCheckTime": "2026-11-20T22:58:20Z", "lastScheduleTime": "2026-11-20T22:58:00Z"}
+        }))
+        .unwrap();
+        assert_eq!((s.cron.as_str(), s.immediate, s.method.as_deref()), ("0 15 * ? * *", true, Some("plugin")));
+        assert!(s.created.is_some() && s.checked > s.last && s.error.is_none());
+        let store = object_store(&json!({"spec": {"retentionPolicy": "30d"}}));
+        assert_eq!(store.retention.as_deref(), Some("30d"));
+    }
 }

@@ -130,7 +130,7 @@ fn backups_and_archives() {
             stopped: None,
             begin_wal: None,
             end_wal: None,
-            error: None,
+            ..BackupObject::default()
         })];
     };
     for act in [switch(None), restart(1), restart(2), Act::Restart { instance: None }, Act::Hibernate] {
