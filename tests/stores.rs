@@ -66,7 +66,7 @@ async fn everything_is_listed_page_by_page() {
     assert!(
         matches!(&listing.archive.bases["20261121T040000"].info.as_ref().unwrap().text, Reading::Bad(why) if why == "it is no text")
     );
-    assert_eq!((listing.destination.as_str(), listing.server.as_str()), ("s3://bucket", FOLDER));
+    assert_eq!((listing.destination.as_str(), listing.server.as_str()), ("s3://bucket/backups/deep", "shop"));
     assert!(store.asked.lock().unwrap().iter().all(|(prefix, _)| prefix.starts_with("backups/deep/shop/")));
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -14,10 +15,13 @@ use super::kubernetes::context::{self, Running, Shared};
 use super::kubernetes::faults::Faults;
 use super::kubernetes::probes::Focus;
 use super::kubernetes::{details, kubeconfig, psql};
+use super::objects::find;
+use super::objects::reader::Reader;
 use super::postgres::heartbeat::Around;
 use super::postgres::sampler::Logins;
 use super::runs::Store;
 use super::supervisor::Wakers;
+use crate::domain::backup::StoreListing;
 use crate::domain::detail::Subject;
 use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
@@ -40,6 +44,8 @@ pub struct Config {
     pub secrets: BTreeMap<String, String>,
     /// Lists are read once and not watched after: for a command that looks and ends.
     pub once: bool,
+    /// How often what is new in the object stores of clusters on screen is listed; `None`: never, stores are left alone.
+    pub stores: Option<Duration>,
 }
 
 /// Which namespaces are looked at.
@@ -148,6 +154,7 @@ impl Adapters {
                     wakers: wakers.clone(),
                     logins: logins.clone(),
                     once: config.once,
+                    stores: config.stores,
                 };
                 (context, context::start(target, &config.namespaces, shared))
             })
@@ -250,6 +257,24 @@ impl Handle {
                     Reply { at: jiff::Timestamp::now(), told, by: asked.of.to_string() }
                 }
             }
+        }
+    }
+
+    /// Lists everything in a cluster's archive, once. `told` hears how far it is after each page.
+    ///
+    /// # Errors
+    /// It has none, or it is out of reach, with why.
+    pub fn archive(
+        &self,
+        cluster: &ClusterKey,
+        told: impl FnMut(&StoreListing) + Send + 'static,
+    ) -> impl Future<Output = Result<StoreListing, Problem>> + Send + 'static {
+        let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
+        let key = cluster.clone();
+        async move {
+            let unknown = || Problem::new("can't list the archive").because(format!("{} is not looked at", key.context));
+            let (store, place) = find::opened(&clients.ok_or_else(unknown)?, &key).await?;
+            Reader::new(store, place).everything(told).await.cloned()
         }
     }
 

@@ -25,6 +25,11 @@ pub trait Source: Send {
     /// A proven source that has been silent for longer than this is late.
     fn late_after(&self) -> Duration;
 
+    /// The first pause after a failure, and the longest one.
+    fn pauses(&self) -> (Duration, Duration) {
+        (FIRST, LONGEST)
+    }
+
     /// Tells until it can't go on, proving itself through `pulse`. Must be safe to drop at any await.
     fn tell(&mut self, pulse: &Pulse) -> impl Future<Output = Ended> + Send;
 }
@@ -139,15 +144,15 @@ pub async fn supervise(mut source: impl Source, outbox: Outbox, wakers: Wakers) 
     let waker = wakers.of(&id);
     let late_after = source.late_after();
     let pulse = Pulse::new(id, outbox);
-    let mut pauses = pauses();
+    let mut pauses = pauses(source.pauses());
     loop {
         let started = pulse.last();
         let ended = told(&mut source, &pulse, late_after).await;
         if pulse.last() > started {
-            pauses = self::pauses();
+            pauses = self::pauses(source.pauses());
         }
         let pause = match &ended {
-            Ended::Failed(_) => pauses.next().unwrap_or(LONGEST),
+            Ended::Failed(_) => pauses.next().unwrap_or(source.pauses().1),
             Ended::Absent(_) => ABSENT,
         };
         match ended {
@@ -165,12 +170,12 @@ pub async fn supervise(mut source: impl Source, outbox: Outbox, wakers: Wakers) 
     }
 }
 
-fn pauses() -> impl Iterator<Item = Duration> {
+fn pauses((first, longest): (Duration, Duration)) -> impl Iterator<Item = Duration> + use<> {
     ExponentialBuilder::default()
         .with_jitter()
         .with_factor(2.0)
-        .with_min_delay(FIRST)
-        .with_max_delay(LONGEST)
+        .with_min_delay(first)
+        .with_max_delay(longest)
         .without_max_times()
         .build()
 }

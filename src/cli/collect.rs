@@ -14,6 +14,7 @@ use crate::adapters::kubernetes::kubeconfig::nearest;
 use crate::adapters::postgres::sampler;
 use crate::adapters::runs::Store;
 use crate::adapters::{Adapters, Config, Handle};
+use crate::domain::backup::StoreListing;
 use crate::domain::cluster::Cluster;
 use crate::domain::detail::News;
 use crate::domain::event::Happening;
@@ -55,7 +56,7 @@ impl Live {
     pub fn start(global: &Global, once: bool) -> Result<Live, Problem> {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
-        let handle = Adapters::start(Config { once, ..wishes::world(global, &settings) }, outbox)?;
+        let handle = Adapters::start(Config { once, stores: None, ..wishes::world(global, &settings) }, outbox)?;
         let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
         let (happenings, heard) = (Happenings::default(), VecDeque::new());
         Ok(Live { facts, histories, happenings, limits, settings, handle, inbox, heard })
@@ -80,6 +81,18 @@ impl Live {
                 Ok(None) | Err(_) => return false,
             }
         }
+    }
+
+    /// Lists everything in a cluster's archive, once. `told` hears how far it is after each page.
+    ///
+    /// # Errors
+    /// It has none, or it is out of reach, with why.
+    pub fn archive(
+        &self,
+        cluster: &ClusterKey,
+        told: impl FnMut(&StoreListing) + Send + 'static,
+    ) -> impl Future<Output = Result<StoreListing, Problem>> + Send + 'static {
+        self.handle.archive(cluster, told)
     }
 
     /// What does orders in these contexts. Nothing is changed by making it.

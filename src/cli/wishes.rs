@@ -66,6 +66,7 @@ pub fn world(global: &Global, settings: &Settings) -> Config {
     if config.namespaces == Namespaces::All && !global.all_namespaces && !settings.namespaces.is_empty() {
         config.namespaces = Namespaces::Only(settings.namespaces.clone());
     }
+    config.stores = settings.stores.and_then(|every| every.try_into().ok());
     for (cluster, login) in &settings.clusters {
         if let Some(secret) = &login.secret {
             config.secrets.insert(cluster.clone(), secret.clone());

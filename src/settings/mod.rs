@@ -8,6 +8,7 @@ mod limits;
 mod places;
 mod read;
 
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub namespaces: Vec<String>,
     /// Where exported files go; `None`: the current folder.
     pub export_folder: Option<PathBuf>,
+    /// How often what is new in the object stores of clusters on screen is listed; `None`: never.
+    pub stores: Option<SignedDuration>,
     /// What to log; `None`: `info`.
     pub log: Option<String>,
     /// Where a figure becomes a warning.
@@ -99,6 +102,7 @@ impl Default for Settings {
             contexts: Vec::new(),
             namespaces: Vec::new(),
             export_folder: None,
+            stores: Some(SignedDuration::from_mins(1)),
             log: None,
             limits: Limits::default(),
             protected: Protected::default(),

@@ -13,7 +13,7 @@ use crate::procedure::drill::Objectives;
 use crate::ui::keymap::Keymaps;
 use crate::ui::theme::{Depth, Themes};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "theme",
     "keymap",
     "ascii",
@@ -24,6 +24,7 @@ const KEYS: [&str; 15] = [
     "contexts",
     "namespaces",
     "export-folder",
+    "list-stores",
     "log",
     "protected",
     "limits",
@@ -33,6 +34,9 @@ const KEYS: [&str; 15] = [
 const OBJECTIVE_KEYS: [&str; 2] = ["rto", "rpo"];
 const LOGIN_KEYS: [&str; 3] = ["secret", "dsn", "instances"];
 const COLOURS: [&str; 5] = ["auto", "none", "16", "256", "truecolor"];
+
+/// A store is listed no more often than this.
+const LIST_STORES: SignedDuration = SignedDuration::from_secs(10);
 
 type Value<'t> = Spanned<DeValue<'t>>;
 type Files = [(String, String)];
@@ -72,6 +76,7 @@ fn read_one(doc: &mut Document<'_>, out: &mut Settings, e: &Entry<'_, '_>, theme
         "contexts" => out.contexts = doc.texts(e.value).unwrap_or_default(),
         "namespaces" => out.namespaces = doc.texts(e.value).unwrap_or_default(),
         "export-folder" => out.export_folder = doc.text(e.value).map(|t| home(t, std::env::home_dir())),
+        "list-stores" => stores(doc, e.value, &mut out.stores),
         "log" => out.log = filter(doc, e.value),
         "protected" => {
             if let Some(patterns) = doc.texts(e.value) {
@@ -99,6 +104,17 @@ fn read_one(doc: &mut Document<'_>, out: &mut Settings, e: &Entry<'_, '_>, theme
             }
         }
         key => doc.unknown(e.at.clone(), "setting", key, KEYS),
+    }
+}
+
+/// How often object stores are listed: each listing costs the account's owner something.
+fn stores(doc: &mut Document<'_>, value: &Value<'_>, out: &mut Option<SignedDuration>) {
+    match doc.text(value).map(|text| (text, text.parse::<SignedDuration>())) {
+        Some(("never", _)) => *out = None,
+        Some((_, Ok(time))) if time >= LIST_STORES => *out = Some(time),
+        Some((_, Ok(_))) => doc.wrong(value.span(), "too often: a store is listed every 10s at most"),
+        Some((text, Err(_))) => doc.wrong(value.span(), format!("no time: `{text}`; write 60s, 5m or never")),
+        None => {}
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::super::inbox::Outbox;
 use super::super::live::Namespaces;
+use super::super::objects::source::Stores;
 use super::super::postgres::sampler::{Logins, Sampler};
 use super::super::supervisor::{Ended, Pulse, Source, Wakers, supervise};
 use super::client::{Clients, Made, Maker, clients, connect, get};
@@ -62,11 +63,13 @@ pub struct Shared {
     pub logins: Arc<Logins>,
     /// Lists are read once and not watched after.
     pub once: bool,
+    /// How often object stores are looked at; `None`: never.
+    pub stores: Option<Duration>,
 }
 
 /// Starts to look at a context.
 pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running {
-    let Shared { outbox, focus, wakers, logins, once } = shared;
+    let Shared { outbox, focus, wakers, logins, once, stores } = shared;
     let mut tasks = JoinSet::new();
     let context = target.context.clone();
     let (maker, clients) = clients();
@@ -102,6 +105,11 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
         volumes: Arc::default(),
     };
     tasks.spawn(probes.run());
+    if let Some(every) = stores {
+        let (clients, pictures, focus) = (clients.clone(), seen.clone(), focus.clone());
+        let stores = Stores { clients, pictures, focus, outbox: outbox.clone(), wakers: wakers.clone(), every };
+        tasks.spawn(stores.run());
+    }
     let (sql_again, again) = watch::channel(0);
     let sampler = Sampler {
         clients: clients.clone(),

@@ -2,13 +2,15 @@
 //!
 //! [`place`] and [`reference`] say where a cluster's archive is and with which credentials, [`keys`] reads those (and only
 //! those) from the secrets that are named, [`open`] makes the client, [`reader`] lists page by page and reads the small
-//! files. Nothing here writes to a store, and nothing judges what is in it: that is
+//! files, [`source`] tells of it as a fact. Nothing here writes to a store, and nothing judges what is in it: that is
 //! [`crate::domain::backup`]. A folder of this machine is never a place: a cluster's spec must not choose what is read here.
 
 pub mod azure;
+pub mod find;
 pub mod keys;
 pub mod open;
 pub mod place;
 pub mod reader;
 pub mod reference;
+pub mod source;
 mod trouble;

@@ -9,6 +9,10 @@ use crate::text::clean;
 /// A server's folder in a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
+    /// As the spec says it, without whatever might be a secret in it.
+    pub destination: String,
+    /// The server's name.
+    pub server: String,
     /// Which store.
     pub holder: Holder,
     /// The server's folder in it, without slashes at its ends.
@@ -76,7 +80,7 @@ impl Place {
         if folder.split('/').any(|part| matches!(part, "." | "..")) {
             return Err(bad("its path leads out of itself"));
         }
-        Ok(Place { holder, folder })
+        Ok(Place { destination: bare(destination), server: clean(server), holder, folder })
     }
 
     /// Goes over the wire without TLS.
@@ -215,7 +219,8 @@ mod tests {
             ("gs://b/x".into(), None, google, "x/pg"),
         ] {
             let place = Place::read(&destination, endpoint, "pg").unwrap();
-            assert_eq!(place, Place { holder, folder: folder.into() }, "{destination}");
+            assert_eq!((place.holder, place.folder.as_str()), (holder, folder), "{destination}");
+            assert_eq!((place.destination, place.server.as_str()), (destination, "pg"));
         }
     }
 

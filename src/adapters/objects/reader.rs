@@ -53,6 +53,19 @@ impl Reader {
         Reader { store, place, page: None, known: None, whole: None }
     }
 
+    /// The same reader through a new client. What is known of another place is forgotten.
+    pub fn through(&mut self, store: Arc<dyn Store>, place: Place) {
+        self.store = store;
+        if self.place != place {
+            (self.place, self.known, self.whole) = (place, None, None);
+        }
+    }
+
+    /// What was last listed.
+    pub fn known(&self) -> Option<&StoreListing> {
+        self.known.as_ref()
+    }
+
     /// Asks for at most this many keys a page, instead of as many as the store gives.
     #[must_use]
     pub fn in_pages_of(mut self, keys: usize) -> Self {
@@ -115,8 +128,8 @@ impl Reader {
 
     fn begin(&self, archive: Archive) -> StoreListing {
         StoreListing {
-            destination: self.place.holder.to_string(),
-            server: self.place.folder.clone(),
+            destination: self.place.destination.clone(),
+            server: self.place.server.clone(),
             archive,
             asked: Timestamp::now(),
             took: SignedDuration::ZERO,
