@@ -4,11 +4,13 @@
 //! (which cloud, which credentials), nor what time it is.
 
 pub mod archive;
+pub mod catalog;
 pub mod continuity;
 pub mod cron;
 pub mod info;
 
 pub use archive::Archive;
+pub use catalog::Catalog;
 pub use continuity::Continuity;
 pub use info::{BackupInfo, BackupStatus};
 

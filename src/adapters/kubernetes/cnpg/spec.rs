@@ -200,6 +200,7 @@ fn archiving(v: &Value, c: &mut Cluster) -> Option<(String, String)> {
     c.backups.last_successful =
         time(v, &["status", "lastSuccessfulBackup"]).or_else(|| latest(v, "lastSuccessfulBackupByMethod"));
     c.backups.last_failed = time(v, &["status", "lastFailedBackup"]);
+    c.backups.retention = text(v, &["spec", "backup", "retentionPolicy"]);
     let own_name = || c.key.name.to_string();
     let plugin = list(v, &["spec", "plugins"])
         .iter()

@@ -125,6 +125,16 @@ impl Continuity {
         }
     }
 
+    /// Whether the WAL from `begin` to `end` is there for a backup whose data lies elsewhere (a volume snapshot),
+    /// consistent at `reached`.
+    pub fn needs(archive: &Archive, begin: WalName, end: WalName, reached: Option<Lsn>) -> Restorable {
+        let ground = Ground::new(archive);
+        let mut legs = ground.way(ground.target(begin.timeline, reached));
+        let own = legs.iter().position(|l| l.timeline == begin.timeline).unwrap_or_default();
+        legs.drain(..own);
+        needs(&ground, &legs, begin.timeline, (begin.number(ground.size), end.number(ground.size)))
+    }
+
     /// Nothing is missing that should be there.
     pub fn is_whole(&self) -> bool {
         self.gaps.is_empty() && self.unreachable.is_empty()
@@ -180,12 +190,16 @@ fn restorable(archive: &Archive, ground: &Ground<'_>, id: &str) -> Restorable {
     let (Some(base), Some(end)) = (usable(archive, ground, id), info.end_wal) else {
         return Restorable::Unknown("its backup.info does not name the WAL it needs".into());
     };
-    let end = end.number(ground.size);
+    needs(ground, &base.legs, base.timeline, (base.begin, end.number(ground.size)))
+}
+
+/// Whether all segments from `begin` to `end` are there for a recovery that takes these legs.
+fn needs(ground: &Ground<'_>, legs: &[Leg], timeline: Timeline, (begin, end): (u64, u64)) -> Restorable {
     let there = |n: u64| {
-        let of = base.legs.iter().rev().find(|l| l.first <= n).map_or(base.timeline, |l| l.timeline);
-        ground.run(of, n).or_else(|| ground.run(base.timeline, n)).map(|r| r.last)
+        let of = legs.iter().rev().find(|l| l.first <= n).map_or(timeline, |l| l.timeline);
+        ground.run(of, n).or_else(|| ground.run(timeline, n)).map(|r| r.last)
     };
-    let mut number = base.begin;
+    let mut number = begin;
     while number <= end {
         let Some(last) = there(number) else { break };
         number = last + 1;
@@ -194,13 +208,13 @@ fn restorable(archive: &Archive, ground: &Ground<'_>, id: &str) -> Restorable {
         return Restorable::Yes;
     }
     // What is missing, up to the next one that is there.
-    let after = ground.runs(base.timeline).iter().map(|r| r.first).find(|first| *first > number);
-    let later = after.is_some() || base.legs.iter().skip(1).any(|l| !ground.runs(l.timeline).is_empty());
+    let after = ground.runs(timeline).iter().map(|r| r.first).find(|first| *first > number);
+    let later = after.is_some() || legs.iter().skip(1).any(|l| !ground.runs(l.timeline).is_empty());
     if !later {
-        return Restorable::Awaits(ground.name(base.timeline, end));
+        return Restorable::Awaits(ground.name(timeline, end));
     }
     let last = after.map_or(end, |after| end.min(after - 1));
-    Restorable::Misses(ground.missing(base.timeline, number, last, true))
+    Restorable::Misses(ground.missing(timeline, number, last, true))
 }
 
 /// Holes on the ways of all usable bases, each from its own begin.

@@ -74,7 +74,7 @@ impl Cron {
     /// What it means: `at minute 15 of every hour`.
     pub fn words(&self) -> String {
         let words = match &self.kind {
-            Kind::Fields(cron) => words::of(&cron.pattern),
+            Kind::Fields(cron) => words::of(cron),
             Kind::Every(span) => format!("every {}", words::span(*span)),
         };
         match &self.zone_told {

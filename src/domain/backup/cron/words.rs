@@ -1,6 +1,6 @@
 //! A schedule in words.
 
-use croner::pattern::CronPattern;
+use croner::Cron;
 use jiff::SignedDuration;
 
 const MONTHS: [&str; 12] = [
@@ -22,8 +22,9 @@ const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursd
 /// Clock times that are still listed one by one.
 const LISTED: usize = 6;
 
-pub(super) fn of(p: &CronPattern) -> String {
-    let days = days(p);
+pub(super) fn of(cron: &Cron) -> String {
+    let p = &cron.pattern;
+    let days = days(cron);
     let time = time(&p.seconds.values(), &p.minutes.values(), &p.hours.values(), days.is_none());
     let months = p.months.values();
     let months = (months.len() < 12).then(|| format!("in {}", list(&months, |m| MONTHS[usize::from(m) - 1].into())));
@@ -68,7 +69,8 @@ fn time(seconds: &[u16], minutes: &[u16], hours: &[u16], daily: bool) -> String 
     }
 }
 
-fn days(p: &CronPattern) -> Option<String> {
+fn days(cron: &Cron) -> Option<String> {
+    let p = &cron.pattern;
     let (month, week) = (p.days.values(), p.days_of_week.values());
     let of_month = (month.len() < 31).then(|| match step_from(&month, 1, 31) {
         Some(n) => format!("every {} day of the month", ordinal(n)),
