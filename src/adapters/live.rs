@@ -272,7 +272,8 @@ impl Handle {
         let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
         let key = cluster.clone();
         async move {
-            let unknown = || Problem::new("can't list the archive").because(format!("{} is not looked at", key.context));
+            let unknown =
+                || Problem::new("can't list the archive").because(format!("{} is not looked at", key.context));
             let (store, place) = find::opened(&clients.ok_or_else(unknown)?, &key).await?;
             Reader::new(store, place).everything(told).await.cloned()
         }

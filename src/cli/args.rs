@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 use std::path::PathBuf;
 
 use super::act::ActArgs;
+use super::backups::BackupsArgs;
 use super::drill::DrillArgs;
 use super::lab::LabArgs;
 use super::runbook::RunbookArgs;
@@ -87,6 +88,8 @@ pub enum Command {
     Status(StatusArgs),
     /// Samples of a cluster's replication lag, as JSON lines
     Lag(LagArgs),
+    /// What a cluster could be restored from: every backup with what is wrong with it, and the WAL archive's gaps
+    Backups(BackupsArgs),
     /// One guarded change of a cluster, followed to its proven end
     ///
     /// Shows first what would be done, with everything that speaks for and against it. Ends with 0 when the end is proven,

@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod args;
+pub mod backups;
 pub mod check;
 mod collect;
 mod completions;
@@ -76,6 +77,7 @@ pub fn run(cli: &Cli, show: impl AsyncFnOnce(&Global, Screen<'_>) -> Result<(), 
             Some(Command::Replay(replay)) => show(global, Screen::Replay(replay)).await.map(|()| Exit::Ok),
             Some(Command::Status(status)) => status::run(global, status).await,
             Some(Command::Runbook(args)) => runbook::run(global, args).await,
+            Some(Command::Backups(args)) => backups::run(global, args).await,
             Some(Command::Lag(lag)) => lag::run(global, lag).await,
             Some(Command::Act(act)) => act::run(global, act).await,
             Some(Command::Runs(runs)) => runs::run(global, runs).await,

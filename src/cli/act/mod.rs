@@ -60,7 +60,7 @@ fn lags(plan: &Plan) -> bool {
 }
 
 /// The one cluster that a name means.
-fn one(live: &Live, name: &str) -> Result<ClusterKey, Problem> {
+pub(super) fn one(live: &Live, name: &str) -> Result<ClusterKey, Problem> {
     let mut keys = live.choose(Some(name))?;
     match (keys.len(), keys.pop()) {
         (1, Some(key)) => Ok(key),
