@@ -33,6 +33,7 @@ use crate::lab::postgres::slots::Slot;
 use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
 use crate::problem::Problem;
 
+pub use backup::server_name;
 use log::Log;
 use view::View;
 

@@ -25,6 +25,8 @@ use crate::problem::Problem;
 
 use place::{Form, Place};
 
+pub use place::server_name;
+
 /// Whose name the instance manager's events carry.
 const COMPONENT: &str = "local-webserver";
 /// How often it looks whether WAL is being archived, and how many times before it says that it is not. (CNPG:
