@@ -91,7 +91,7 @@ fn chance(first: &Change, second: &Change) -> bool {
 }
 
 /// When an instance is found to have started is its startup probe's to say, every 10 seconds; how far another instance has
-/// come by then is that one's own affair.
+/// come by then, and what its own probe has said, is that one's own affair.
 fn startup_probes(one: &Change, other: &Change) -> bool {
     let probed = |c: &Change| match c.kind.as_str() {
         "Pod" if matches!(c.what.as_str(), "started=True" | "Ready=True") => Some(c.object.clone()),
@@ -105,7 +105,9 @@ fn startup_probes(one: &Change, other: &Change) -> bool {
         "EndpointSlice" => c.what.strip_suffix("=-").map(str::to_owned),
         _ => None,
     };
+    let both = (probed(one), probed(other));
     matches!((probed(one), coming_up(other)), (Some(one), Some(other)) if one != other)
+        || matches!(both, (Some(one), Some(other)) if one != other && !one.is_empty() && !other.is_empty())
 }
 
 /// The operator counts who is ready while the node starts the container again.
