@@ -35,6 +35,7 @@ fn backups_are_taken_kept_and_given_up_as_on_a_real_cluster() {
 fn on_demand(bench: &Bench) {
     let (story, since) = bench.story();
     let before = bench.cluster()["status"]["lastSuccessfulBackup"].clone();
+    bench.write();
     bench.ask("on-demand", r#"{"method": "barmanObjectStore"}"#);
     let backup = bench.until_phase("on-demand", "completed");
     bench.until("the cluster tells of it", || {
