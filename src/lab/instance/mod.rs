@@ -33,6 +33,7 @@ use crate::lab::postgres::slots::Slot;
 use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
 use crate::problem::Problem;
 
+pub use backup::server_name;
 use log::Log;
 use view::View;
 
@@ -147,6 +148,7 @@ pub struct Instance {
     setup: Setup,
     server: Arc<Server>,
     session: String,
+    asked: backup::Asked,
     shared: Mutex<Shared>,
 }
 
@@ -160,7 +162,7 @@ impl Instance {
         let view = setup.view().ok_or_else(gone)?;
         let server = setup.server(&view)?;
         let shared = Shared { configuration: configuration_hash(&view), view, ..Shared::default() };
-        Ok(Arc::new(Instance { setup, server, session, shared: Mutex::new(shared) }))
+        Ok(Arc::new(Instance { setup, server, session, asked: backup::Asked::default(), shared: Mutex::new(shared) }))
     }
 
     /// The PostgreSQL server it runs.

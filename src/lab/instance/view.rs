@@ -116,7 +116,7 @@ impl View {
             slot_interval: slots["updateInterval"].as_u64().unwrap_or(30),
             smart_shutdown: spec["smartShutdownTimeout"].as_u64().unwrap_or(180),
             stop_delay: spec["stopDelay"].as_u64().unwrap_or(1800),
-            archives: spec["backup"]["barmanObjectStore"].is_object(),
+            archives: spec["backup"]["barmanObjectStore"].is_object() || has_archiver(spec),
             backups: ["firstRecoverabilityPoint", "lastSuccessfulBackup", "lastFailedBackup"].map(|k| text(&status[k])),
             nodes_used: status["topology"]["nodesUsed"].as_i64(),
             lease: Lease {
@@ -177,6 +177,12 @@ impl View {
         let quoted: Vec<String> = names.iter().map(|n| format!("\"{}\"", n.replace('"', "\"\""))).collect();
         format!("{} {number} ({})", sync.method, quoted.join(","))
     }
+}
+
+/// Whether a plugin archives WAL.
+fn has_archiver(spec: &Value) -> bool {
+    let plugins = spec["plugins"].as_array();
+    plugins.into_iter().flatten().any(|p| p["isWALArchiver"] == Value::Bool(true) && p["enabled"] != Value::Bool(false))
 }
 
 fn synchronous(spec: &Value) -> Option<Synchronous> {

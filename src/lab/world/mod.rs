@@ -13,7 +13,7 @@ use super::api::{ApiError, Resource, Store, fault_spec};
 use super::operator::words::{OPERATOR_IMAGE, VERSION};
 use crate::domain::fault;
 
-pub use cluster::{APP_SECRET, CLUSTER, NAMESPACE, app_secret, cluster};
+pub use cluster::{APP_SECRET, BACKUP_SECRET, CLUSTER, NAMESPACE, app_secret, backup_secret, cluster};
 pub use nodes::conditions as node_conditions;
 
 /// Where the operator is.
@@ -38,6 +38,7 @@ pub fn populate(store: &Store) -> Result<(), ApiError> {
     for kind in KINDS {
         put(store, &CRDS, "", definition(kind))?;
     }
+    put(store, &CRDS, "", object_stores())?;
     put(store, &CRDS, "", faults())?;
     put(store, &SERVICES, "default", kubernetes_service())?;
     put(store, &SERVICEACCOUNTS, OPERATOR_NAMESPACE, json!({"metadata": {"name": "cnpg-manager"}}))?;
@@ -77,6 +78,14 @@ fn definition((kind, plural, singular, short): &(&str, &str, &str, &[&str])) -> 
     let names = json!({"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular,
                        "shortNames": short});
     definition_of("postgresql.cnpg.io", &names, scope, &schema, None)
+}
+
+/// The kind of the barman-cloud plugin.
+fn object_stores() -> Value {
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let names = json!({"kind": "ObjectStore", "listKind": "ObjectStoreList", "plural": "objectstores",
+                       "singular": "objectstore"});
+    definition_of("barmancloud.cnpg.io", &names, "Namespaced", &open, None)
 }
 
 /// The lab's own kind: the table of faults as a definition.
@@ -159,7 +168,8 @@ mod tests {
 
     #[test]
     fn the_clusters_manifest_is_one_that_the_webhooks_admit() {
-        let admitted = admission::admit(cluster(3, "17.5"), None).expect("admitted").object;
+        let admitted =
+            admission::admit(cluster(3, "17.5", "http://127.0.0.1:1/lab/backups"), None).expect("admitted").object;
         assert_eq!(text(&admitted, "/spec/postgresql/synchronous/method"), "any");
         assert_eq!(admitted["spec"]["instances"], 3);
         let store = Store::new();
