@@ -207,12 +207,9 @@ fn span(w: &WindowReport) -> Vec<String> {
 /// The archive's continuity as Markdown.
 pub fn check_markdown(report: &CheckReport) -> String {
     let name = format!("{}/{}", escaped(&report.namespace), escaped(&report.cluster));
-    let mut out = format!("## Archive of {name}: {}
-
-", report.level.word());
+    let mut out = format!("## Archive of {name}: {}\n\n", report.level.word());
     out += &archive_markdown(Some(&report.store), report.at_risk.as_ref());
-    out.push('
-');
+    out.push('\n');
     for finding in &report.findings {
         out += &format!("- {} {}\n", finding.level.word(), escaped(&finding.text));
     }
