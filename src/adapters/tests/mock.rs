@@ -106,6 +106,11 @@ impl Mock {
         std::fs::write(self.kubeconfig(), text.to_string()).unwrap();
     }
 
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Where the kubeconfig is.
     pub fn kubeconfig(&self) -> PathBuf {
         self.dir.path().join("config")

@@ -1,0 +1,69 @@
+//! `howdah backups` on a lab: real WAL and a real base backup behind the Blob protocol, and what is missing is named.
+
+mod support;
+
+use serde_json::Value;
+use support::site::{CLUSTER, Site};
+
+/// Exit code and answer of `howdah backups …` as JSON; null where there is none.
+fn backups(site: &Site, command: &str) -> (Option<i32>, Value) {
+    let out = site.run(&["backups", command, CLUSTER, "-o", "json"]);
+    (out.status.code(), serde_json::from_slice(&out.stdout).unwrap_or_default())
+}
+
+/// Starts a fault and gives what it says it did.
+fn fault(site: &Site, kind: &str) -> String {
+    site.ok(&["lab", "fault", "start", kind]);
+    site.until(kind, || {
+        let faults = site.get(&["faults"]);
+        let items = faults["items"].as_array().cloned().unwrap_or_default();
+        let done = items.iter().find(|f| f["spec"]["kind"] == kind && f["status"]["state"] == "Active");
+        done.and_then(|f| f["status"]["message"].as_str().map(str::to_owned))
+    })
+}
+
+fn calm(site: &Site) {
+    site.ok(&["lab", "fault", "stop", "--all"]);
+    site.until("a whole archive", || (backups(site, "check").0 == Some(0)).then_some(()));
+}
+
+/// The segment that a message names first.
+fn segment(message: &str) -> &str {
+    let name = |w: &&str| w.len() == 24 && w.bytes().all(|b| b.is_ascii_hexdigit());
+    message.split(|c: char| !c.is_ascii_alphanumeric()).find(name).unwrap_or_else(|| panic!("no segment in: {message}"))
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let Some(site) = Site::start(&["--load", "20"]) else { return };
+    site.until("a backup in a whole archive", || (backups(&site, "check").0 == Some(0)).then_some(()));
+    let (_, whole) = backups(&site, "check");
+    assert_eq!((&whole["level"], &whole["windows"][0]["open"]), (&Value::from("ok"), &Value::from(true)), "{whole:#}");
+
+    let gone = fault(&site, "wal-missing");
+    let (code, report) = backups(&site, "check");
+    assert_eq!(code, Some(1), "{report:#}");
+    let gaps = report["gaps"].as_array().unwrap();
+    assert_eq!((gaps.len(), gaps[0]["first"].as_str()), (1, Some(segment(&gone))), "{report:#}");
+    assert!(report["windows"].as_array().unwrap().iter().all(|w| w["last_wal"].as_str() < Some(segment(&gone))));
+    calm(&site);
+
+    let gone = fault(&site, "end-wal-missing");
+    let (code, report) = backups(&site, "check");
+    assert_eq!((code, &report["gaps"][0]["first"]), (Some(1), &Value::from(segment(&gone))), "{report:#}");
+    let (code, listed) = backups(&site, "list");
+    let newest = &listed["backups"][0];
+    assert_eq!((code, &newest["restorable"]), (Some(0), &Value::from(false)), "{listed:#}");
+    assert_eq!(newest["flags"][0]["kind"], "not-restorable", "{listed:#}");
+    assert!(newest["flags"][0]["reason"].as_str().unwrap().contains("says completed"), "{listed:#}");
+    calm(&site);
+
+    fault(&site, "bucket-unreachable");
+    let out = site.run(&["backups", "check", CLUSTER]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(4), "{said}");
+    assert!(said.contains("can't list") && said.contains("because:"), "{said}");
+    let (code, listed) = backups(&site, "list");
+    assert_eq!((code, &listed["store"]), (Some(4), &Value::Null), "{listed:#}");
+    assert_eq!(listed["backups"][0]["restorable"], Value::Null, "without the store nobody can tell");
+}
