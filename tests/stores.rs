@@ -7,6 +7,7 @@ use howdah::adapters::objects::open::{Store, open};
 use howdah::adapters::objects::place::Place;
 use howdah::adapters::objects::reader::Reader;
 use howdah::adapters::objects::reference::{Access, Named, Reference};
+use howdah::domain::backup::StoreListing;
 use howdah::domain::backup::archive::Reading;
 use howdah::problem::Problem;
 use object_store::path::Path;
@@ -67,6 +68,9 @@ async fn everything_is_listed_page_by_page() {
         matches!(&listing.archive.bases["20261121T040000"].info.as_ref().unwrap().text, Reading::Bad(why) if why == "it is no text")
     );
     assert_eq!((listing.destination.as_str(), listing.server.as_str()), ("s3://bucket/backups/deep", "shop"));
+    // A recorded session holds what was listed, and gives it back.
+    let json = serde_json::to_string(&listing).unwrap();
+    assert_eq!(serde_json::from_str::<StoreListing>(&json).unwrap(), listing);
     assert!(store.asked.lock().unwrap().iter().all(|(prefix, _)| prefix.starts_with("backups/deep/shop/")));
 }
 

@@ -11,8 +11,9 @@ pub type Timeline = u32;
 /// The default segment size, 16 MiB (`initdb --wal-segsize`).
 pub const DEFAULT_SEGMENT: u64 = 16 * 1024 * 1024;
 
-/// One WAL segment file.
+/// One WAL segment file. Written down, it is its name: so it can be a key of a map, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct WalName {
     /// The timeline it belongs to.
     pub timeline: Timeline,
@@ -62,6 +63,20 @@ impl fmt::Display for NotAWalName {
 
 impl std::error::Error for NotAWalName {}
 
+impl From<WalName> for String {
+    fn from(name: WalName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for WalName {
+    type Error = NotAWalName;
+
+    fn try_from(text: String) -> Result<Self, NotAWalName> {
+        text.parse()
+    }
+}
+
 impl FromStr for WalName {
     type Err = NotAWalName;
 
@@ -91,6 +106,15 @@ mod tests {
         );
         let label: WalName = "000000010000000000000005.00000028.backup".parse().unwrap();
         assert_eq!(label.number(DEFAULT_SEGMENT), 5);
+    }
+
+    #[test]
+    fn written_down_it_is_its_name() {
+        let name: WalName = "0000000100000008000000FC".parse().unwrap();
+        let map = std::collections::BTreeMap::from([(name, 1)]);
+        let json = serde_json::to_string(&map).unwrap();
+        assert_eq!(json, r#"{"0000000100000008000000FC":1}"#);
+        assert_eq!(serde_json::from_str::<std::collections::BTreeMap<WalName, i32>>(&json).unwrap(), map);
     }
 
     #[test]
