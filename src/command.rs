@@ -159,6 +159,11 @@ commands! {
     Events "events" {
         EventKinds "event-kinds" "All, warnings, or transitions" Look;
     }
+    /// Backups and what can be recovered from them.
+    Backups "backups" {
+        SpanShorter "span-shorter" "A shorter time on the line" Look;
+        SpanLonger "span-longer" "A longer time on the line" Look;
+    }
     /// What can be practised, and was.
     Drills "drills" {
         DrillBack "drill-back" "Hand back at the end, or not" Look;
@@ -252,6 +257,7 @@ impl Scope {
             Topology => &[Topology, Object, List, Global],
             Replication => &[Replication, Object, List, Global],
             Events => &[Events, Stream, Object, List, Global],
+            Backups => &[Backups, Object, List, Global],
             Drills => &[Drills, List, Global],
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],

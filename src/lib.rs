@@ -12,7 +12,7 @@
 //! | [`adapters`] | how it is learned and done: Kubernetes, PostgreSQL, journals |
 //! | [`command`] | the table of commands: scope, title, what it risks |
 //! | [`ui`] | keys, themes, layout, widgets, the terminal |
-//! | [`panes`] | the screens: fleet, topology, replication, drills, runs, runbooks, events, the lab, details |
+//! | [`panes`] | the screens: fleet, topology, replication, backups, drills, runs, runbooks, events, the lab, details |
 //! | [`app`] | the console: messages, model, update, view, recording |
 //! | [`lab`] | the other side of the wire: real PostgreSQL behind a Kubernetes API |
 //! | [`settings`] | a person's settings, and where files are |

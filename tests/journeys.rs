@@ -291,7 +291,7 @@ fn the_primary_dies(world: &World, screen: &mut Terminal) {
 
     screen.wait_until("the topology tells the new leader", |s| s.contains(&format!("★ {found}")) && s.contains("● ok"));
     // Events tell the story in order.
-    screen.keys("7");
+    screen.keys("8");
     screen.wait_until("the story stands in the timeline", |s| {
         let at = |word: &str| s.find(word);
         matches!((at("FailingOver"), at("FailoverTarget")), (Some(a), Some(b)) if a < b)

@@ -10,14 +10,15 @@ use scenario::play::{Play, setup};
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
 /// Panes, and the keys that lead there: of a cluster with something to see.
-const PANES: [(&str, &str); 7] = [
+const PANES: [(&str, &str); 8] = [
     ("fleet", ""),
     ("topology", "2"),
     ("replication", "3"),
-    ("drills", "4"),
-    ("runs", "5"),
-    ("runbooks", "6"),
-    ("events", "7"),
+    ("backups", "4"),
+    ("drills", "5"),
+    ("runs", "6"),
+    ("runbooks", "7"),
+    ("events", "8"),
 ];
 
 fn play(state: &str, size: (u16, u16)) -> Play {
@@ -69,6 +70,26 @@ fn failing() {
 #[test]
 fn empty() {
     check("empty");
+}
+
+/// What the stores hold was listed: an archive that is whole, one with holes, one that can't be asked any more.
+#[test]
+fn backups_as_the_stores_hold_them() {
+    for size in SIZES {
+        let listed = |keys: &str| {
+            let mut play = Play::fresh(size);
+            play.send(Msg::Facts(scenario::backups::stored()));
+            play.keys(keys);
+            play
+        };
+        let name = |state: &str| format!("backups-{state}-{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name("whole"), listed("end 4 down").picture());
+        insta::assert_snapshot!(name("holes"), listed("4").picture());
+        insta::assert_snapshot!(name("day"), listed("end 4 + + +").picture());
+        let mut refused = listed("end 4");
+        refused.send(Msg::Facts(vec![scenario::backups::refused()]));
+        insta::assert_snapshot!(name("refused"), refused.picture());
+    }
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn drills(mut play: Play) -> Play {
     while play.model.chosen() != Some(&drill::cluster()) {
         play.keys("]");
     }
-    play.keys("4");
+    play.keys("5");
     practised(&mut play);
     play
 }
@@ -163,7 +163,7 @@ fn what_can_not_be_drilled_says_why() {
     while play.model.chosen() != Some(&scenario::key("billing", "hippo")) {
         play.keys("]");
     }
-    play.keys("4");
+    play.keys("5");
     assert!(play.text().contains("only CloudNativePG's writes are known"), "{}", play.text());
     play.keys("enter");
     assert!(play.effects.iter().all(|e| !matches!(e, Effect::Run(RunEffect::Try(..)))));
@@ -171,9 +171,9 @@ fn what_can_not_be_drilled_says_why() {
     while bad.model.chosen() != Some(&scenario::key("orders", "pg-orders")) {
         bad.keys("]");
     }
-    bad.keys("4");
+    bad.keys("5");
     insta::assert_snapshot!("drills-trouble", bad.text());
-    assert_eq!(Play::empty((80, 24)).keys("4").model.front(), "drills");
+    assert_eq!(Play::empty((80, 24)).keys("5").model.front(), "drills");
 }
 
 /// A lab in which three faults stand.
@@ -182,7 +182,7 @@ fn lab(mut play: Play) -> Play {
         play.keys("]");
     }
     play.send(Msg::Facts(vec![drill::faults()]));
-    play.keys("8");
+    play.keys("9");
     play
 }
 
@@ -199,10 +199,10 @@ fn the_faults_of_a_lab() {
 #[test]
 fn a_lab_is_a_tab_only_where_one_is() {
     let mut play = Play::fresh((120, 40));
-    play.keys("8");
+    play.keys("9");
     assert!(play.text().contains("there are 7 tabs"), "{}", play.text());
     assert!(!play.text().contains("8 Lab"), "{}", play.text());
-    play.keys("7 tab");
+    play.keys("8 tab");
     assert_eq!(play.model.front(), "fleet");
     play.keys("shift-tab");
     assert_eq!(play.model.front(), "events");

@@ -51,7 +51,7 @@ fn a_calm_cluster_asks_for_no_runbook() {
     assert_eq!(play.model.front(), "fleet");
     assert!(play.text().contains("no reason of its verdict asks for a runbook"), "{}", play.text());
     // Any of them can be walked all the same.
-    outside.keys(&mut play, "6");
+    outside.keys(&mut play, "7");
     assert!(play.text().contains("pg-primary asks for none"), "{}", play.text());
     outside.keys(&mut play, "/");
     play.types("zone");
@@ -174,7 +174,7 @@ fn a_walk_that_was_left_is_taken_up() {
     second.send(Msg::Clock(ago(-300)));
     second.send(Msg::Facts(scenario::fresh()));
     let mut later = Outside { journals: outside.journals.clone(), ..Outside::default() };
-    later.keys(&mut second, "6 /");
+    later.keys(&mut second, "7 /");
     second.types("replication-does");
     later.keys(&mut second, "enter");
     assert!(second.text().contains("left 5m ago"), "{}", second.text());
@@ -221,7 +221,7 @@ fn a_change_is_offered_and_never_begun_unarmed() {
 fn a_walk_that_speaks_of_an_instance_asks_of_which() {
     let (mut play, mut outside) = (Play::fresh(SIZE), Outside::default());
     // The verdict names no instance that can't rejoin.
-    outside.keys(&mut play, "6 /");
+    outside.keys(&mut play, "7 /");
     play.types("standby-cannot-rejoin");
     outside.keys(&mut play, "enter enter");
     assert!(play.text().contains("Which instance is it about?"), "{}", play.text());

@@ -16,19 +16,21 @@ use std::path::Path;
 /// Pane, what has happened besides, and the keys that lead to it.
 type Picture = (&'static str, fn() -> Vec<Msg>, &'static str);
 
-const PANES: [Picture; 12] = [
+const PANES: [Picture; 14] = [
     ("fleet", Vec::new, ""),
     ("topology", Vec::new, "end 2"),
     ("trouble", Vec::new, "2"),
     ("replication", Vec::new, "end 3"),
-    ("runbooks", Vec::new, "6"),
+    ("backups", || vec![Msg::Facts(scenario::backups::stored())], "end 4 down"),
+    ("holes", || vec![Msg::Facts(scenario::backups::stored())], "4"),
+    ("runbooks", Vec::new, "7"),
     ("walk", Vec::new, "R enter enter"),
-    ("events", Vec::new, "7"),
+    ("events", Vec::new, "8"),
     ("palette", Vec::new, "2 :"),
-    ("drills", practised, "end 4"),
+    ("drills", practised, "end 5"),
     ("drill", drill::under_way, ""),
     ("report", over, ""),
-    ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 8 down i"),
+    ("lab", || vec![Msg::Facts(vec![drill::faults()])], "end 9 down i"),
 ];
 
 /// Drills that were done before.

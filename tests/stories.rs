@@ -383,7 +383,7 @@ proptest! {
 #[test]
 fn coming_back_from_psql_tells_no_verdict_that_never_was() {
     let mut play = Play::fresh(SIZE);
-    play.keys("7");
+    play.keys("8");
     let before = play.text().matches("Verdict").count();
     // Five minutes in psql: the clock jumps, and only then is read what came meanwhile.
     play.send(Msg::Done(Done::Psql(None)));

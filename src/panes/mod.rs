@@ -4,6 +4,7 @@
 //! selection, a filter, a cursor), asks for things by [`Wish`]es, and draws itself from values. A new pane is a folder,
 //! one line in [`all`], rows in the command table and lines in the keymaps.
 
+pub mod backups;
 pub mod detail;
 pub mod digest;
 pub mod doing;
@@ -311,6 +312,7 @@ pub fn all() -> Vec<Box<dyn Pane>> {
         Box::new(fleet::Fleet::default()),
         Box::new(topology::Topology::default()),
         Box::new(replication::Replication::default()),
+        Box::new(backups::Backups::default()),
         Box::new(drills::Drills::default()),
         Box::new(runs::Runs::default()),
         Box::new(runbooks::Runbooks::default()),

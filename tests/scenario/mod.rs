@@ -2,6 +2,7 @@
 //!
 //! Not a recording: every value is chosen so that each column, mark and state of the panes has something to show.
 
+pub mod backups;
 mod build;
 pub mod drill;
 pub mod outside;
@@ -145,7 +146,7 @@ pub fn pg_primary() -> Vec<Fact> {
     lead.slots = vec![slot("_cnpg_pg_primary_2", "1/9000060", true), slot("_cnpg_pg_primary_3", "1/8FFE000", true)];
     lead.archiver = Some(Box::new(ArchiverReading {
         archived: 812,
-        last_archived: Some(("000000020000000000000008".into(), ago(4))),
+        last_archived: Some(("000000020000000100000008".into(), ago(4))),
         ready: Some(0),
         ..ArchiverReading::default()
     }));

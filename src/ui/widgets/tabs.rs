@@ -38,15 +38,17 @@ fn places(area: Rect, titles: &[&str], open: usize) -> Vec<(Range<u16>, String)>
     let label = |n: usize, title: &str, full: bool| {
         if full || n == open { format!("{} {title}", n + 1) } else { format!("{}", n + 1) }
     };
-    let total: usize = titles.iter().map(|t| width(t) + 4).sum();
-    let full = total <= usize::from(area.width);
+    let needed = |gap: usize| titles.iter().map(|t| width(t) + 2 + gap).sum::<usize>() + 1 - gap.min(1);
+    let gap = if needed(2) <= usize::from(area.width) { 2 } else { 1 };
+    let full = needed(gap) <= usize::from(area.width);
+    let gap = if full { gap as u16 } else { 2 };
     let mut x = area.x.saturating_add(1);
     let place = |(n, title): (usize, &&str)| {
         let label = label(n, title, full);
         let start = x;
         x = x.saturating_add(width(&label) as u16);
         let end = x;
-        x = x.saturating_add(2);
+        x = x.saturating_add(gap);
         (start..end, label)
     };
     titles.iter().enumerate().map(place).collect()

@@ -77,6 +77,8 @@ pub struct Catalog {
     pub schedules: Vec<Planned>,
     /// What the archive can bring back; `None`: the store was not listed.
     pub continuity: Option<Continuity>,
+    /// Backup objects and schedules could be listed. `false`: that there is none is not known.
+    pub listed: bool,
     /// The listing was whole. `false`: what is not shown may yet come.
     pub whole: bool,
     /// The retention promised and the moment it reaches back to.
@@ -105,6 +107,7 @@ impl Catalog {
         Catalog {
             entries,
             schedules: schedules::all(w, now),
+            listed: w.objects.listed,
             whole: w.store.is_some_and(|s| s.whole),
             retention: policy.map(|p| (p.to_owned(), retention.and_then(|(r, _)| r.edge(now)))),
             at_risk: at_risk(w, continuity.as_ref()),
