@@ -231,7 +231,9 @@ impl Bench {
     pub fn move_to_plugin(&self, store: &str) {
         let configuration = self.cluster()["spec"]["backup"]["barmanObjectStore"].clone();
         let object = json!({"apiVersion": "barmancloud.cnpg.io/v1", "kind": "ObjectStore",
-                            "metadata": {"name": store, "namespace": NS}, "spec": {"configuration": configuration}});
+                            "metadata": {"name": store, "namespace": NS},
+                            "spec": {"configuration": configuration,
+                                     "instanceSidecarConfiguration": {"retentionPolicyIntervalSeconds": 2}}});
         let file = self.home.path().join("objectstore.json");
         fs::write(&file, object.to_string()).unwrap();
         self.kubectl.ok(&["create", "-f", &file.to_string_lossy()]);

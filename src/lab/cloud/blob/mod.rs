@@ -229,3 +229,6 @@ fn parameters(query: Option<&str>) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
