@@ -39,7 +39,7 @@ async fn reference(client: &kube::Client, key: &ClusterKey) -> Result<Reference,
             .try_this("spec.backup.barmanObjectStore or the Barman Cloud plugin give it one")
     };
     match Lead::of_cluster(&cluster) {
-        Some(Lead::Here(reference)) => Ok(reference),
+        Some(Lead::Here(reference)) => Ok(*reference),
         Some(Lead::Store { name, server }) => {
             let store = object(client, Kind::ObjectStore, &key.namespace, &name).await?;
             Reference::of_store(&store, server).ok_or_else(|| none(format!("ObjectStore {name} says no destination")))

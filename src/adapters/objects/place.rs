@@ -142,7 +142,8 @@ fn base(url: &str) -> Option<String> {
     let mut url = Url::parse(url).ok().filter(|u| matches!(u.scheme(), "http" | "https") && u.has_host())?;
     url.set_username("").ok()?;
     url.set_password(None).ok()?;
-    (url.set_query(None), url.set_fragment(None));
+    url.set_query(None);
+    url.set_fragment(None);
     Some(url.as_str().trim_end_matches('/').to_owned())
 }
 

@@ -16,7 +16,7 @@ const PLUGIN: &str = "barman-cloud.cloudnative-pg.io";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lead {
     /// It says all itself.
-    Here(Reference),
+    Here(Box<Reference>),
     /// An `ObjectStore` of this name says it, for this server.
     Store {
         /// The object's name, in the cluster's namespace.
@@ -105,7 +105,7 @@ impl Lead {
         }
         let spec = at(cluster, &["spec", "backup", "barmanObjectStore"])?;
         let server = raw(spec, &["serverName"]).map(str::to_owned).or_else(own)?;
-        Reference::read(spec, server).map(Lead::Here)
+        Reference::read(spec, server).map(Box::new).map(Lead::Here)
     }
 }
 

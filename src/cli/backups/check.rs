@@ -163,6 +163,6 @@ fn findings(c: &Continuity, whole: bool) -> Vec<Finding> {
     if !whole {
         find(Level::Unknown, "the store was not listed to its end".to_owned());
     }
-    all.sort_by(|a, b| b.level.cmp(&a.level));
+    all.sort_by_key(|b| std::cmp::Reverse(b.level));
     all
 }
