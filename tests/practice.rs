@@ -200,14 +200,14 @@ fn the_faults_of_a_lab() {
 fn a_lab_is_a_tab_only_where_one_is() {
     let mut play = Play::fresh((120, 40));
     play.keys("9");
-    assert!(play.text().contains("there are 7 tabs"), "{}", play.text());
-    assert!(!play.text().contains("8 Lab"), "{}", play.text());
+    assert!(play.text().contains("there are 8 tabs"), "{}", play.text());
+    assert!(!play.text().contains("9 Lab"), "{}", play.text());
     play.keys("8 tab");
     assert_eq!(play.model.front(), "fleet");
     play.keys("shift-tab");
     assert_eq!(play.model.front(), "events");
     let mut play = lab(Play::fresh((120, 40)));
-    assert!(play.text().contains("8 Lab"), "{}", play.text());
+    assert!(play.text().contains("9 Lab"), "{}", play.text());
     play.keys("tab shift-tab");
     assert_eq!(play.model.front(), "lab");
 }

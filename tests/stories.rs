@@ -165,7 +165,7 @@ fn every_refused_command_says_why() {
         ("enter", "no cluster is shown"),
         ("y", "nothing is selected"),
         ("]", "no other cluster"),
-        ("8", "there are 7 tabs"),
+        ("9", "there are 8 tabs"),
         ("x", "no cluster is chosen"),
         ("esc", "nothing to go back to"),
         ("N", "no namespace"),
@@ -231,7 +231,7 @@ fn namespaces_are_chosen() {
 #[test]
 fn a_verdict_that_changes_is_told_once_and_rings_when_asked() {
     let mut play = Play::fresh(SIZE);
-    play.keys("t b 7");
+    play.keys("t b 8");
     let before = play.text().matches("Verdict").count();
     let mut worse = scenario::pg_primary();
     for fact in &mut worse {

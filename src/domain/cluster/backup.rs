@@ -76,6 +76,8 @@ pub struct BackupObject {
     pub created: Option<Timestamp>,
     /// The store's name for it: what joins it with `base/<id>`.
     pub backup_id: Option<String>,
+    /// The name it was given in the store, told before its id is.
+    pub backup_name: Option<String>,
     /// The server's folder it went to.
     pub server_name: Option<String>,
     /// Where the store is, without credentials.

@@ -24,7 +24,7 @@ fn moment(at: Timestamp, scene: &Scene<'_>) -> String {
 }
 
 fn labelled<'a>(label: &str, text: String, width: usize, look: &Look) -> Vec<Line<'a>> {
-    let room = width.saturating_sub(LABEL + 1).max(10);
+    let room = width.saturating_sub(LABEL + 2).max(10);
     let texts = wrap(&text, room).into_iter().enumerate();
     texts
         .map(|(n, text)| {
@@ -164,7 +164,9 @@ fn one<'a>(p: &Planned, scene: &Scene<'_>, look: &Look, width: usize) -> Vec<Lin
         Span::styled(format!("  {}", p.schedule.cron), dim),
     ])];
     if let Some(flag) = &p.flag {
-        out.extend(said(flag.level, &flag.reason, width, look));
+        let style = look.level(flag.level);
+        let reason = wrap(&flag.reason, width.saturating_sub(4)).into_iter();
+        out.extend(reason.map(|l| Line::styled(format!("   {l}"), style)));
     }
     let last = match (&p.newest, p.schedule.last) {
         (Some(o), Some(at)) => {

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::line::Scale;
-use super::{Backups, SPANS};
+use super::{Backups, SPANS, unknown};
 use crate::domain::backup::Catalog;
 use crate::domain::backup::StoreListing;
 use crate::domain::backup::archive::Run;
@@ -39,12 +39,13 @@ pub(super) fn height(store: Option<&StoreListing>, most: usize) -> u16 {
 
 fn scale(pane: &Backups, catalog: &Catalog, store: Option<&StoreListing>, now: Timestamp, area: Rect) -> Scale {
     let bases = catalog.entries.iter().filter_map(|e| e.started().or(e.at())).min();
-    let wal = store.and_then(|s| {
-        let runs = s.archive.timelines.values().flat_map(|t| t.runs.numbered(s.archive.segment_size()).into_iter());
+    let wal = || {
+        let archive = &store?.archive;
+        let runs = archive.timelines.values().flat_map(|t| t.runs.numbered(archive.segment_size()));
         runs.map(|r| r.first_at).min()
-    });
+    };
     // WAL older than every base brings nothing back: the line begins with the first base, a little before it.
-    let oldest = bases.or(wal).unwrap_or(now).min(now);
+    let oldest = bases.or_else(wal).unwrap_or(now).min(now);
     let all = (now.duration_since(oldest) + now.duration_since(oldest) / 30).max(LEAST);
     let shown = SPANS[pane.span].0.unwrap_or(all);
     let width = area.width.saturating_sub(NAMES + RIGHT);
@@ -88,7 +89,7 @@ pub(super) fn draw(pane: &Backups, scene: &Scene<'_>, look: &Look, area: Rect, m
     let (catalog, store) = (&made.catalog, made.store.as_deref());
     let scale = scale(pane, catalog, store, scene.now, area);
     let mut pen = Pen { look, area, buf, scale };
-    windows(&mut pen, area.y, catalog, store);
+    windows(&mut pen, area.y, catalog, store, unknown(scene, &made.cluster).is_some());
     bases(&mut pen, area.y + 1, pane, catalog);
     let mut y = area.y + 2;
     match (store, &catalog.continuity) {
@@ -114,7 +115,7 @@ pub(super) fn draw(pane: &Backups, scene: &Scene<'_>, look: &Look, area: Rect, m
     axis(&mut pen, y, pane, catalog, scene);
 }
 
-fn windows(pen: &mut Pen<'_, '_>, y: u16, catalog: &Catalog, store: Option<&StoreListing>) {
+fn windows(pen: &mut Pen<'_, '_>, y: u16, catalog: &Catalog, store: Option<&StoreListing>, stale: bool) {
     pen.name(y, "recoverable");
     let Some(continuity) = &catalog.continuity else {
         let left = pen.scale.left;
@@ -122,7 +123,11 @@ fn windows(pen: &mut Pen<'_, '_>, y: u16, catalog: &Catalog, store: Option<&Stor
         pen.put(left, y, &words, pen.look.style(Role::Unknown));
         return;
     };
-    let style = pen.look.style(if catalog.whole { Role::Good } else { Role::Unknown });
+    let style = pen.look.style(match (stale, catalog.whole) {
+        (true, _) => Role::Stale,
+        (false, true) => Role::Good,
+        (false, false) => Role::Unknown,
+    });
     for window in &continuity.windows {
         let from = window.from.unwrap_or(pen.scale.from);
         let until = window.until.unwrap_or_else(|| stored(store, window.last.timeline).unwrap_or(pen.scale.to));
@@ -198,6 +203,8 @@ fn wal(pen: &mut Pen<'_, '_>, y: u16, timeline: Timeline, store: &StoreListing, 
         }
         let style = pen.look.style(if gap.hole { Role::Bad } else { Role::Warn });
         pen.fill((left, right), y, missing, style);
+        let sign = if gap.hole { pen.look.marks.bad } else { pen.look.marks.warn };
+        pen.put(left + (right - left) / 2, y, sign, style);
     }
 }
 

@@ -53,7 +53,7 @@ pub fn draw(pane: &Backups, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mu
     };
     let plan = plan(pane, area);
     let why = unknown(scene, &made.cluster);
-    title(made, scene, look, plan.title, buf);
+    title(made, why.is_some(), scene, look, plan.title, buf);
     holds(made, why.as_deref(), scene, look, plan.holds, buf);
     lanes::draw(pane, scene, look, plan.lanes, plan.most, buf);
     rule(&heading(pane, catalog), look, plan.rule, buf);
@@ -71,10 +71,13 @@ fn heading(pane: &Backups, catalog: &Catalog) -> String {
 }
 
 /// Whose, what can be recovered, and what would be lost now.
-fn title(made: &Made, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
+fn title(made: &Made, stale: bool, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
     let dim = look.style(Role::Dim);
     let right = at_risk(&made.catalog, scene, look, area.width >= 100);
-    let (level, words) = recoverable(made, scene);
+    let (mut level, mut words) = recoverable(made, scene);
+    if stale && made.store.is_some() {
+        (level, words) = (level.max(Level::Unknown), format!("{words}, when it was last listed"));
+    }
     let left = Line::from(vec![
         Span::styled(made.cluster.key.name.to_string(), look.style(Role::Title)),
         Span::styled(format!(" {} ", look.marks.dot), dim),

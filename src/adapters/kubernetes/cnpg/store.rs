@@ -60,6 +60,7 @@ pub(in crate::adapters) fn backup(v: &Value) -> Option<BackupObject> {
         error: (!error.is_empty()).then_some(error),
         created: time(v, &["metadata", "creationTimestamp"]),
         backup_id: status("backupId"),
+        backup_name: status("backupName"),
         server_name: status("serverName"),
         destination: status("destinationPath"),
         begin_lsn: lsn("beginLSN"),
@@ -116,6 +117,7 @@ mod tests {
         assert_eq!((b.server_name.as_deref(), b.schedule.as_deref()), (Some("shop"), Some("shop-every-minute")));
         assert_eq!(b.end_lsn.unwrap().to_string(), "0/7000060");
         assert_eq!(b.instance.clone().unwrap(), "shop-2");
+        assert_eq!(b.backup_name.as_deref(), Some("backup-20261120225820"));
         assert!(b.is_completed() && b.is_over() && b.snapshots.is_empty() && b.online.is_none());
         assert_eq!(b.destination.as_deref(), Some("http://store/backups"));
     }

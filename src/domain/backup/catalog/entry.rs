@@ -156,8 +156,11 @@ pub(super) fn join(w: &Witnesses<'_>, continuity: Option<&Continuity>) -> Vec<En
             by_id.insert(id, Entry { stored: Some(stored), restorable, ..blank(Some(id)) });
         }
     }
+    // While it is under way an object tells the name it gave, and not yet the id.
+    let name = |(id, e): (&&str, &Entry)| Some((e.info()?.name.clone()?, (*id).to_owned()));
+    let named: BTreeMap<String, String> = by_id.iter().filter_map(name).collect();
     for object in &w.objects.objects {
-        let id = object.backup_id.as_deref();
+        let id = object.backup_id.as_deref().or_else(|| named.get(object.backup_name.as_deref()?).map(String::as_str));
         let known = id.filter(|_| w.is_here(object)).and_then(|id| by_id.get_mut(id)).filter(|e| e.object.is_none());
         match known {
             Some(entry) => entry.object = Some(object.clone()),

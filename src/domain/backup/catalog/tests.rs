@@ -171,6 +171,17 @@ fn under_way_abandoned_and_failed() {
 }
 
 #[test]
+fn one_under_way_is_joined_by_its_name_before_it_has_an_id() {
+    let mut store = store(1..=9, &[(3, 2, 3, "STARTED")]);
+    let key = format!("base/{}/backup.info", id(3));
+    store.archive.tell(&key, Ok(&format!("status=STARTED\nbackup_name=backup-7\nbegin_time={}\n", ago(4))));
+    let running = BackupObject { backup_id: None, backup_name: Some("backup-7".into()), ..object(3, "running") };
+    let c = assembled(&objects([running]), Some(&store));
+    assert_eq!(verdicts(&c), [("b3", Level::Ok, "running")]);
+    assert!(c.entries[0].stored.is_some());
+}
+
+#[test]
 fn retention_keeps_the_one_that_reaches_the_edge() {
     let days = 24 * 60;
     let bases = [(60, 7, 7, "DONE"), (8 * days, 5, 5, "DONE"), (9 * days, 3, 3, "DONE")];
