@@ -14,6 +14,7 @@ pub mod log;
 pub mod manager;
 pub mod metrics;
 mod reach;
+pub mod recovery;
 pub mod status;
 pub mod view;
 pub mod web;
@@ -106,13 +107,13 @@ impl Setup {
     /// # Errors
     /// When the cluster's secrets can't be read, or the certificates not be written.
     pub fn server(&self, view: &View) -> Result<Arc<Server>, Problem> {
-        let store = self.machine.store_dir();
+        let store = crate::lab::postgres::Store { root: self.machine.store_dir(), server: view.server_name.clone() };
         let spec = ServerSpec {
             instance: self.instance.clone(),
             volume: self.volume.clone(),
             place: self.place.clone(),
             certificates: credentials::certificates(&self.store, &self.namespace, &self.cluster)?,
-            store: view.archives.then(|| crate::lab::postgres::Store { root: store, server: self.cluster.clone() }),
+            store: view.archives.then_some(store),
             parameters: parameters(view),
         };
         Server::new(&self.machine, spec)

@@ -57,6 +57,8 @@ pub struct View {
     pub stop_delay: u64,
     /// Whether WAL goes to an object store.
     pub archives: bool,
+    /// Its name there: its own unless `serverName` says otherwise.
+    pub server_name: String,
     /// `status.firstRecoverabilityPoint`, `lastSuccessfulBackup`, `lastFailedBackup`.
     pub backups: [Option<String>; 3],
     /// `status.topology.nodesUsed`.
@@ -117,6 +119,9 @@ impl View {
             smart_shutdown: spec["smartShutdownTimeout"].as_u64().unwrap_or(180),
             stop_delay: spec["stopDelay"].as_u64().unwrap_or(1800),
             archives: spec["backup"]["barmanObjectStore"].is_object(),
+            server_name: text(&spec["backup"]["barmanObjectStore"]["serverName"])
+                .or_else(|| text(&meta["name"]))
+                .unwrap_or_default(),
             backups: ["firstRecoverabilityPoint", "lastSuccessfulBackup", "lastFailedBackup"].map(|k| text(&status[k])),
             nodes_used: status["topology"]["nodesUsed"].as_i64(),
             lease: Lease {

@@ -4,6 +4,7 @@
 
 mod defaults;
 mod parameters;
+mod recovery;
 mod rules;
 
 use serde_json::{Value, json};
