@@ -6,6 +6,7 @@
 
 pub mod api;
 mod awake;
+pub mod cloud;
 pub mod control;
 pub mod controllers;
 pub mod described;
@@ -35,6 +36,7 @@ use api::resources::{CLUSTERS, FAULTS, SECRETS, SERVICES};
 use api::server::{Server, ServerHandle, ServerOptions, Token};
 use api::{ApiError, PodRuntime, Resource, Store};
 use awake::People;
+use cloud::blob::{Account, BlobService};
 use control::Controlled;
 use controllers::{Controllers, ControllersHandle};
 use dir::LabDir;
@@ -48,6 +50,10 @@ use postgres::{LoadCount, Machine, MachineOptions, Place, Relay};
 const FLEET_SEED: u64 = 7;
 /// The context, cluster and user in the lab's kubeconfig.
 pub const CONTEXT: &str = "howdah-lab";
+
+/// The account and the container of its backups.
+const ACCOUNT: &str = "howdahlab";
+const CONTAINER: &str = "backups";
 
 /// What a lab is to be.
 #[derive(Clone, Debug)]
@@ -72,6 +78,7 @@ impl Default for LabOptions {
 pub struct Lab {
     store: Store,
     api: Arc<ServerHandle>,
+    blobs: Arc<BlobService>,
     kubelet: Arc<Kubelet>,
     machine: Arc<Machine>,
     dir: Arc<LabDir>,
@@ -114,12 +121,14 @@ impl Lab {
         let kubelet = Kubelet::new(&store, Arc::clone(&machine));
         let runtime: Arc<dyn PodRuntime> = Arc::clone(&kubelet) as Arc<dyn PodRuntime>;
         let api = serve(&store, runtime, &dir.join("kubeconfig")).await?;
+        let blobs = Arc::new(serve_blobs(&machine).await?);
         let reader: Arc<dyn InstanceStatusReader> = Arc::clone(&kubelet) as Arc<dyn InstanceStatusReader>;
         let ground = Ground {
             store: store.clone(),
             kubelet: Arc::clone(&kubelet),
             machine: Arc::clone(&machine),
             api: Arc::clone(&api),
+            blobs: Arc::clone(&blobs),
         };
         let mut lab = Lab {
             tasks: vec![tokio::spawn(Arc::clone(&kubelet).run())],
@@ -132,6 +141,7 @@ impl Lab {
             roads: Vec::new(),
             store,
             api,
+            blobs,
             kubelet,
             machine,
             dir,
@@ -177,15 +187,18 @@ impl Lab {
         }));
     }
 
-    /// The cluster's manifest, its password and the load balancers before it.
+    /// The cluster's manifest, its password, what opens the object store, and the load balancers before it.
     async fn make_cluster(&mut self) -> Result<(), Problem> {
         let refuse = refused("the lab's cluster could not be made");
         let namespace = world::NAMESPACE;
         let secret = world::app_secret(&Token::generate().0);
         self.store.create(&SECRETS, namespace, secret).map_err(&refuse)?;
-        let admitted =
-            operator::admission::admit(world::cluster(self.options.instances, &self.machine.binaries.version()), None)
-                .map_err(&refuse)?;
+        let account = self.blobs.account();
+        let secret = world::backup_secret(&account.name, &account.key());
+        self.store.create(&SECRETS, namespace, secret).map_err(&refuse)?;
+        let version = self.machine.binaries.version();
+        let manifest = world::cluster(self.options.instances, &version, &self.blobs.url());
+        let admitted = operator::admission::admit(manifest, None).map_err(&refuse)?;
         self.store.create(&CLUSTERS, namespace, admitted.object).map_err(&refuse)?;
         for (name, role) in [("cnpg-cluster-load-balancer-rw", "primary"), ("cnpg-cluster-load-balancer-ro", "replica")]
         {
@@ -220,6 +233,7 @@ impl Lab {
             faults.stop().await;
         }
         self.api.stop().await;
+        self.blobs.stop().await;
         if let Some(fleet) = self.fleet.take() {
             fleet.stop().await;
         }
@@ -262,6 +276,11 @@ async fn serve(store: &Store, runtime: Arc<dyn PodRuntime>, kubeconfig: &Path) -
     let (name, namespace) = (CONTEXT.to_owned(), world::NAMESPACE.to_owned());
     write_kubeconfig(kubeconfig, &Entry { name, server: api.url(), ca_pem, token: token.0, namespace })?;
     Ok(Arc::new(api))
+}
+
+async fn serve_blobs(machine: &Machine) -> Result<BlobService, Problem> {
+    let trouble = |e| Problem::new("the lab's object store can't be served").because(e);
+    BlobService::start(machine.store_dir(), Account::generate(ACCOUNT), CONTAINER).await.map_err(trouble)
 }
 
 /// A load balancer of the guide (B14), at the port where it can really be reached.

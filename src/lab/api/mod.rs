@@ -32,3 +32,4 @@ pub use server::{Server, ServerHandle, ServerOptions, Token};
 pub use store::{
     Admission, Change, DeleteOptions, EventType, Listing, Part, Preconditions, Propagation, Store, Watch, WatchEvent,
 };
+pub(crate) use wire::decode;

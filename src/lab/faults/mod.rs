@@ -23,6 +23,7 @@ use futures::future::BoxFuture;
 
 use super::api::resources::CLUSTERS;
 use super::api::{Store, server::ServerHandle};
+use super::cloud::blob::BlobService;
 use super::instance::Instance;
 use super::kubelet::Kubelet;
 use super::object::text;
@@ -49,6 +50,8 @@ pub struct Ground {
     pub machine: Arc<Machine>,
     /// The API's server.
     pub api: Arc<ServerHandle>,
+    /// The object store's.
+    pub blobs: Arc<BlobService>,
 }
 
 impl Ground {

@@ -19,6 +19,9 @@ use crate::{
     problem::Problem,
 };
 
+/// In a backup's folder: what is not an object of the store yet.
+const PART: &str = ".part";
+
 /// A backup that takes longer than this hangs.
 const LONGEST: Duration = Duration::from_secs(600);
 
@@ -66,12 +69,13 @@ async fn take(server: &Server, store: &Store, name: &str, what: &str) -> Result<
     let begin_time = Timestamp::now();
     let (id, folder) = fresh_folder(server, store, begin_time)?;
     let unfinished = Unfinished(Some(folder.clone()));
+    let part = folder.join(PART);
     let mut command = machine.processes.command(machine.binaries.program("pg_basebackup"));
     command
         .args(["--format=tar", "--wal-method=none", "--checkpoint=fast", "--no-manifest", "--no-password"])
         .arg(format!("--label=Barman backup cloud {id}"))
         .arg("--pgdata")
-        .arg(&folder)
+        .arg(&part)
         .envs(server.environment());
     if !machine.options.fsync {
         command.arg("--no-sync");
@@ -80,7 +84,7 @@ async fn take(server: &Server, store: &Store, name: &str, what: &str) -> Result<
     let end_time = Timestamp::now();
 
     let data = folder.join("data.tar");
-    fs::rename(folder.join("base.tar"), &data).map_err(|e| trouble("pg_basebackup's base.tar", &e))?;
+    fs::rename(part.join("base.tar"), &data).map_err(|e| trouble("pg_basebackup's base.tar", &e))?;
     let label = member(&data, "backup_label").map_err(|e| trouble("its backup label", &e))?;
     let label = String::from_utf8_lossy(&label);
     let about = About::ask(server).await?;
@@ -88,7 +92,7 @@ async fn take(server: &Server, store: &Store, name: &str, what: &str) -> Result<
     let begin_wal = WalName::holding(timeline, begin_lsn, about.segment);
     let end_lsn = if label.contains("BACKUP FROM: standby") {
         let control = member(&data, "global/pg_control").map_err(|e| trouble("its control file", &e))?;
-        consistent_at(server, &folder, &control).await?
+        consistent_at(server, &part, &control).await?
     } else {
         stopped_at(server, store, &format!("{begin_wal}.{:08X}.backup", begin_lsn.0 % about.segment))?
     };
@@ -106,6 +110,7 @@ async fn take(server: &Server, store: &Store, name: &str, what: &str) -> Result<
         size: fs::metadata(&data).map_err(|e| trouble("data.tar", &e))?.len(),
     };
     let text = backup_info(&info, &about, &label, server.data(), &store.server);
+    let _ = fs::remove_dir_all(part);
     machine.account.write(&folder.join("backup.info"), &text, 0o600).map_err(|e| trouble("backup.info", &e))?;
     unfinished.keep();
     Ok(info)

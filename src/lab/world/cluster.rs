@@ -22,8 +22,21 @@ pub fn app_secret(password: &str) -> Value {
     })
 }
 
+/// The secret with the name and the key of the account that backups go to.
+pub const BACKUP_SECRET: &str = "backup-creds";
+
+/// What opens the object store, as the operator's documentation has it for Azure.
+pub fn backup_secret(account: &str, key: &str) -> Value {
+    json!({
+        "metadata": {"name": BACKUP_SECRET}, "type": "Opaque",
+        "data": {"storageAccount": STANDARD.encode(account), "storageKey": STANDARD.encode(key)},
+    })
+}
+
 /// The manifest. `version` is that of the PostgreSQL on this machine: no image is pulled, so it names what really runs.
-pub fn cluster(instances: u32, version: &str) -> Value {
+/// `destination` is the object store's address.
+pub fn cluster(instances: u32, version: &str, destination: &str) -> Value {
+    let credential = |key: &str| json!({"name": BACKUP_SECRET, "key": key});
     let volume = json!({"size": "2Gi", "pvcTemplate": {
         "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}},
         "storageClassName": STORAGE_CLASS}});
@@ -46,8 +59,9 @@ pub fn cluster(instances: u32, version: &str) -> Value {
             "postgresql": {"synchronous": {"method": "any", "number": 1}, "parameters": parameters()},
             "serviceAccountTemplate": {"metadata": {"labels": {"azure.workload.identity/use": "true"}}},
             "backup": {"retentionPolicy": "7d", "barmanObjectStore": {
-                "destinationPath": "https://hacnpgpsalab.blob.core.windows.net/backups",
-                "azureCredentials": {"inheritFromAzureAD": true}}},
+                "destinationPath": destination,
+                "azureCredentials": {
+                    "storageAccount": credential("storageAccount"), "storageKey": credential("storageKey")}}},
         },
     })
 }

@@ -13,7 +13,7 @@ use super::api::{ApiError, Resource, Store, fault_spec};
 use super::operator::words::{OPERATOR_IMAGE, VERSION};
 use crate::domain::fault;
 
-pub use cluster::{APP_SECRET, CLUSTER, NAMESPACE, app_secret, cluster};
+pub use cluster::{APP_SECRET, BACKUP_SECRET, CLUSTER, NAMESPACE, app_secret, backup_secret, cluster};
 pub use nodes::conditions as node_conditions;
 
 /// Where the operator is.
@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn the_clusters_manifest_is_one_that_the_webhooks_admit() {
-        let admitted = admission::admit(cluster(3, "17.5"), None).expect("admitted").object;
+        let admitted =
+            admission::admit(cluster(3, "17.5", "http://127.0.0.1:1/lab/backups"), None).expect("admitted").object;
         assert_eq!(text(&admitted, "/spec/postgresql/synchronous/method"), "any");
         assert_eq!(admitted["spec"]["instances"], 3);
         let store = Store::new();

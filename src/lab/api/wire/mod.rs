@@ -21,6 +21,8 @@ mod watch;
 mod write;
 mod writer;
 
+pub(crate) use path::decode;
+
 use std::sync::Arc;
 
 use http::Method;

@@ -8,7 +8,7 @@ fn store() -> Store {
     let ns = world::NAMESPACE;
     let status = json!({"currentPrimary": "pg-primary-1",
         "instanceNames": ["pg-primary-1", "pg-primary-2", "pg-primary-3"]});
-    let mut cluster = world::cluster(3, "17.5");
+    let mut cluster = world::cluster(3, "17.5", "http://127.0.0.1:1/lab/backups");
     cluster["status"] = status;
     store.create(&CLUSTERS, ns, cluster).unwrap();
     let nodes = store.list(&NODES, None, &Selector::everything()).items;
