@@ -126,7 +126,9 @@ fn operator_and_manager_of_a_primary(one: &Change, other: &Change) -> bool {
     let lease = other.kind == "Lease" && other.field() == "holder";
     let leads = other.kind == "Cluster" && other.field() == "current";
     let labelled = one.what == "role=primary" || (one.kind == "EndpointSlice" && one.what.ends_with("=-"));
-    (one.kind == "Cluster" && one.what == "tl=1" && (lease || leads)) || (labelled && lease)
+    // A cluster begins on the first timeline, or out of another's backup on the second.
+    let asked = one.kind == "Cluster" && matches!(one.what.as_str(), "tl=1" | "tl=2");
+    (asked && (lease || leads)) || (labelled && lease)
 }
 
 /// The operator's word on the whole, while the endpoints follow the addresses that a node gives its pods.
@@ -140,7 +142,7 @@ pub fn common(a: &[Timed], b: &[Timed]) -> BTreeSet<Pair> {
 }
 
 /// Those of the pairs that the lab turned round.
-pub fn broken(wanted: &BTreeSet<Pair>, lab: &[Timed]) -> Vec<String> {
+fn broken(wanted: &BTreeSet<Pair>, lab: &[Timed]) -> Vec<String> {
     // What was there when the watches began has no order among itself.
     let places = steps(&changes(lab)).into_iter().zip(lab).zip(1usize..);
     let place: HashMap<Step, usize> = places.map(|((step, (at, _)), i)| (step, if *at == 0 { 0 } else { i })).collect();
@@ -150,4 +152,43 @@ pub fn broken(wanted: &BTreeSet<Pair>, lab: &[Timed]) -> Vec<String> {
         .filter(|(a, b)| matches!((place.get(a), place.get(b)), (Some(a), Some(b)) if a > b))
         .map(|(a, b)| format!("{}  before  {}", tell(a), tell(b)))
         .collect()
+}
+
+/// What a story tells otherwise than its recording. All of it is collected, so that one run shows everything.
+#[derive(Default)]
+pub struct Differences(Vec<String>);
+
+impl Differences {
+    /// The objects' fields must go through the same values as in the recording. `but` names what is told otherwise here,
+    /// each for a reason given where it is called.
+    pub fn values(&mut self, story: &str, lab: &[Timed], recording: &str, but: &[&str]) {
+        let (ours, theirs) = (sequences(&changes(lab)), sequences(&changes(&read(recording))));
+        for (key, values) in &theirs {
+            let told = format!("{} {} {}", key.0, key.1, key.2);
+            if !but.iter().any(|b| told.contains(b)) && ours.get(key) != Some(values) {
+                self.0.push(format!("{story}: {told}\n   recorded {values:?}\n   lab      {:?}", ours.get(key)));
+            }
+        }
+    }
+
+    /// The order of these pairs must be the lab's too.
+    pub fn order(&mut self, story: &str, lab: &[Timed], pairs: &BTreeSet<Pair>) {
+        self.0.extend(broken(pairs, lab).into_iter().map(|pair| format!("{story}: order turned round: {pair}")));
+    }
+
+    /// This count must end as in the recording and take no value that isn't in it, in no other order. Two instances that come
+    /// up side by side may be counted in one look, so it may leave some out.
+    pub fn count(&mut self, story: &str, lab: &[Timed], recording: &str, key: [&str; 3]) {
+        let key = (key[0].to_owned(), key[1].to_owned(), key[2].to_owned());
+        let (mut ours, mut theirs) = (sequences(&changes(lab)), sequences(&changes(&read(recording))));
+        let (ours, theirs) = (ours.remove(&key).unwrap_or_default(), theirs.remove(&key).unwrap_or_default());
+        let mut left = theirs.iter();
+        if ours.last() != theirs.last() || !ours.iter().all(|value| left.any(|recorded| recorded == value)) {
+            self.0.push(format!("{story}: {key:?}\n   recorded {theirs:?}\n   lab      {ours:?}"));
+        }
+    }
+
+    pub fn none(self) {
+        assert!(self.0.is_empty(), "{}", self.0.join("\n"));
+    }
 }

@@ -47,11 +47,12 @@ impl Controller for Binder {
         if is_deleting(&pvc) {
             return None;
         }
-        let class_name = match text(&pvc, "/spec/storageClassName") {
-            "" => default_class(store)?,
-            class => class.to_owned(),
-        };
-        let Some(class) = store.get(&STORAGECLASSES, "", &class_name) else {
+        let class_name = text(&pvc, "/spec/storageClassName");
+        if class_name.is_empty() {
+            assign_class(store, &pvc);
+            return None;
+        }
+        let Some(class) = store.get(&STORAGECLASSES, "", class_name) else {
             let why = format!("storageclass.storage.k8s.io \"{class_name}\" not found");
             drop(store.event(&pvc, EventType::Warning, "ProvisioningFailed", &why, COMPONENT));
             return Some(Duration::from_secs(15));
@@ -68,9 +69,15 @@ impl Controller for Binder {
     }
 }
 
-fn default_class(store: &Store) -> Option<String> {
+/// A claim that names no class gets the default one, as soon as there is one.
+fn assign_class(store: &Store, pvc: &Value) {
     let classes = store.list(&STORAGECLASSES, None, &Selector::everything()).items;
-    classes.iter().find(|class| annotation(class, DEFAULT_CLASS) == Some("true")).map(|class| name(class).to_owned())
+    let Some(class) = classes.iter().find(|class| annotation(class, DEFAULT_CLASS) == Some("true")) else { return };
+    let assign = |pvc: &mut Value| {
+        pvc["spec"]["storageClassName"] = name(class).into();
+        Ok(())
+    };
+    drop(store.change(&PVCS, namespace(pvc), name(pvc), Part::Main, assign));
 }
 
 fn provision(store: &Store, pvc: &Value, class: &Value, zone: Option<&str>) {

@@ -1,6 +1,5 @@
 //! What an instance manager does beside its role, again and again: settings, slots, the archiver's condition.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use serde_json::json;
 use super::decide::Server;
 use super::view::View;
 use super::{Instance, PATIENCE, configuration_hash, parameters};
+use crate::lab::postgres::server::restore::enforced;
 use crate::lab::postgres::slots;
 use crate::problem::Problem;
 
@@ -26,32 +26,6 @@ pub struct Chores {
     slots_at: Option<Instant>,
     archiver_at: Option<Instant>,
     archiving: Option<bool>,
-}
-
-/// Settings that a standby must not have lower than its primary had, their names in `pg_controldata`, and what they are
-/// where the Cluster doesn't name them.
-const NEVER_LOWER: [(&str, &str, u64); 5] = [
-    ("max_connections", "max_connections setting", 100),
-    ("max_worker_processes", "max_worker_processes setting", 32),
-    ("max_wal_senders", "max_wal_senders setting", 10),
-    ("max_prepared_transactions", "max_prepared_xacts setting", 0),
-    ("max_locks_per_transaction", "max_locks_per_xact setting", 64),
-];
-
-/// The parameters, with those raised that the control file has higher.
-fn enforced(wanted: &[(String, String)], control: &BTreeMap<String, String>) -> Vec<(String, String)> {
-    let mut all = wanted.to_vec();
-    for (name, key, default) in NEVER_LOWER {
-        let Some(least) = control.get(key).and_then(|value| value.parse::<u64>().ok()) else { continue };
-        match all.iter_mut().rev().find(|(n, _)| n == name) {
-            Some((_, value)) if value.parse::<u64>().is_ok_and(|n| n < least) => *value = least.to_string(),
-            // A setting no longer named may have been higher than its default. One that was not is not written: to take it
-            // out of the file again would count as a change that waits for a restart.
-            None if default < least => all.push((name.to_owned(), least.to_string())),
-            _ => {}
-        }
-    }
-    all
 }
 
 fn due(last: Option<Instant>, every: Duration) -> bool {
@@ -210,27 +184,5 @@ impl Chores {
             // Only to be early: without it the first file goes with the first full segment.
             let _ = instance.server.sql().rows("postgres", "select pg_switch_wal()", PATIENCE).await;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_standby_starts_no_lower_than_its_control_file() {
-        let own = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect::<Vec<_>>();
-        let control = own(&[
-            ("max_connections setting", "400"),
-            ("max_prepared_xacts setting", "100"),
-            ("max_wal_senders setting", "10"),
-        ]);
-        let control: BTreeMap<String, String> = control.into_iter().collect();
-        let wanted = own(&[("max_connections", "200"), ("max_prepared_transactions", "400"), ("work_mem", "4MB")]);
-        let raised = own(&[("max_connections", "400"), ("max_prepared_transactions", "400"), ("work_mem", "4MB")]);
-        assert_eq!(enforced(&wanted, &control), raised);
-        assert_eq!(enforced(&wanted, &BTreeMap::new()), wanted);
-        let dropped = enforced(&own(&[("max_prepared_transactions", "400")]), &control);
-        assert_eq!(dropped, own(&[("max_prepared_transactions", "400"), ("max_connections", "400")]));
     }
 }

@@ -39,12 +39,49 @@ pub fn certificates(store: &Store, ns: &str, cluster: &str) -> Result<Certificat
     })
 }
 
+/// The ways a cluster can begin; one of them is in its `spec.bootstrap`.
+const METHODS: [&str; 3] = ["initdb", "recovery", "pg_basebackup"];
+
+/// The application's database and its owner, of whichever bootstrap method.
+pub fn application_of(cluster: &Value) -> Option<(&str, &str)> {
+    METHODS.into_iter().find_map(|method| {
+        let database = text(cluster, &format!("/spec/bootstrap/{method}/database"));
+        let owner = text(cluster, &format!("/spec/bootstrap/{method}/owner"));
+        (!database.is_empty()).then_some((database, if owner.is_empty() { database } else { owner }))
+    })
+}
+
+/// The secret with the application user's password that the cluster's manifest names.
+pub fn given_secret(cluster: &Value) -> Option<&str> {
+    let named = |method| text(cluster, &format!("/spec/bootstrap/{method}/secret/name"));
+    METHODS.into_iter().map(named).find(|name| !name.is_empty())
+}
+
 /// The name of the secret with the application user's password.
 pub fn app_secret(cluster: &Value, name: &str) -> String {
-    match text(cluster, "/spec/bootstrap/initdb/secret/name") {
-        "" => format!("{name}-app"),
-        named => named.to_owned(),
+    given_secret(cluster).map_or_else(|| format!("{name}-app"), str::to_owned)
+}
+
+/// Looks whether what an object store's section (or a Backup's status) needs to open it is there.
+///
+/// # Errors
+/// When a secret it names, or the entry in it, is missing: in CNPG's words.
+pub fn store(store: &Store, ns: &str, section: &Value) -> Result<(), Problem> {
+    for kind in ["azureCredentials", "s3Credentials", "googleCredentials"] {
+        for selector in section[kind].as_object().into_iter().flatten().map(|(_, selector)| selector) {
+            let (name, key) = (text(selector, "/name"), text(selector, "/key"));
+            if name.is_empty() {
+                continue;
+            }
+            let secret = store
+                .get(&SECRETS, ns, name)
+                .ok_or_else(|| Problem::new(format!("while getting secret {name}: secrets \"{name}\" not found")))?;
+            if secret["data"][key].as_str().is_none() {
+                return Err(Problem::new(format!("missing key {key}, inside secret {name}")));
+            }
+        }
     }
+    Ok(())
 }
 
 /// The passwords of a cluster's roles.

@@ -56,6 +56,11 @@ impl Log {
         self.write("info", program, msg, &[("pipe", json!("stdout"))]);
     }
 
+    /// What a program complains of.
+    pub fn complaint(&self, program: &str, msg: &str) {
+        self.write("info", program, msg, &[("pipe", json!("stderr"))]);
+    }
+
     /// A record of PostgreSQL's log.
     pub fn record(&self, record: &LogRecord) {
         self.write("info", "postgres", "record", &[("record", json!(record))]);

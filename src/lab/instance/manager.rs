@@ -61,7 +61,7 @@ impl Instance {
         let holding = Arc::new(AtomicBool::new(false));
         let mut helpers = JoinSet::new();
         // Before PostgreSQL runs: what it archives first must go by the network, too.
-        self.mind_store();
+        self.setup.mind_store(&self.server);
         helpers.spawn(Arc::clone(&self).keep_minding_store());
         helpers.spawn(Arc::clone(&self).keep_lease(Arc::clone(&holding)));
         helpers.spawn(Arc::clone(&self).copy_log());
@@ -276,10 +276,6 @@ impl Loop {
 
     async fn start(&mut self) -> Result<(), Problem> {
         let instance = &self.instance;
-        let how = match self.disk() {
-            Disk::Primary => Start::Primary,
-            Disk::Standby => Start::Standby { upstream: instance.setup.upstream.address() },
-        };
         if instance.shared().intent == Intent::Fenced {
             instance
                 .setup
@@ -287,10 +283,16 @@ impl Loop {
                 .info("Fence lifting request received, will proceed with restarting the instance if needed", &[]);
             instance.shared().intent = Intent::Restart;
         }
-        match how {
-            Start::Primary => drop(self.chores.configure(instance)?),
-            Start::Standby { .. } => self.chores.configure_standby(instance).await?,
-        }
+        let how = match self.disk() {
+            Disk::Primary => {
+                self.chores.configure(instance)?;
+                Start::Primary
+            }
+            Disk::Standby => {
+                self.chores.configure_standby(instance).await?;
+                Start::Standby { upstream: instance.setup.upstream.address() }
+            }
+        };
         instance.server.start(&how).await?;
         self.started = true;
         instance.setup.roads.set_end(&instance.setup.namespace, instance.name(), Some(instance.target()));

@@ -14,6 +14,7 @@ pub mod log;
 pub mod manager;
 pub mod metrics;
 mod reach;
+pub mod recovery;
 pub mod status;
 pub mod view;
 pub mod web;
@@ -30,7 +31,7 @@ use crate::lab::kubelet::pod::hex_of;
 use crate::lab::kubelet::roads::{Roads, api_server, object_store};
 use crate::lab::kubelet::volumes::wal_volume;
 use crate::lab::postgres::slots::Slot;
-use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
+use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Store as Archive, Target};
 use crate::problem::Problem;
 
 pub use backup::server_name;
@@ -107,13 +108,13 @@ impl Setup {
     /// # Errors
     /// When the cluster's secrets can't be read, or the certificates not be written.
     pub fn server(&self, view: &View) -> Result<Arc<Server>, Problem> {
-        let store = self.machine.store_dir();
+        let store = Archive { root: self.machine.store_dir(), server: view.server_name.clone() };
         let spec = ServerSpec {
             instance: self.instance.clone(),
             volume: self.volume.clone(),
             place: self.place.clone(),
             certificates: credentials::certificates(&self.store, &self.namespace, &self.cluster)?,
-            store: view.archives.then(|| crate::lab::postgres::Store { root: store, server: self.cluster.clone() }),
+            store: view.archives.then_some(store),
             parameters: parameters(view),
         };
         Server::new(&self.machine, spec)

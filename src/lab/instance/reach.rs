@@ -4,26 +4,36 @@
 //! off archives its last WAL while another already leads; a standby that restores that file goes a way the new primary
 //! never went, and can't follow it any more.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::Instance;
+use super::{Instance, Setup};
+use crate::lab::postgres::Server;
 
-impl Instance {
+impl Setup {
     /// Tells the server whether it can reach the object store now.
-    pub(super) fn mind_store(&self) {
-        if let Err(problem) = self.server.set_store_reach(self.setup.reaches_store()) {
-            self.setup.log.error("Error while following the network", &problem.line());
+    pub(super) fn mind_store(&self, server: &Server) {
+        if let Err(problem) = server.set_store_reach(self.reaches_store()) {
+            self.log.error("Error while following the network", &problem.line());
         }
     }
 
     /// The same with every change of the network, for ever.
-    pub(super) async fn keep_minding_store(self: Arc<Self>) {
-        let mut weather = self.setup.roads.network().changes();
+    pub(super) async fn follow_store(&self, server: &Server) -> Infallible {
+        let mut weather = self.roads.network().changes();
         loop {
-            self.mind_store();
+            self.mind_store(server);
             if weather.changed().await.is_err() {
-                return;
+                // Nobody will change it any more.
+                std::future::pending::<()>().await;
             }
         }
+    }
+}
+
+impl Instance {
+    /// Has its server know whether it can reach the object store, for ever.
+    pub(super) async fn keep_minding_store(self: Arc<Self>) {
+        match self.setup.follow_store(&self.server).await {}
     }
 }

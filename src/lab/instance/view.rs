@@ -57,6 +57,8 @@ pub struct View {
     pub stop_delay: u64,
     /// Whether WAL goes to an object store.
     pub archives: bool,
+    /// Its name in the object store.
+    pub server_name: String,
     /// `status.firstRecoverabilityPoint`, `lastSuccessfulBackup`, `lastFailedBackup`.
     pub backups: [Option<String>; 3],
     /// `status.topology.nodesUsed`.
@@ -117,6 +119,7 @@ impl View {
             smart_shutdown: spec["smartShutdownTimeout"].as_u64().unwrap_or(180),
             stop_delay: spec["stopDelay"].as_u64().unwrap_or(1800),
             archives: spec["backup"]["barmanObjectStore"].is_object() || has_archiver(spec),
+            server_name: super::server_name(cluster),
             backups: ["firstRecoverabilityPoint", "lastSuccessfulBackup", "lastFailedBackup"].map(|k| text(&status[k])),
             nodes_used: status["topology"]["nodesUsed"].as_i64(),
             lease: Lease {

@@ -246,8 +246,9 @@ impl Pod {
         let unready = names(&self.main, |c| !c.ready);
         let ended = self.main.iter().all(|c| matches!(c.state, State::Terminated(_)));
         let done = self.finished || (ended && !self.always);
+        let well = self.main.iter().all(Container::ended_well);
         let initialized = match (uninitialized.is_empty(), done) {
-            (true, true) => (true, Some("PodCompleted"), None),
+            (true, true) => (true, well.then_some("PodCompleted"), None),
             (true, false) => (true, None, None),
             (false, _) => {
                 let message = format!("containers with incomplete status: [{uninitialized}]");
@@ -256,7 +257,7 @@ impl Pod {
         };
         let ready = match (unready.is_empty(), done) {
             (true, _) => (true, None, None),
-            (false, true) => (false, Some("PodCompleted"), None),
+            (false, true) => (false, Some(if well { "PodCompleted" } else { "PodFailed" }), None),
             (false, false) => {
                 let message = format!("containers with unready status: [{unready}]");
                 (false, Some("ContainersNotReady"), Some(message))
@@ -376,7 +377,8 @@ mod tests {
         assert_eq!(pod.status(&status, at(11))["phase"], "Succeeded");
         pod.main[0].state = State::Running(at(12));
         pod.main[0].end(at(13), 1);
-        assert_eq!(pod.status(&status, at(13))["phase"], "Failed");
+        let status = pod.status(&status, at(13));
+        assert_eq!((&status["phase"], &condition(&status, "Ready")["reason"]), (&json!("Failed"), &json!("PodFailed")));
     }
 
     #[test]

@@ -11,6 +11,8 @@ pub enum Program {
     Instance,
     /// The Job that makes the first instance's data.
     InitDb,
+    /// The Job that makes the first instance's data out of a backup.
+    Restore,
     /// The Job that clones the primary.
     Join,
     /// Something that only has to be there, such as the operator's own pod (its work is done elsewhere in the lab).
@@ -24,6 +26,7 @@ impl Program {
         match command.as_slice() {
             [manager, "instance", what, ..] if manager.ends_with("/manager") => match *what {
                 "init" => Program::InitDb,
+                "restore" => Program::Restore,
                 "join" => Program::Join,
                 _ => Program::Instance,
             },
@@ -55,6 +58,7 @@ mod tests {
         let of = |command: &[&str]| Program::of(&json!({"command": command}));
         assert_eq!(of(&["/controller/manager", "instance", "run", "--status-port-tls"]), Program::Instance);
         assert_eq!(of(&["/controller/manager", "instance", "init", "--app-db-name", "app"]), Program::InitDb);
+        assert_eq!(of(&["/controller/manager", "instance", "restore", "--log-level=info"]), Program::Restore);
         assert_eq!(of(&["/controller/manager", "instance", "join", "--parent-node", "demo-rw"]), Program::Join);
         assert_eq!(of(&["/manager", "controller"]), Program::Idle);
     }

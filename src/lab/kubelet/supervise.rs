@@ -95,7 +95,13 @@ impl Kubelet {
         }
         let setup = self.setup(handle, pod, log).await?;
         if program != Program::Instance {
-            let job = async { if program == Program::InitDb { setup.init().await } else { setup.join().await } };
+            let job = async {
+                match program {
+                    Program::InitDb => setup.init().await,
+                    Program::Restore => setup.restore().await,
+                    _ => setup.join().await,
+                }
+            };
             return Ok(tokio::select! {
                 () = term.cancelled() => 143,
                 () = kill.cancelled() => 137,

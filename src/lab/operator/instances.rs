@@ -10,7 +10,7 @@ use super::rollout;
 use super::status::job_is_complete;
 use super::words::{annotation, instance_name, label, phase};
 use super::world::{ClusterObject, is_labelled_primary, serial};
-use crate::lab::api::resources::{JOBS, PODS, PVCS};
+use crate::lab::api::resources::{BACKUPS, JOBS, PODS, PVCS};
 use crate::lab::object::{
     self, annotation as noted, claims as claims_of_spec, condition, condition_is_true, is_deleting, is_pod_active,
     is_pod_ready, list, name, text,
@@ -145,22 +145,50 @@ fn create_first(pass: &mut Pass<'_>) -> Next {
         );
         return Next::OnChange;
     }
-    if pass.cluster.pointer("/spec/bootstrap/initdb").is_none() {
-        // Recovery from a backup and cloning from a foreign server come with the backups.
-        pass.register_phase("Invalid cluster definition", "This lab bootstraps clusters with initdb only");
-        return Next::OnChange;
-    }
+    let (told, job): (_, fn(&Value, u32) -> Value) = match first_job(pass) {
+        Ok(found) => found,
+        Err(next) => return next,
+    };
     let serial = free_serial(pass);
     for claim in claims::claims(&pass.cluster, serial) {
         pass.create(&PVCS, claim);
     }
-    pass.event("CreatingInstance", "Primary instance (initdb)");
+    pass.event("CreatingInstance", told);
     let instance = instance_name(pass.name(), serial);
     pass.set_target(&instance);
     pass.register_phase(phase::FIRST_PRIMARY, &format!("Creating primary instance {instance}"));
-    let job = jobs::initdb(&pass.cluster, serial);
+    let job = job(&pass.cluster, serial);
     pass.create(&JOBS, job);
     Next::millis(5000)
+}
+
+/// How the first instance comes to its data: what the event says, and the job. `Err`: it can't yet, or never.
+fn first_job(pass: &mut Pass<'_>) -> Result<(&'static str, fn(&Value, u32) -> Value), Next> {
+    let bootstrap = &pass.cluster["spec"]["bootstrap"];
+    if bootstrap.get("initdb").is_some() {
+        return Ok(("Primary instance (initdb)", jobs::initdb));
+    }
+    if bootstrap.get("recovery").is_none_or(|recovery| recovery.get("volumeSnapshots").is_some()) {
+        let why = "This lab bootstraps clusters with initdb or by recovery from an object store only";
+        pass.register_phase("Invalid cluster definition", why);
+        return Err(Next::OnChange);
+    }
+    wait_for_backup(pass)?;
+    Ok(("Primary instance (from backup)", jobs::recovery))
+}
+
+/// A Backup that is to be recovered from must be there, and completed.
+fn wait_for_backup(pass: &mut Pass<'_>) -> Result<(), Next> {
+    let wanted = text(&pass.cluster, "/spec/bootstrap/recovery/backup/name").to_owned();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let Some(backup) = pass.world.get(&BACKUPS, &wanted) else {
+        let missing = format!("Backup object \"{}/{wanted}\" is missing", pass.cluster.namespace());
+        pass.warning("ErrorNoBackup", missing);
+        return Err(Next::millis(60_000));
+    };
+    if text(backup, "/status/phase") == "completed" { Ok(()) } else { Err(Next::millis(60_000)) }
 }
 
 /// The lowest serial that no instance uses: serials are used again since 1.30.

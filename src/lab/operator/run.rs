@@ -16,8 +16,8 @@ use super::pass::{Pass, apply_status};
 use super::world::{ClusterObject, World};
 use super::{InstanceStatusReader, reconcile};
 use crate::lab::api::resources::{
-    CLUSTERS, CONFIGMAPS, FAILOVERQUORUMS, JOBS, LEASES, NODES, PDBS, PODS, PVCS, ROLEBINDINGS, ROLES, SECRETS,
-    SERVICEACCOUNTS, SERVICES,
+    BACKUPS, CLUSTERS, CONFIGMAPS, FAILOVERQUORUMS, JOBS, LEASES, NODES, PDBS, PODS, PVCS, ROLEBINDINGS, ROLES,
+    SECRETS, SERVICEACCOUNTS, SERVICES,
 };
 use crate::lab::api::store::{Follower, Part};
 use crate::lab::api::{ApiError, Change, DeleteOptions, EventType, Propagation, Resource, Selector, Store, WatchEvent};
@@ -304,7 +304,8 @@ impl Operator {
         };
         let nodes = self.store.list(&NODES, None, &all).items;
         let mut around = BTreeMap::new();
-        let kinds: [&'static Resource; 9] = [
+        let kinds: [&'static Resource; 10] = [
+            &BACKUPS,
             &SECRETS,
             &CONFIGMAPS,
             &SERVICES,

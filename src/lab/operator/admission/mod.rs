@@ -5,6 +5,7 @@
 mod backups;
 mod defaults;
 mod parameters;
+mod recovery;
 mod rules;
 
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fault, parameters};
+use super::{Fault, parameters, recovery};
 use crate::domain::quantity::kubernetes;
 use crate::lab::object::{flag, list, number, text};
 use crate::lab::operator::words::annotation;
@@ -12,6 +12,7 @@ use crate::lab::operator::world::{ClusterObject, major_of};
 pub fn check(cluster: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     bootstrap(cluster, &mut faults);
+    recovery::check(cluster, &mut faults);
     image(cluster, &mut faults);
     strategy(cluster, &mut faults);
     legacy_synchronous(cluster, &mut faults);

@@ -1,11 +1,11 @@
-//! The jobs that make an instance's data directory: `initdb` for the first, `join` for the others.
+//! The jobs that make an instance's data directory: `initdb` or `full-recovery` for the first, `join` for the others.
 
 use serde_json::{Value, json};
 
 use super::instance::{common, container};
-use super::secrets::application_of;
 use super::{app_labels, blocking_owner};
 use crate::lab::controllers::pod_defaults::with_defaults;
+use crate::lab::instance::credentials::application_of;
 use crate::lab::object::{flag, text};
 use crate::lab::operator::words::{VERSION, annotation, instance_name, label};
 use crate::lab::operator::world::ClusterObject;
@@ -48,6 +48,19 @@ pub fn initdb(cluster: &Value, serial: u32) -> Value {
         }));
     }
     job(cluster, serial, &name, "initdb", container)
+}
+
+/// The first instance's job where the cluster begins with another's backup.
+pub fn recovery(cluster: &Value, serial: u32) -> Value {
+    let name = format!("{}-full-recovery", instance_name(cluster.name(), serial));
+    let mut container = container(cluster, &name, "full-recovery");
+    let mut command = vec!["/controller/manager", "instance", "restore"];
+    if cluster.has_wal_storage() {
+        command.extend(["--pg-wal", "/var/lib/postgresql/wal/pg_wal"]);
+    }
+    command.push("--log-level=info");
+    container["command"] = json!(command);
+    job(cluster, serial, &name, "full-recovery", container)
 }
 
 /// A standby's job.

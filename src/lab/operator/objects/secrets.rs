@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::owner;
 use crate::lab::api::resources::SECRETS;
+use crate::lab::instance::credentials::{application_of, given_secret};
 use crate::lab::object::{flag, text};
 use crate::lab::operator::certificates::{Authority, Pair, pair_of, secret_data};
 use crate::lab::operator::pass::Pass;
@@ -89,20 +90,10 @@ fn superuser(pass: &mut Pass<'_>) {
     }
 }
 
-/// The application's database and its owner, of whichever bootstrap method.
-pub fn application_of(cluster: &Value) -> Option<(&str, &str)> {
-    ["initdb", "recovery", "pg_basebackup"].into_iter().find_map(|method| {
-        let database = text(cluster, &format!("/spec/bootstrap/{method}/database"));
-        let owner = text(cluster, &format!("/spec/bootstrap/{method}/owner"));
-        (!database.is_empty()).then_some((database, if owner.is_empty() { database } else { owner }))
-    })
-}
-
 fn application(pass: &mut Pass<'_>) {
     let Some((database, user)) = application_of(&pass.cluster) else { return };
     let name = format!("{}-app", pass.name());
-    let given = !text(&pass.cluster, "/spec/bootstrap/initdb/secret/name").is_empty();
-    if given || pass.world.has(&SECRETS, &name) {
+    if given_secret(&pass.cluster).is_some() || pass.world.has(&SECRETS, &name) {
         return;
     }
     let secret = credentials(&pass.cluster, &name, user, database, "app");

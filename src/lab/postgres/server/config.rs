@@ -110,6 +110,10 @@ impl Server {
                     account.write(&signal, "", 0o600)?;
                     self.replication(*upstream)
                 }
+                Start::Recovery { settings } => {
+                    self.signal_recovery()?;
+                    render(&settings.iter().cloned().collect())
+                }
             };
             account.write(&self.data.join("override.conf"), &replication, 0o600)
         };

@@ -1,10 +1,11 @@
 //! One data directory and the postmaster that may run on it.
 //!
-//! [`Server`] is shared by handle. `setup` makes data directories (initdb, clone, rewind), `run` starts, stops, promotes
+//! [`Server`] is shared by handle. `setup` makes data directories (initdb, clone, rewind), `restore` out of a backup, `run` starts, stops, promotes
 //! and hurts the postmaster, `config` writes what it reads, `control` asks `pg_controldata`.
 
 mod config;
 mod control;
+pub mod restore;
 mod run;
 mod setup;
 
@@ -68,6 +69,11 @@ pub enum Start {
     Standby {
         /// The relay to the primary.
         upstream: SocketAddr,
+    },
+    /// In recovery out of an archive, and read-write at its end.
+    Recovery {
+        /// `restore_command`, `recovery_target_…`.
+        settings: Vec<(String, String)>,
     },
 }
 

@@ -86,6 +86,40 @@ impl Server {
         self.helper("pg_rewind", command).await
     }
 
+    /// Makes a running server that was recovered from another's backup a cluster's own: the owner's role and the database
+    /// where they are missing, and the passwords. (`cnpg:pkg/management/postgres/initdb.go`, `ConfigureNewInstance`.)
+    ///
+    /// # Errors
+    /// When it can't be asked, or refuses.
+    pub async fn adopt(
+        &self,
+        database: &str,
+        owner: &str,
+        passwords: &Passwords,
+        within: Duration,
+    ) -> Result<(), Problem> {
+        // The statements hold passwords: an error must not repeat them in the log.
+        const QUIET: &str = "set log_statement = none; set log_min_error_statement = panic; ";
+        let one = |what: &str| format!("select 1 from {what}");
+        let role = one(&format!("pg_catalog.pg_roles where rolname = {}", literal(owner)));
+        if self.sql.value("postgres", &role, within).await?.is_none() {
+            self.sql.rows("postgres", &format!("create role {} login", identifier(owner)), within).await?;
+        }
+        let superuser = passwords.superuser.as_deref().map_or("null".to_owned(), literal);
+        let change = format!(
+            "{QUIET}alter role {} password {}; alter role postgres password {superuser}",
+            identifier(owner),
+            literal(&passwords.app)
+        );
+        self.sql.rows("postgres", &change, within).await?;
+        let there = one(&format!("pg_catalog.pg_database where datname = {}", literal(database)));
+        if self.sql.value("postgres", &there, within).await?.is_none() {
+            let make = format!("create database {} owner {}", identifier(database), identifier(owner));
+            self.sql.rows("postgres", &make, within).await?;
+        }
+        Ok(())
+    }
+
     /// Takes the turn, and refuses while a postmaster runs.
     pub(super) async fn begin(&self, what: &str) -> Result<tokio::sync::MutexGuard<'_, ()>, Problem> {
         let act = self.act.lock().await;
@@ -118,7 +152,7 @@ impl Server {
         self.machine.processes.run_with(&what, command, Some(statements), LONGEST).await.map(drop)
     }
 
-    fn or_clean(&self, done: Result<(), Problem>) -> Result<(), Problem> {
+    pub(super) fn or_clean(&self, done: Result<(), Problem>) -> Result<(), Problem> {
         if done.is_err() {
             // The first error is the one to tell.
             let _ = self.clean();
@@ -126,7 +160,7 @@ impl Server {
         done
     }
 
-    fn clean(&self) -> Result<(), Problem> {
+    pub(super) fn clean(&self) -> Result<(), Problem> {
         remains::free_shared_memory(&self.data);
         match fs::remove_dir_all(&self.data) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -137,10 +171,19 @@ impl Server {
     }
 }
 
+/// A text as SQL has it.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''").replace(['\n', '\0'], ""))
+}
+
+/// A name as SQL has it.
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\"").replace('\0', ""))
+}
+
 /// As CNPG sets them up: `streaming_replica` may read files for `pg_rewind`, and nothing else.
 /// Source: `cnpg:pkg/management/postgres/instance.go`, `ConfigureStreamingReplicationRole` and its grants.
 fn roles(passwords: &Passwords) -> String {
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''").replace(['\n', '\0'], ""));
     let superuser = passwords.superuser.as_deref().map(|p| format!("ALTER ROLE postgres PASSWORD {}", literal(p)));
     let statements = superuser.into_iter().chain([
         format!("CREATE ROLE app LOGIN PASSWORD {}", literal(&passwords.app)),
