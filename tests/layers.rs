@@ -267,6 +267,19 @@ fn only_the_hands_change_a_cluster() {
 }
 
 #[test]
+fn object_stores_are_only_read() {
+    // The names of whatever the library can change a store by.
+    const WRITES: &[&str] =
+        &[".put", "put_opts", "put_multipart", ".delete", "delete_stream", "copy_opts", ".rename", "Signer"];
+    let all = sources();
+    let stores = all.iter().filter(|s| s.path.starts_with("adapters/objects/"));
+    let wrong: Vec<_> = stores
+        .flat_map(|s| WRITES.iter().filter(|w| s.code.contains(**w)).map(move |w| format!("src/{} says `{w}`", s.path)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn time_is_an_argument() {
     let mut wrong = Vec::new();
     for source in sources() {

@@ -21,6 +21,8 @@ const NAMESPACE: &str = "cnpg-database";
 const COMMANDS: &[(&str, &[&str])] = &[
     ("status", &["-o", "json"]),
     ("lag", &["pg-primary", "--for", "3s"]),
+    ("backups list", &["pg-primary"]),
+    ("backups check", &["pg-primary"]),
     ("act switchover", &["pg-primary"]),
     ("act restart", &["pg-primary"]),
     ("act reload", &["pg-primary"]),
