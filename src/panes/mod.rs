@@ -18,6 +18,7 @@ pub mod lab;
 pub mod list;
 pub mod name;
 pub mod replication;
+pub mod rights;
 pub mod runbooks;
 pub mod runs;
 pub mod times;
@@ -43,7 +44,7 @@ use crate::ui::text::put;
 use crate::ui::theme::{Look, Role};
 use doing::{Doing, Wanted};
 use known::Known;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pane's name: its tab is the title, this is how others point to it.
 pub type PaneId = &'static str;
@@ -97,7 +98,7 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunEffect {
     /// Ask which of these rights are missing.
-    Rights(ClusterKey, Vec<Right>),
+    Rights(ClusterKey, BTreeSet<Right>),
     /// Have the API try a plan; the number comes back with its answer.
     Try(u64, Box<Plan>),
     /// Begin a journal with this plan; what was met of which version.
@@ -131,6 +132,8 @@ pub enum Wish {
     Do(Command),
     /// Say this.
     Say(String),
+    /// Ask which of these rights are missing.
+    Rights(ClusterKey, BTreeSet<Right>),
     /// Look at the plan of this.
     Propose(Wanted),
     /// Leave the plan that is looked at.
@@ -209,9 +212,9 @@ impl Scene<'_> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// Only of these contexts.
-    pub contexts: Option<std::collections::BTreeSet<Context>>,
+    pub contexts: Option<BTreeSet<Context>>,
     /// Only in these namespaces.
-    pub namespaces: Option<std::collections::BTreeSet<String>>,
+    pub namespaces: Option<BTreeSet<String>>,
 }
 
 impl Choice {

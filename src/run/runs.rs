@@ -62,8 +62,9 @@ impl Drivers {
             RunEffect::Rights(cluster, rights) => {
                 let executor = self.executor.clone();
                 self.beside(async move {
-                    let missing = executor.may(&cluster, &rights).await;
-                    RunNews::Rights(cluster, missing)
+                    let asked: Vec<_> = rights.iter().cloned().collect();
+                    let missing = executor.may(&cluster, &asked).await;
+                    RunNews::Rights(cluster, rights, missing)
                 });
             }
             RunEffect::Try(number, plan) => {

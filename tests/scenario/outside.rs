@@ -99,8 +99,8 @@ impl Outside {
                 }
             }
             RunEffect::Rights(cluster, wanted) => {
-                let missing = wanted.into_iter().filter(|right| self.forbidden.contains(&right.verb)).collect();
-                play.send(Msg::Run(RunNews::Rights(cluster, Ok(missing))));
+                let missing = wanted.iter().filter(|right| self.forbidden.contains(&right.verb)).cloned().collect();
+                play.send(Msg::Run(RunNews::Rights(cluster, wanted, Ok(missing))));
             }
             RunEffect::Try(number, plan) => {
                 let diff = Rehearsal::Diff(vec![
