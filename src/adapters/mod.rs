@@ -14,6 +14,7 @@ pub mod kubernetes;
 pub mod live;
 pub mod playback;
 pub mod postgres;
+pub mod practice;
 pub mod runs;
 pub mod streams;
 pub mod supervisor;

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::adapters::Handle;
 use crate::adapters::executor::Executor;
+use crate::adapters::practice::Trail;
 use crate::adapters::runs::{Conductor, Journal, Store, by, preflight};
 use crate::app::{Msg, RunNews};
 use crate::panes::RunEffect;
@@ -54,6 +55,11 @@ impl Drivers {
     pub fn new(store: Store, adapters: Arc<Handle>, done: UnboundedSender<Msg>) -> Drivers {
         let executor = Arc::new(adapters.hands(store.clone()));
         Drivers { store, executor, adapters, done, driven: HashMap::new() }
+    }
+
+    /// Where what is done beside runs is written down.
+    pub fn trail(&self) -> Trail {
+        Trail { audit: self.store.audit(), by: by(SURFACE, BTreeMap::new()) }
     }
 
     /// Performs an effect; what comes of it arrives as messages.
