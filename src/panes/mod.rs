@@ -17,6 +17,7 @@ pub mod known;
 pub mod lab;
 pub mod list;
 pub mod name;
+pub mod paper;
 pub mod replication;
 pub mod rights;
 pub mod runbooks;

@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::paper::Paper;
 use super::{Runbooks, Unended};
 use crate::domain::health::{Level, Reason};
 use crate::domain::quantity;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
 use crate::procedure::runbook::Runbook;
 use crate::ui::layout::{inset, split_bottom, split_left, split_top};

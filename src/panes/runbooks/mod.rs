@@ -6,7 +6,6 @@
 mod end;
 mod list;
 mod page;
-mod paper;
 mod steps;
 mod told;
 mod walk;

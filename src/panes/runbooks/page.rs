@@ -5,13 +5,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::paper::Paper;
 use super::steps;
 use super::walk::Walking;
 use super::{end, told};
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
 use crate::procedure::runbook::walk::about_of;
 use crate::procedure::runbook::{Answer, Judged, StepView, Walk, answer, walked};
