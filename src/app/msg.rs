@@ -83,6 +83,8 @@ pub enum RunNews {
     Open(RunId, Vec<Entry>),
     /// An entry was written.
     Entry(RunId, Entry),
+    /// A note that was being typed when the console that drove it ended.
+    Draft(RunId, String),
     /// What was asked to be written is written.
     Wrote(RunId),
     /// What was under way for this step is over; what came of it was told as entries.

@@ -262,6 +262,10 @@ pub fn take(model: &mut Model, news: RunNews) -> Vec<Effect> {
             }
         }
         RunNews::Open(run, entries) => return opened(model, run, entries),
+        RunNews::Draft(run, text) => {
+            model.say("a note was being typed when it was left: it is there again", false);
+            model.drafts.insert(run, text);
+        }
         RunNews::Entry(run, entry) => {
             if let Some(driven) = model.doing.runs.get_mut(&run) {
                 driven.followed.absorb(entry);

@@ -110,6 +110,8 @@ pub enum RunEffect {
     Perform(RunId, Todo),
     /// Write this.
     Write(RunId, EntryWhat),
+    /// Keep this text beside its journal until its note is written; an empty one is no draft.
+    Draft(RunId, String),
     /// It is closed, or left: let its journal go.
     Release(RunId),
     /// Read which runs there are.
@@ -241,6 +243,10 @@ pub trait Pane {
     fn id(&self) -> PaneId;
     /// The word on its tab.
     fn title(&self) -> &'static str;
+    /// The same where there is less room.
+    fn short(&self) -> &'static str {
+        self.title()
+    }
     /// It has a tab now. Most have one always.
     fn there(&self, _scene: &Scene<'_>) -> bool {
         true

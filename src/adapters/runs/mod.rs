@@ -3,6 +3,7 @@
 //! ```text
 //! STATE/runs/RUN/journal.jsonl   one entry per line, on the disk before what it announces is done
 //! STATE/runs/RUN/lock            held while a howdah drives the run
+//! STATE/runs/RUN/draft           a note that is being typed, until it is in the journal
 //! STATE/audit.jsonl              a line for each request that was sent
 //! ```
 //!
