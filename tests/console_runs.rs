@@ -164,6 +164,53 @@ fn a_drill_through_the_screen() {
     assert_eq!(steps(&here), steps(&site.journals()[1].1));
 }
 
+/// A standby goes: nobody takes over, writes go on, and it comes back.
+#[test]
+fn a_standby_loss_through_the_screen() {
+    let Some(site) = start() else { return };
+    let (first, line) = (site.primary(), site.timeline());
+    let mut screen = console(&site);
+    go(&mut screen, "Drills");
+    screen.wait_for("standby loss");
+    screen.keys("jjj\r");
+    screen.wait_for("may it begin?");
+    screen.wait_for("is read-only");
+    arm(&mut screen);
+    screen.wait_for("yes: rights, premise and dry run are well");
+    let pods = || site.get(&["pods", "-l", "cnpg.io/podRole=instance"])["items"].clone();
+    let uids = || {
+        let items = pods();
+        let mut all: Vec<String> =
+            items.as_array().into_iter().flatten().map(|p| p["metadata"]["uid"].to_string()).collect();
+        all.sort();
+        all
+    };
+    let before = uids();
+    screen.keys("b");
+    screen.wait_for("strike is asked");
+    assert_eq!(uids(), before, "the blow waits for a yes");
+    screen.keys("y");
+    screen.wait_for("passed after");
+    site.until_healthy();
+    let after = uids();
+    assert_eq!(after.len(), 3);
+    assert_eq!(
+        after.iter().filter(|uid| !before.contains(uid)).count(),
+        1,
+        "one pod was deleted: {before:?} {after:?}"
+    );
+    assert_eq!((site.primary(), site.timeline()), (first, line), "nobody took over");
+    let (run, journal) = site.journals().remove(0);
+    let once = |kind: &str| shape(&journal).iter().filter(|s| s.as_str() == kind).count();
+    assert_eq!((once("began strike"), once("accepted strike"), once("closed")), (1, 1, 1), "{:#?}", shape(&journal));
+    let report: Value = serde_json::from_str(&site.ok(&["runs", "show", &run, "-o", "json"])).unwrap();
+    assert_eq!((report["outcome"].as_str(), report["rpo"].as_u64()), (Some("passed"), Some(0)), "{report:#}");
+    assert_eq!(site.left_behind(), "");
+    screen.keys("q");
+    assert!(screen.wait_end().success());
+    screen.assert_restored();
+}
+
 #[test]
 fn a_protected_cluster_is_armed_by_its_name_and_a_run_is_never_left_by_accident() {
     let Some(site) = start() else { return };

@@ -93,19 +93,19 @@ impl<'l> Paper<'l> {
     }
 
     /// How many lines there are.
-    pub fn len(&self) -> usize {
+    pub fn height(&self) -> usize {
         self.lines.len()
     }
 
     /// Draws what is there from a line on; never past the end.
     pub fn draw(&self, top: usize, area: Rect, buf: &mut Buffer) {
         let height = usize::from(area.height);
-        let first = top.min(self.len().saturating_sub(height));
-        let visible = first..self.len().min(first + height);
+        let first = top.min(self.height().saturating_sub(height));
+        let visible = first..self.height().min(first + height);
         for (row, line) in self.lines[visible.clone()].iter().enumerate() {
             put_line(buf, area, area.x, area.y + row as u16, line);
         }
-        scroll::upright(area, buf, self.look, visible, self.len());
+        scroll::upright(area, buf, self.look, visible, self.height());
     }
 }
 
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn everything_stays_within_the_page() {
         let look = Themes::shipped().look("default", Depth::True, Marks::SIGNS);
-        let mut paper = Paper::new(&look, 21);
+        let mut paper = Paper::new(&look, 27);
         paper.gap();
         paper.labelled(
             "look",
@@ -131,7 +131,7 @@ mod tests {
         paper.gap();
         paper.table(2, &[vec!["name".into(), "state".into()], vec!["a-rather-long-name".into(), "active".into()]]);
         let text: Vec<String> = paper.lines.iter().map(ToString::to_string).collect();
-        assert!(text.iter().all(|l| width(l) <= 20), "{text:#?}");
+        assert!(text.iter().all(|l| width(l) <= 26), "{text:#?}");
         assert_eq!(text[0], "look    kubectl get");
         assert!(text[1].starts_with("        https://"), "{text:#?}");
         assert_eq!(text.iter().filter(|l| l.is_empty()).count(), 1);

@@ -79,7 +79,7 @@ impl Site {
         let word = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let told = |done: &Value| {
             let place = (done["context"].as_str(), done["cluster"].as_str());
-            assert_eq!(place, (Some("lab"), Some("cnpg-database/pg-primary")), "{done:#}");
+            assert_eq!(place, (Some("howdah-lab"), Some("cnpg-database/pg-primary")), "{done:#}");
             assert!(done["by"].as_str().is_some_and(|by| by.contains('@')), "{done:#}");
             format!("{} {} {}", word(&done["spec"]["kind"]), word(&done["request"]["method"]), word(&done["outcome"]))
         };

@@ -9,7 +9,7 @@ use crate::domain::fault::{FaultKind, Form, KINDS, Standing};
 use crate::domain::quantity::age;
 use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
-use crate::ui::layout::{split_bottom, split_top};
+use crate::ui::layout::{inset, split_bottom, split_top};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table::{Column, Row, Table};
 
@@ -47,7 +47,7 @@ pub fn draw(pane: &Lab, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Bu
     table(pane).draw(list, buf, look, |n| row(pane, &KINDS[n], scene, look));
     let kind = pane.kind();
     rule(kind.name, look, line, buf);
-    told(pane, kind, scene, look, words, buf);
+    told(pane, kind, scene, look, inset(words, 2, 0), buf);
 }
 
 /// The row of the pane at this place.

@@ -193,6 +193,10 @@ impl Pane for Runbooks {
         "Runbooks"
     }
 
+    fn short(&self) -> &'static str {
+        "Books"
+    }
+
     fn scope(&self) -> Scope {
         if self.walk.is_some() { Scope::Walk } else { Scope::Runbooks }
     }

@@ -163,6 +163,12 @@ fn rows(glyphs: &[Glyph], room: usize, hang: usize) -> Vec<Range<usize>> {
     let mut n = 0;
     while n < glyphs.len() {
         let room = if rows.is_empty() { room } else { room - hang };
+        if used + glyphs[n].width > room && n > start && glyphs[n].text == " " {
+            // A blank that has no room is where the row ends.
+            rows.push(start..n);
+            (start, used, blank, n) = (n + 1, 0, None, n + 1);
+            continue;
+        }
         if used + glyphs[n].width > room && n > start {
             // Break after the last blank, unless that would leave more than a third of the row empty.
             let end = blank.filter(|b: &usize| *b - start > room * 2 / 3).unwrap_or(n);
@@ -184,7 +190,8 @@ fn rows(glyphs: &[Glyph], room: usize, hang: usize) -> Vec<Range<usize>> {
 pub fn wrapped(line: &Line<'_>, room: usize, hang: usize) -> Vec<Line<'static>> {
     let glyphs = glyphs_of(line);
     let hang = hung(hang, room);
-    let rows = rows(&glyphs, room.max(1), hang).into_iter().enumerate();
+    let rows = rows(&glyphs, room.max(1), hang);
+    let last = rows.len() - 1;
     let row = |(n, row): (usize, Range<usize>)| {
         let mut line = Line::from(" ".repeat(if n == 0 { 0 } else { hang }));
         for glyph in &glyphs[row] {
@@ -193,9 +200,14 @@ pub fn wrapped(line: &Line<'_>, room: usize, hang: usize) -> Vec<Line<'static>> 
                 None => line.push_span(Span::styled(glyph.text.clone(), glyph.style)),
             }
         }
+        // The blank that it was broken at belongs to neither.
+        if let Some(end) = line.spans.last_mut().filter(|_| n < last) {
+            let kept = end.content.trim_end_matches(' ').len();
+            end.content.to_mut().truncate(kept);
+        }
         line
     };
-    rows.map(row).collect()
+    rows.into_iter().enumerate().map(row).collect()
 }
 
 fn room(area: Rect) -> usize {
