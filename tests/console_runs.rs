@@ -4,85 +4,21 @@
 mod support;
 
 use serde_json::Value;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use support::site::{CLUSTER, NS, Site, told};
 use support::terminal::Terminal;
 use support::until;
-use support::world::{HOWDAH, Kubectl, Lab, PATIENCE};
+use support::world::PATIENCE;
 
-const NAMESPACE: &str = "cnpg-database";
-const CLUSTER: &str = "pg-primary";
-
-struct World {
-    lab: Lab,
-    kubectl: Kubectl,
-    home: tempfile::TempDir,
+fn start() -> Option<Site> {
+    let site = Site::start(&["--load", "20"])?;
+    site.until_healthy();
+    Some(site)
 }
 
-impl World {
-    fn start() -> Option<World> {
-        let lab = Lab::start(&["--load", "20"])?;
-        let kubectl = Kubectl::find(&lab.kubeconfig())?;
-        let world = World { lab, kubectl, home: tempfile::tempdir().unwrap() };
-        world.until_healthy();
-        Some(world)
-    }
-
-    fn console(&self) -> Terminal {
-        let (home, kubeconfig) = (self.home.path().to_str().unwrap(), self.lab.kubeconfig());
-        let env = [("HOME", home), ("XDG_CONFIG_HOME", home), ("XDG_STATE_HOME", home)];
-        let screen = Terminal::start(HOWDAH, &["--kubeconfig", kubeconfig.to_str().unwrap()], (140, 45), &env);
-        screen.wait_until("the cluster is judged ok", |s| s.contains("●  cnpg-database/pg-primary"));
-        screen
-    }
-
-    fn howdah(&self, args: &[&str]) -> std::process::Output {
-        let home = self.home.path();
-        let mut command = Command::new(HOWDAH);
-        command.arg("--kubeconfig").arg(self.lab.kubeconfig()).args(args);
-        command.env("HOME", home).env("XDG_CONFIG_HOME", home).env("XDG_STATE_HOME", home);
-        command.stdin(Stdio::null()).output().unwrap()
-    }
-
-    fn cluster(&self, path: &str) -> String {
-        self.kubectl.ok(&["get", "cluster", CLUSTER, "-n", NAMESPACE, "-o", &format!("jsonpath={path}")])
-    }
-
-    fn primary(&self) -> String {
-        self.cluster("{.status.currentPrimary}")
-    }
-
-    fn until_healthy(&self) {
-        let healthy = || {
-            let told = self.cluster("{.status.phase} {.status.readyInstances}");
-            (told == "Cluster in healthy state 3").then_some(())
-        };
-        until("three ready instances", PATIENCE, healthy, || self.cluster("{.status}"));
-    }
-
-    /// Tables that a drill has left in the database.
-    fn left_behind(&self) -> String {
-        let left = "SELECT count(*) FROM pg_class WHERE relname LIKE 'howdah_drill%'";
-        let primary = self.primary();
-        let psql = ["exec", "-n", NAMESPACE, &primary, "-c", "postgres", "--", "psql", "-XAtc", left, "app"];
-        self.kubectl.ok(&psql).trim().to_owned()
-    }
-
-    /// The journals on disk, oldest first, each with its run's name.
-    fn journals(&self) -> Vec<(String, Vec<Value>)> {
-        let runs = self.home.path().join("howdah/runs");
-        let mut names: Vec<_> = std::fs::read_dir(runs).unwrap().flatten().map(|e| e.path()).collect();
-        names.sort();
-        names.iter().map(|folder| (name(folder), entries(&folder.join("journal.jsonl")))).collect()
-    }
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap().to_str().unwrap().to_owned()
-}
-
-fn entries(journal: &Path) -> Vec<Value> {
-    std::fs::read_to_string(journal).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+fn console(site: &Site) -> Terminal {
+    let screen = site.terminal(&[], (140, 45));
+    screen.wait_until("the cluster is judged ok", |s| s.contains("●  cnpg-database/pg-primary"));
+    screen
 }
 
 /// What each entry says, without times, names and versions: its kind and the step it is about.
@@ -123,53 +59,53 @@ fn arm(screen: &mut Terminal) {
 
 #[test]
 fn an_act_through_the_screen() {
-    let Some(world) = World::start() else { return };
-    let first = world.primary();
+    let Some(site) = start() else { return };
+    let first = site.primary();
 
     // Read-only: the plan is there to be read, and can't begin.
-    let mut screen = world.console();
+    let mut screen = console(&site);
     propose(&mut screen, "switch best");
     screen.wait_for("is read-only");
     screen.wait_for("PATCH /apis/postgresql.cnpg.io/v1/namespaces/cnpg-database/clusters/");
     screen.keys("b");
     screen.wait_for("Do it, as it is shown: cnpg-database/pg-primary is read-only");
-    assert_eq!(world.primary(), first);
+    assert_eq!(site.primary(), first);
 
     // Armed: the API tries it first, then it is done, and another instance leads.
     arm(&mut screen);
     screen.wait_for("yes: rights, premise and dry run are well");
-    assert_eq!(world.cluster("{.status.targetPrimary}"), first, "a dry run changes nothing");
+    assert_eq!(site.cluster()["status"]["targetPrimary"], first, "a dry run changes nothing");
     screen.keys("b");
     screen.wait_for("passed after");
-    let second = world.primary();
+    let second = site.primary();
     assert_ne!(second, first);
-    world.until_healthy();
+    site.until_healthy();
     screen.keys("q");
     assert!(screen.wait_end().success());
     screen.assert_restored();
 
     // The same act headless leaves the same journal.
-    let out = world.howdah(&["act", "switchover", CLUSTER, "--yes", "-o", "json"]);
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
-    world.until_healthy();
-    let journals = world.journals();
+    let out = site.run(&["act", "switchover", CLUSTER, "--yes", "-o", "json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", told(&out));
+    site.until_healthy();
+    let journals = site.journals();
     let [(_, here), (_, there)] = journals.as_slice() else { panic!("two runs: {journals:#?}") };
     assert_eq!(shape(here), shape(there));
     assert_eq!(here[0]["what"]["opened"]["by"]["through"], "console");
 
     // Killed right after it was sent: the next console takes it up, and it ends well.
-    let before = world.primary();
-    let mut screen = world.console();
+    let before = site.primary();
+    let mut screen = console(&site);
     arm(&mut screen);
     propose(&mut screen, "switch best");
     screen.wait_for("yes: rights, premise and dry run are well");
     screen.keys("b");
-    let began = || world.journals().get(2).is_some_and(|(_, e)| shape(e).iter().any(|s| s.starts_with("began ")));
+    let began = || site.journals().get(2).is_some_and(|(_, e)| shape(e).iter().any(|s| s.starts_with("began ")));
     until("the third run begins", PATIENCE, || began().then_some(()), String::new);
     screen.child.kill().unwrap();
     let _ = screen.wait_end();
 
-    let mut screen = world.console();
+    let mut screen = console(&site);
     go(&mut screen, "Runs");
     screen.wait_for("interrupted");
     screen.keys("r");
@@ -177,20 +113,20 @@ fn an_act_through_the_screen() {
     arm(&mut screen);
     screen.keys("r");
     screen.wait_for("passed after");
-    world.until_healthy();
-    let (_, third) = &world.journals()[2];
+    site.until_healthy();
+    let (_, third) = &site.journals()[2];
     let once = |kind: &str| shape(third).iter().filter(|s| s.starts_with(kind)).count();
     assert_eq!((once("resumed"), once("began promote"), once("closed")), (1, 1, 1), "{:#?}", shape(third));
-    assert_ne!(world.primary(), before);
+    assert_ne!(site.primary(), before);
     screen.keys("q");
     assert!(screen.wait_end().success());
 }
 
 #[test]
 fn a_drill_through_the_screen() {
-    let Some(world) = World::start() else { return };
-    let first = world.primary();
-    let mut screen = world.console();
+    let Some(site) = start() else { return };
+    let first = site.primary();
+    let mut screen = console(&site);
     go(&mut screen, "Drills");
     screen.wait_for("failover");
     arm(&mut screen);
@@ -198,43 +134,89 @@ fn a_drill_through_the_screen() {
     screen.wait_for("yes: rights, premise and dry run are well");
     screen.keys("b");
     screen.wait_for("strike is asked");
-    assert_eq!(world.primary(), first, "the blow waits for a yes");
+    assert_eq!(site.primary(), first, "the blow waits for a yes");
     screen.keys("y");
     screen.wait_for("passed after");
-    assert_ne!(world.primary(), first);
-    world.until_healthy();
+    assert_ne!(site.primary(), first);
+    site.until_healthy();
     // The report stands on the screen, and in the journal.
     screen.wait_for("acknowledged");
-    let (run, here) = world.journals().remove(0);
-    let told = world.howdah(&["runs", "show", &run, "-o", "json"]);
-    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
+    let (run, here) = site.journals().remove(0);
+    let report: Value = serde_json::from_str(&site.ok(&["runs", "show", &run, "-o", "json"])).unwrap();
     assert_eq!((report["outcome"].as_str(), report["rpo"].as_u64()), (Some("passed"), Some(0)), "{report:#}");
     assert!(report["tally"]["acknowledged"].as_u64().unwrap() > 100, "{report:#}");
     let outage = report["rto_ms"].as_i64().unwrap();
     assert!(outage > 0, "{report:#}");
     screen.wait_for(&format!("{:.1} s without an acknowledged write", outage as f64 / 1000.0));
-    assert_eq!(world.left_behind(), "0");
+    assert_eq!(site.left_behind(), "");
     screen.keys("q");
     assert!(screen.wait_end().success());
     screen.assert_restored();
 
     // Headless, its journal says the same: what is seen between the steps is the world's doing.
-    let out = world.howdah(&["drill", "failover", CLUSTER, "--yes", "-o", "json"]);
-    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let out = site.run(&["drill", "failover", CLUSTER, "--yes", "-o", "json"]);
+    assert_eq!(out.status.code(), Some(0), "{}", told(&out));
     let steps = |entries: &[Value]| {
         let mut all = shape(entries);
         all.retain(|s| s != "observed");
         all
     };
-    assert_eq!(steps(&here), steps(&world.journals()[1].1));
+    assert_eq!(steps(&here), steps(&site.journals()[1].1));
+}
+
+/// A standby goes: nobody takes over, writes go on, and it comes back.
+#[test]
+fn a_standby_loss_through_the_screen() {
+    let Some(site) = start() else { return };
+    let (first, line) = (site.primary(), site.timeline());
+    let mut screen = console(&site);
+    go(&mut screen, "Drills");
+    screen.wait_for("standby loss");
+    screen.keys("jjj\r");
+    screen.wait_for("may it begin?");
+    screen.wait_for("is read-only");
+    arm(&mut screen);
+    screen.wait_for("yes: rights, premise and dry run are well");
+    let pods = || site.get(&["pods", "-l", "cnpg.io/podRole=instance"])["items"].clone();
+    let uids = || {
+        let items = pods();
+        let mut all: Vec<String> =
+            items.as_array().into_iter().flatten().map(|p| p["metadata"]["uid"].to_string()).collect();
+        all.sort();
+        all
+    };
+    let before = uids();
+    screen.keys("b");
+    screen.wait_for("strike is asked");
+    assert_eq!(uids(), before, "the blow waits for a yes");
+    screen.keys("y");
+    screen.wait_for("passed after");
+    site.until_healthy();
+    let after = uids();
+    assert_eq!(after.len(), 3);
+    assert_eq!(
+        after.iter().filter(|uid| !before.contains(uid)).count(),
+        1,
+        "one pod was deleted: {before:?} {after:?}"
+    );
+    assert_eq!((site.primary(), site.timeline()), (first, line), "nobody took over");
+    let (run, journal) = site.journals().remove(0);
+    let once = |kind: &str| shape(&journal).iter().filter(|s| s.as_str() == kind).count();
+    assert_eq!((once("began strike"), once("accepted strike"), once("closed")), (1, 1, 1), "{:#?}", shape(&journal));
+    let report: Value = serde_json::from_str(&site.ok(&["runs", "show", &run, "-o", "json"])).unwrap();
+    assert_eq!((report["outcome"].as_str(), report["rpo"].as_u64()), (Some("passed"), Some(0)), "{report:#}");
+    assert_eq!(site.left_behind(), "");
+    screen.keys("q");
+    assert!(screen.wait_end().success());
+    screen.assert_restored();
 }
 
 #[test]
 fn a_protected_cluster_is_armed_by_its_name_and_a_run_is_never_left_by_accident() {
-    let Some(world) = World::start() else { return };
-    std::fs::create_dir_all(world.home.path().join("howdah")).unwrap();
-    std::fs::write(world.home.path().join("howdah/config.toml"), "protected = [\"*lab*\"]\n").unwrap();
-    let mut screen = world.console();
+    let Some(site) = start() else { return };
+    std::fs::create_dir_all(site.home.path().join("howdah")).unwrap();
+    std::fs::write(site.home.path().join("howdah/config.toml"), "protected = [\"*lab*\"]\n").unwrap();
+    let mut screen = console(&site);
     screen.keys("a");
     screen.wait_for("It is protected");
     screen.keys("pg-orders\r");
@@ -264,12 +246,12 @@ fn a_protected_cluster_is_armed_by_its_name_and_a_run_is_never_left_by_accident(
     screen.keys("leave now\r");
     assert!(screen.wait_end().success());
     screen.assert_restored();
-    let journals = world.journals();
+    let journals = site.journals();
     let shapes = shape(&journals[0].1);
     assert!(!shapes.iter().any(|s| s.starts_with("began")), "nothing was sent: {shapes:?}");
 
     // It is still there to be taken up or ended.
-    let mut screen = world.console();
+    let mut screen = console(&site);
     go(&mut screen, "Runs");
     screen.wait_for("interrupted");
     screen.keys("a");
@@ -285,10 +267,10 @@ fn a_protected_cluster_is_armed_by_its_name_and_a_run_is_never_left_by_accident(
     until(
         "it is closed",
         PATIENCE,
-        || world.journals()[0].1.last().filter(|e| e["what"]["closed"].is_object()).map(|_| ()),
+        || site.journals()[0].1.last().filter(|e| e["what"]["closed"].is_object()).map(|_| ()),
         String::new,
     );
-    let closed = world.journals()[0].1.last().unwrap()["what"]["closed"]["outcome"].clone();
+    let closed = site.journals()[0].1.last().unwrap()["what"]["closed"]["outcome"].clone();
     assert!(["left", "refused"].contains(&closed.as_str().unwrap()), "{closed}");
     screen.keys("q");
     assert!(screen.wait_end().success());
@@ -310,14 +292,14 @@ fn drill(screen: &mut Terminal) {
 
 #[test]
 fn a_drill_that_is_killed_while_nobody_can_write() {
-    let Some(world) = World::start() else { return };
-    let mut screen = world.console();
+    let Some(site) = start() else { return };
+    let mut screen = console(&site);
     drill(&mut screen);
     screen.child.kill().unwrap();
     let _ = screen.wait_end();
 
     // Taken up in the next console it ends in order, and nothing is done twice.
-    let mut screen = world.console();
+    let mut screen = console(&site);
     go(&mut screen, "Runs");
     screen.wait_for("interrupted");
     arm(&mut screen);
@@ -325,18 +307,18 @@ fn a_drill_that_is_killed_while_nobody_can_write() {
     // Nobody measured while the console was gone: that is no pass.
     screen.wait_for("failed after");
     screen.wait_for("not measured");
-    let (_, journal) = &world.journals()[0];
+    let (_, journal) = &site.journals()[0];
     let once = |kind: &str| shape(journal).iter().filter(|s| s.starts_with(kind)).count();
     assert_eq!((once("resumed"), once("began strike"), once("closed")), (1, 1, 1), "{:#?}", shape(journal));
-    assert_eq!(world.left_behind(), "0");
+    assert_eq!(site.left_behind(), "");
     screen.keys("q");
     assert!(screen.wait_end().success());
 }
 
 #[test]
 fn a_fault_through_the_screen() {
-    let Some(world) = World::start() else { return };
-    let mut screen = world.console();
+    let Some(site) = start() else { return };
+    let mut screen = console(&site);
     screen.wait_for(" Lab");
     go(&mut screen, "Lab");
     screen.wait_for("no fault stands");
@@ -349,11 +331,20 @@ fn a_fault_through_the_screen() {
     screen.keys("\r");
     screen.wait_for("1 fault stands");
     screen.wait_for("active");
-    let standing = || world.kubectl.ok(&["get", "faults", "-n", NAMESPACE, "-o", "jsonpath={.items[*].spec.kind}"]);
+    let standing = || site.kubectl.ok(&["get", "faults", "-n", NS, "-o", "jsonpath={.items[*].spec.kind}"]);
     assert_eq!(standing(), "replay-paused");
     screen.keys("\r");
     screen.wait_for("no fault stands");
     assert_eq!(standing(), "");
+    // The audit trail tells it, each line before or after what it is about.
+    let lines = ["POST asked for", "POST taken", "POST stands", "DELETE asked for", "DELETE taken", "DELETE undone"];
+    let wanted = lines.map(|told| format!("replay-paused {told}"));
+    until(
+        "the audit trail is whole",
+        PATIENCE,
+        || (site.faults_told() == wanted).then_some(()),
+        || format!("{:#?}", site.audit()),
+    );
     screen.keys("q");
     assert!(screen.wait_end().success());
 }

@@ -132,6 +132,39 @@ fn what_may_not_be_done_is_grey_with_the_missing_verb() {
 }
 
 #[test]
+fn a_drill_that_may_not_be_done_is_grey_too() {
+    let (mut play, mut outside) = calm((120, 40));
+    outside.forbidden = vec!["delete".into()];
+    // What is not known yet is not grey.
+    play.keys("4");
+    assert!(!play.text().contains("you may not"), "{}", play.text());
+    outside.serve(&mut play);
+    let text = play.text();
+    let offer = |name: &str| text.lines().find(|l| l.contains(&format!(" {name} "))).unwrap();
+    for name in ["failover", "standby loss"] {
+        assert!(offer(name).contains("○ you may not delete pods in"), "{text}");
+    }
+    assert!(offer("switchover").contains("● from pg-primary-1 to"), "{text}");
+    outside.keys(&mut play, "a enter");
+    assert!(last_notice(&play).contains("you may not delete pods in"), "{}", last_notice(&play));
+    assert_eq!((tries(&play), begins(&play)), (0, 0), "it is not even looked at");
+
+    // The answers are kept for a while; then it is asked again, and what was granted meanwhile is seen.
+    let asked = |play: &Play| play.effects.iter().filter(|e| matches!(e, Effect::Run(RunEffect::Rights(..)))).count();
+    assert_eq!(asked(&play), 1);
+    outside.forbidden.clear();
+    play.wait(20);
+    outside.serve(&mut play);
+    assert_eq!(asked(&play), 1);
+    play.wait(60);
+    outside.serve(&mut play);
+    assert_eq!(asked(&play), 2);
+    assert!(!play.text().contains("you may not"), "{}", play.text());
+    outside.keys(&mut play, "enter");
+    assert!(play.text().contains("may it begin?"), "{}", play.text());
+}
+
+#[test]
 fn a_refusal_asks_and_every_answer_has_its_key() {
     let (mut play, mut outside) = calm((120, 40));
     outside.refusal = Some(Problem::new("the API refused it").because("a webhook objects"));

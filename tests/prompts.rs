@@ -8,7 +8,6 @@ mod support;
 use serde_json::Value;
 use support::site::{CLUSTER, NS, Site};
 use support::terminal::Terminal;
-use support::world::HOWDAH;
 
 struct Desk {
     site: Site,
@@ -25,11 +24,7 @@ impl std::ops::Deref for Desk {
 impl Desk {
     /// howdah in a terminal, as somebody types it.
     fn types(&self, args: &[&str]) -> Terminal {
-        let kubeconfig = self.lab.kubeconfig().to_string_lossy().into_owned();
-        let args = [&["--kubeconfig", kubeconfig.as_str()], args].concat();
-        let home = self.environment();
-        let env = home.each_ref().map(|(name, value)| (*name, value.as_str()));
-        Terminal::start(HOWDAH, &args, (140, 60), &env)
+        self.terminal(args, (140, 60))
     }
 
     /// The newest run's outcome, as `howdah runs list` has it.
@@ -71,6 +66,9 @@ fn what_is_typed_at_a_prompt_counts() {
     interrupted_and_gone_on(&desk);
     interrupted_and_undone(&desk);
     interrupted_and_left(&desk);
+    let ice = ["POST asked for", "POST taken", "POST stands", "DELETE asked for", "DELETE taken", "DELETE undone"];
+    let wanted: Vec<String> = ice.repeat(3).iter().map(|told| format!("freeze-standby {told}")).collect();
+    assert_eq!(desk.faults_told(), wanted, "the audit trail tells of every fault");
     desk.site.close();
 }
 

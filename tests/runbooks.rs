@@ -117,7 +117,9 @@ fn notes_are_typed_kept_and_left_as_drafts() {
     assert!(play.text().contains("kept as a draft"), "{}", play.text());
     assert!(outside.told(&id).iter().all(|l| !l.starts_with("noted")));
     // The draft is there again, and is kept now.
+    assert_eq!(outside.drafts[&id], "the key was rotated\nat 09:12, 予備 q g");
     outside.keys(&mut play, "N ctrl-s");
+    assert!(outside.drafts.is_empty(), "it is in the journal");
     let noted: Vec<_> = outside.told(&id).into_iter().filter(|l| l.starts_with("noted")).collect();
     assert_eq!(noted, ["noted at commits: the key was rotated\nat 09:12, 予備 q g"]);
     assert!(play.text().contains("the key was rotated"), "{}", play.text());
@@ -190,6 +192,70 @@ fn a_walk_that_was_left_is_taken_up() {
     // Ended there, it is over.
     later.keys(&mut second, "E down enter");
     assert_eq!(run(&later, &id).closed.map(|(_, outcome)| outcome), Some(Outcome::Left));
+}
+
+/// The console is killed in the middle of a word: what was typed until a second ago is there when the walk is taken up.
+#[test]
+fn a_note_that_was_being_typed_outlives_the_console() {
+    let (mut play, mut outside, id) = begun(SIZE);
+    outside.keys(&mut play, "N");
+    play.types("the key was");
+    play.wait(1);
+    outside.serve(&mut play);
+    play.types(" rotat");
+    assert_eq!(outside.drafts[&id], "the key was");
+    let puts = |play: &Play| play.effects.iter().filter(|e| matches!(e, Effect::Run(RunEffect::Draft(..)))).count();
+    play.wait(5);
+    let before = puts(&play);
+    play.wait(5);
+    assert_eq!(puts(&play), before, "what did not change is not written again");
+
+    let mut second = Play::fresh(SIZE);
+    let mut later =
+        Outside { journals: outside.journals.clone(), drafts: outside.drafts.clone(), ..Outside::default() };
+    later.keys(&mut second, "R enter N");
+    assert!(second.text().contains("the key was"), "{}", second.text());
+    later.keys(&mut second, "ctrl-s");
+    assert!(
+        later.drafts.is_empty() && later.told(&id).iter().any(|l| l.contains("the key was")),
+        "{:#?}",
+        later.told(&id)
+    );
+}
+
+/// A verdict that changes while one walks is an entry of the journal and a line of the record.
+#[test]
+fn a_verdict_that_changes_meanwhile_is_journaled() {
+    let (mut play, mut outside) = (Play::fresh(SIZE), Outside::default());
+    play.keys("/").types("pg-primary").keys("enter");
+    outside.keys(&mut play, "6 /");
+    play.types("restart-pending");
+    outside.keys(&mut play, "enter enter");
+    let id = outside.journals.keys().next().expect("a walk was begun").clone();
+    let told =
+        |outside: &Outside| outside.told(&id).into_iter().filter(|l| l.starts_with("verdict:")).collect::<Vec<_>>();
+    play.wait(1);
+    outside.serve(&mut play);
+    assert_eq!(told(&outside), Vec::<String>::new(), "how it stood at the beginning is no change");
+    let mut worse = scenario::pg_primary();
+    for fact in &mut worse {
+        if let Fact::Cluster(c) = fact {
+            let mut changed = (**c).clone();
+            changed.instances[1].pod = None;
+            changed.ready = Some(2);
+            *c = std::sync::Arc::new(changed);
+        }
+    }
+    play.send(Msg::Facts(worse));
+    outside.serve(&mut play);
+    let all = told(&outside);
+    assert!(all[0].starts_with("verdict:availability:") && all[0].contains("availability ok → "), "{all:#?}");
+    play.wait(1);
+    outside.serve(&mut play);
+    assert_eq!(told(&outside), all, "each change is told once");
+    outside.keys(&mut play, "e");
+    let (_, text) = outside.files.last().unwrap();
+    assert!(text.contains("| verdict | availability "), "{text}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::objects::find;
 use super::objects::reader::Reader;
 use super::postgres::heartbeat::Around;
 use super::postgres::sampler::Logins;
+use super::practice::{Practice, Trail};
 use super::runs::Store;
 use super::supervisor::Wakers;
 use crate::domain::backup::StoreListing;
@@ -226,18 +227,20 @@ impl Handle {
         running.clients.serves(group_version).await
     }
 
-    /// Asks a lab for the start or the end of a fault of this cluster.
+    /// Asks a lab for the start or the end of a fault of this cluster, waits for its end, and writes all of it down.
     pub fn fault(
         &self,
         cluster: &ClusterKey,
         order: FaultOrder,
+        trail: Trail,
     ) -> impl Future<Output = Result<(), Problem>> + Send + 'static {
         let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
         let key = cluster.clone();
         async move {
             let unknown = || Problem::new("nothing was done").because(format!("{} is not looked at", key.context));
             let client = clients.ok_or_else(unknown)?.get().await.client;
-            Faults::of(client, &key.namespace).obey(&key.name, &order).await
+            let faults = Faults::of(client, &key.namespace);
+            Practice::new(faults, key.context, trail).obey(&key.name, &order).await
         }
     }
 

@@ -15,6 +15,7 @@ pub mod live;
 pub mod objects;
 pub mod playback;
 pub mod postgres;
+pub mod practice;
 pub mod runs;
 pub mod streams;
 pub mod supervisor;

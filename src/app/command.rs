@@ -169,7 +169,7 @@ fn act(model: &mut Model) -> Vec<Effect> {
     let menu = Menu::Acts(key.clone(), instance);
     let rights = super::menu::rights(model, &menu);
     model.overlay = Some(Overlay::menu(model, menu));
-    vec![Effect::Run(RunEffect::Rights(key, rights))]
+    runs::ask(model, key, rights)
 }
 
 pub(super) fn go(model: &mut Model, tab: usize) -> Vec<Effect> {
@@ -278,6 +278,7 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             Wish::BeginWalk(key, name) => effects.extend(walks::begin(model, key, &name)),
             Wish::Note(run) => walks::note(model, run),
             Wish::Record(run) => effects.extend(walks::record(model, run)),
+            Wish::Rights(cluster, rights) => effects.extend(runs::ask(model, cluster, rights)),
             Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),
             Wish::Write(run, what) => effects.extend(runs::write(model, &run, what)),
             Wish::Type(purpose) => model.overlay = Some(Overlay::line(purpose)),

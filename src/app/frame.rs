@@ -11,11 +11,12 @@ use crate::domain::health::Level;
 use crate::domain::names::Context;
 use crate::domain::quantity;
 use crate::domain::source::{SourceHealth, SourceId, SourceState};
-use crate::panes::times;
+use crate::panes::{Pane, times};
 use crate::procedure::Kind;
 use crate::ui::theme::Role;
 use crate::ui::widgets::header::{Dot, SourceDot};
 use crate::ui::widgets::hints::{self, Hint};
+use crate::ui::widgets::tabs::Tab;
 
 /// Contexts anything is known of.
 pub fn contexts(model: &Model) -> BTreeSet<Context> {
@@ -215,9 +216,10 @@ pub fn trouble(model: &Model) -> Option<(Level, String)> {
     })
 }
 
-/// Titles of the tabs.
-pub fn titles(model: &Model) -> Vec<&'static str> {
-    model.tabs().into_iter().map(|n| model.panes[n].title()).collect()
+/// What stands on the tabs.
+pub fn tabs(model: &Model) -> Vec<Tab> {
+    let tab = |pane: &dyn Pane| Tab { title: pane.title(), short: pane.short() };
+    model.tabs().into_iter().map(|n| tab(model.panes[n].as_ref())).collect()
 }
 
 /// Keys that work here.

@@ -103,8 +103,7 @@ fn press(model: &mut Model, mouse: Mouse) -> Vec<Effect> {
     match regions.at(mouse.x, mouse.y) {
         Some(Region::Header) => dispatch(model, Command::Sources),
         Some(Region::Tabs) => {
-            let titles = frame::titles(model);
-            let tab = tabs::at(regions.tabs, &titles, model.tab(), mouse.x);
+            let tab = tabs::at(regions.tabs, &frame::tabs(model), model.tab(), mouse.x);
             tab.and_then(Command::of_tab).map(|c| dispatch(model, c)).unwrap_or_default()
         }
         Some(Region::Footer) => {

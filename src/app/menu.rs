@@ -1,11 +1,14 @@
 //! Menus that are made of the situation: what can be changed here, how a run is ended, what leaving means.
 
+use std::collections::BTreeSet;
+
 use super::model::Model;
 use super::{runs, walks};
 use crate::domain::cluster::Cluster;
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::Effect;
 use crate::panes::doing::Wanted;
+use crate::panes::rights::needed;
 use crate::procedure::catalog::{Act, Chosen, Wish};
 use crate::procedure::{Kind, Plan, Right, Run, RunId, Weight};
 use crate::ui::widgets::choices::Choice;
@@ -112,15 +115,11 @@ pub fn pick(model: &mut Model, picked: Picked) -> Vec<Effect> {
 }
 
 /// Rights that any of a cluster's acts needs.
-pub fn rights(model: &Model, menu: &Menu) -> Vec<Right> {
-    let wanted = menu.items(model).into_iter().filter_map(|(picked, _)| match picked {
+pub fn rights(model: &Model, menu: &Menu) -> BTreeSet<Right> {
+    needed(menu.items(model).into_iter().filter_map(|(picked, _)| match picked {
         Picked::Propose(wanted) => runs::plan(model, &wanted).ok(),
         _ => None,
-    });
-    let mut all: Vec<Right> = wanted.flat_map(|plan| plan.rights()).collect();
-    all.sort();
-    all.dedup();
-    all
+    }))
 }
 
 /// Every act, those of the selected instance first; what can't be done says why.
@@ -142,7 +141,7 @@ fn acts(model: &Model, key: &ClusterKey, instance: Option<&InstanceName>) -> Vec
 fn offer(model: &Model, text: String, wanted: &Wanted) -> Choice {
     let (aside, refused) = match runs::plan(model, wanted) {
         Err(problem) => (String::new(), Some(problem.because.unwrap_or(problem.what))),
-        Ok(plan) => (weight(&plan), missing(model, &plan)),
+        Ok(plan) => (weight(&plan), model.doing.rights.forbids(&plan)),
     };
     Choice { text, aside, refused, taken: None }
 }
@@ -155,13 +154,6 @@ fn weight(plan: &Plan) -> String {
         Weight::Justify => "needs a reason".into(),
         Weight::Blocks => "blocked".into(),
     }
-}
-
-/// The first right that is missing for a plan.
-fn missing(model: &Model, plan: &Plan) -> Option<String> {
-    let wanted = plan.rights();
-    let missing = model.doing.rights_missing(&plan.cluster, &wanted);
-    missing.first().map(|right| format!("you may not {right}"))
 }
 
 fn wishes(cluster: &Cluster, instance: Option<&InstanceName>) -> Vec<(String, Act)> {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 use crate::domain::detail::News;
 use crate::domain::facts::Fact;
@@ -74,14 +75,16 @@ pub struct Taste {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunNews {
-    /// Rights that are missing, of those that were asked.
-    Rights(ClusterKey, Result<Vec<Right>, Problem>),
+    /// Of these rights that were asked, those that are missing.
+    Rights(ClusterKey, BTreeSet<Right>, Result<Vec<Right>, Problem>),
     /// What the API said to the plan of this number.
     Tried(u64, Result<Vec<Tried>, Problem>),
     /// A run is driven from here on; its journal so far.
     Open(RunId, Vec<Entry>),
     /// An entry was written.
     Entry(RunId, Entry),
+    /// A note that was being typed when the console that drove it ended.
+    Draft(RunId, String),
     /// What was asked to be written is written.
     Wrote(RunId),
     /// What was under way for this step is over; what came of it was told as entries.

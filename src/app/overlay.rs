@@ -78,6 +78,8 @@ pub enum Overlay {
         run: RunId,
         /// The text.
         editor: Box<Editor>,
+        /// What of it would outlive this console.
+        kept: String,
     },
     /// Contexts or namespaces to show.
     Choose {

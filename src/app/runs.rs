@@ -4,6 +4,8 @@
 //! effect, and what came of it comes back as news. The command line follows runs by the same rules, so both leave the same
 //! journal.
 
+use std::collections::BTreeSet;
+
 use super::model::Model;
 use super::msg::RunNews;
 use super::overlay::{self, Overlay};
@@ -13,7 +15,7 @@ use crate::panes::doing::{Driven, Proposal, Trial, Wanted, name_to_type};
 use crate::panes::{Effect, Purpose, RunEffect, runs};
 use crate::problem::Problem;
 use crate::procedure::catalog::{self, View};
-use crate::procedure::{By, Choice, Gate, Plan, Question, Run, RunId, Todo, What};
+use crate::procedure::{By, Choice, Gate, Plan, Question, Right, Run, RunId, Todo, What};
 
 /// What plans are made from.
 pub fn view<'a>(model: &'a Model, cluster: &ClusterKey) -> View<'a> {
@@ -36,6 +38,12 @@ pub fn plan(model: &Model, wanted: &Wanted) -> Result<Plan, Problem> {
         catalog::protect(&mut plan);
     }
     Ok(plan)
+}
+
+/// Asks which of these rights are missing.
+pub fn ask(model: &mut Model, cluster: ClusterKey, rights: BTreeSet<Right>) -> Vec<Effect> {
+    model.doing.rights.ask(&cluster, &rights, model.now);
+    vec![Effect::Run(RunEffect::Rights(cluster, rights))]
 }
 
 /// Shows the plan of what is wanted, and has the API try it where that is allowed.
@@ -241,17 +249,23 @@ pub fn step(model: &mut Model) -> Vec<Effect> {
 pub fn take(model: &mut Model, news: RunNews) -> Vec<Effect> {
     model.dirty = true;
     match news {
-        RunNews::Rights(cluster, Ok(missing)) => {
-            model.doing.missing.insert(cluster, missing);
+        RunNews::Rights(cluster, asked, Ok(missing)) => {
+            model.doing.rights.learn(&cluster, &asked, &missing);
             overlay::refresh(model);
         }
-        RunNews::Rights(_, Err(problem)) => model.say(problem.line(), true),
+        // Who looks at a menu waits for the answer; a pane asks again by itself, and what it shows is not known till then.
+        RunNews::Rights(_, _, Err(problem)) if model.overlay.is_some() => model.say(problem.line(), true),
+        RunNews::Rights(_, _, Err(_)) => {}
         RunNews::Tried(number, tried) => {
             if let Some(proposal) = model.doing.proposal.as_mut().filter(|p| p.number == number) {
                 proposal.tried = tried.map_or_else(Trial::Refused, Trial::Taken);
             }
         }
         RunNews::Open(run, entries) => return opened(model, run, entries),
+        RunNews::Draft(run, text) => {
+            model.say("a note was being typed when it was left: it is there again", false);
+            model.drafts.insert(run, text);
+        }
         RunNews::Entry(run, entry) => {
             if let Some(driven) = model.doing.runs.get_mut(&run) {
                 driven.followed.absorb(entry);

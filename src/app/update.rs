@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::model::Model;
 use super::msg::{Done, Msg};
-use super::{keys, runs};
+use super::{keys, runs, walks};
 use crate::domain::detail::News;
 use crate::domain::health::Level;
 use crate::panes::Effect;
@@ -68,7 +68,9 @@ fn clock(model: &mut Model, now: Timestamp) -> Vec<Effect> {
         return Vec::new();
     }
     let changes = model.known.tick(model.now, &model.focused);
-    verdicts(model, changes)
+    let mut effects = verdicts(model, changes);
+    effects.extend(walks::keep_draft(model));
+    effects
 }
 
 /// A verdict that changed is an entry of the timeline, and a sound for those who asked for one.

@@ -37,7 +37,7 @@ pub fn view(model: &Model, buf: &mut Buffer) -> Option<Position> {
         look,
         &Header { place: frame::place(model), mode: frame::mode(model), clock: frame::clock(model), sources: &dots },
     );
-    tabs::draw(areas.tabs, buf, look, &frame::titles(model), model.tab());
+    tabs::draw(areas.tabs, buf, look, &frame::tabs(model), model.tab());
     let scene = model.scene();
     match model.viewers.last() {
         Some(viewer) => viewer.view(&scene, look, areas.body, buf),

@@ -42,7 +42,11 @@ pub fn due(known: &Known, runbooks: &Runbooks, driven: &mut Driven, now: Timesta
     };
     let due = Walk { runbook, run }.due(&known.facts, now, over);
     match &mut driven.hearing {
-        Some(hearing) if due.is_empty() => hearing.take(run, &known.happenings),
+        Some(hearing) if due.is_empty() => {
+            let mut heard = hearing.take(run, &known.happenings);
+            heard.extend(known.judged.get(key).into_iter().flat_map(|judged| hearing.judge(&judged.health, now)));
+            heard
+        }
         _ => due,
     }
 }
@@ -104,31 +108,47 @@ pub fn runbook(model: &mut Model) -> Vec<Effect> {
 
 /// Opens the editor for a note, with what was left there.
 pub fn note(model: &mut Model, run: RunId) {
-    let draft = model.drafts.get(&run).map_or("", String::as_str);
-    model.overlay = Some(Overlay::Note { editor: Box::new(Editor::with(draft)), run });
+    let draft = model.drafts.get(&run).cloned().unwrap_or_default();
+    model.overlay = Some(Overlay::Note { editor: Box::new(Editor::with(&draft)), run, kept: draft });
+}
+
+/// Has what was typed so far kept where it outlives this console: asked each second, so that no key waits for a disk.
+pub fn keep_draft(model: &mut Model) -> Option<Effect> {
+    let Some(Overlay::Note { run, editor, kept }) = &mut model.overlay else { return None };
+    let text = editor.text();
+    (*kept != text).then(|| {
+        kept.clone_from(&text);
+        Effect::Run(RunEffect::Draft(run.clone(), text))
+    })
 }
 
 /// A command while a note is typed.
 pub fn noting(model: &mut Model, overlay: Overlay, command: Command) -> Vec<Effect> {
-    let Overlay::Note { run, editor } = overlay else { return Vec::new() };
+    let Overlay::Note { run, editor, kept } = overlay else { return Vec::new() };
     let text = editor.text();
     let empty = text.trim().is_empty();
     match command {
         Command::KeepText => {
             model.drafts.remove(&run);
-            if empty { Vec::new() } else { keep(model, &run, &text) }
+            let mut effects = if empty { Vec::new() } else { keep(model, &run, &text) };
+            if !model.drafts.contains_key(&run) {
+                effects.push(Effect::Run(RunEffect::Draft(run, String::new())));
+            }
+            effects
         }
         Command::LeaveText => {
+            let text = if empty { String::new() } else { text };
+            let kept = Effect::Run(RunEffect::Draft(run.clone(), text.clone()));
             if empty {
                 model.drafts.remove(&run);
             } else {
                 model.drafts.insert(run, text);
                 model.say("the note is kept as a draft; it is not in the journal", false);
             }
-            Vec::new()
+            vec![kept]
         }
         _ => {
-            model.overlay = Some(Overlay::Note { run, editor });
+            model.overlay = Some(Overlay::Note { run, editor, kept });
             Vec::new()
         }
     }

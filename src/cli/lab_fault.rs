@@ -1,24 +1,22 @@
 //! `howdah lab fault`: the kinds of faults, those that stand, one more, none.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, sleep};
 
 use super::args::{Global, Output};
+use super::conduct::store;
 use super::output::{answer, say};
 use crate::adapters::kubernetes::faults::Faults;
-use crate::domain::fault::{FaultKind, Form, KINDS, Standing, Target, kind};
+use crate::adapters::practice::{Practice, Trail};
+use crate::adapters::runs::by;
+use crate::domain::fault::{FaultKind, Form, KINDS, Standing, Target};
+use crate::domain::names::Context;
 use crate::lab::control::{Request, Switch, ask};
 use crate::problem::{Exit, Problem};
-
-/// How long a fault may take to stand, or to be undone.
-const LONGEST: Duration = Duration::from_secs(180);
-/// How often it is looked at meanwhile.
-const LOOK: Duration = Duration::from_millis(150);
 
 /// `howdah lab fault …`.
 #[derive(Args, Clone, Debug)]
@@ -87,20 +85,27 @@ pub async fn run(global: &Global, args: &FaultArgs) -> Result<Exit, Problem> {
     }
     match &args.command {
         Command::List => Ok(Exit::Ok),
-        Command::Start(start) => begin(&connect(global, args).await?, start, form).await,
+        Command::Start(start) => begin(&practice(global, args).await?, start, form).await,
         Command::Stop { name, all } => {
             awake(args).await?;
-            let faults = connect(global, args).await?;
+            let practice = practice(global, args).await?;
             let names = match (name, all) {
                 (Some(name), false) => vec![name.clone()],
-                _ => faults.list().await?.into_iter().map(|fault| fault.name).collect(),
+                _ => practice.faults().list().await?.into_iter().map(|fault| fault.name).collect(),
             };
-            stop(&faults, &names, form).await
+            stop(&practice, &names, form).await
         }
     }
 }
 
-async fn connect(global: &Global, args: &FaultArgs) -> Result<Faults, Problem> {
+/// Faults that are started and stopped in the caller's name, and written down.
+async fn practice(global: &Global, args: &FaultArgs) -> Result<Practice, Problem> {
+    let (faults, context) = connect(global, args).await?;
+    let trail = Trail { audit: store(global)?.audit(), by: by("command line", BTreeMap::new()) };
+    Ok(Practice::new(faults, context, trail))
+}
+
+async fn connect(global: &Global, args: &FaultArgs) -> Result<(Faults, Context), Problem> {
     let namespace = global.namespace.first().map(String::as_str);
     match &args.dir {
         Some(dir) => {
@@ -133,7 +138,7 @@ struct Listed<'a> {
 
 async fn list(global: &Global, args: &FaultArgs, form: Output) -> Result<Exit, Problem> {
     let asked = match connect(global, args).await {
-        Ok(faults) => faults.list().await,
+        Ok((faults, _)) => faults.list().await,
         Err(problem) => Err(problem),
     };
     let active = asked.as_deref().unwrap_or_default();
@@ -200,47 +205,18 @@ fn spec(args: &StartArgs) -> Value {
     Value::Object(spec)
 }
 
-async fn begin(faults: &Faults, args: &StartArgs, form: Output) -> Result<Exit, Problem> {
-    let made = faults.create(args.name.as_deref(), &spec(args)).await?;
-    let deadline = Instant::now() + LONGEST;
-    let mut seen = made.clone();
-    // What takes the API away can't be seen to stand for long.
-    let takes_api = kind(&made.kind).is_some_and(|k| k.target == Target::Api);
-    while !matches!(seen.state.as_str(), "Active" | "Failed") {
-        if Instant::now() > deadline {
-            return Err(Problem::new(format!("{} does not come to stand", made.name)).because(seen.state));
-        }
-        sleep(LOOK).await;
-        seen = match faults.get(&made.name).await {
-            Ok(Some(fault)) => fault,
-            Ok(None) => return Err(Problem::new(format!("{} was stopped meanwhile", made.name))),
-            Err(_) if takes_api => Standing { state: "Active".to_owned(), ..seen },
-            Err(problem) => return Err(problem),
-        };
-    }
+async fn begin(practice: &Practice, args: &StartArgs, form: Output) -> Result<Exit, Problem> {
+    let seen = practice.start(args.name.as_deref(), &spec(args)).await?;
     if seen.state == "Failed" {
         // An object that does nothing would only be in the way.
-        faults.delete(&made.name).await?;
+        practice.stop(&[seen.name]).await?;
         return Err(Problem { exit: Exit::No, ..Problem::new("the fault could not be started").because(seen.message) });
     }
     tell(&[seen], form)
 }
 
-async fn stop(faults: &Faults, names: &[String], form: Output) -> Result<Exit, Problem> {
-    for name in names {
-        if !faults.delete(name).await? {
-            return Err(Problem::usage(format!("there is no fault {name}")).try_this("howdah lab fault list"));
-        }
-    }
-    let deadline = Instant::now() + LONGEST;
-    for name in names {
-        while let Some(fault) = faults.get(name).await? {
-            if Instant::now() > deadline {
-                return Err(Problem::new(format!("{name} is not undone yet")).because(fault.message));
-            }
-            sleep(LOOK).await;
-        }
-    }
+async fn stop(practice: &Practice, names: &[String], form: Output) -> Result<Exit, Problem> {
+    practice.stop(names).await?;
     let people = || match names {
         [] => "No fault stands.\n".to_owned(),
         names => format!("stopped: {}\n", names.join(", ")),

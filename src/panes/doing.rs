@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::rights::Rights;
 use crate::command::Command;
 use crate::domain::event::Happening;
 use crate::domain::names::ClusterKey;
@@ -15,7 +16,7 @@ use crate::procedure::drill::Objectives;
 use crate::procedure::question::{Asked, Replies};
 use crate::procedure::runbook::{Hearing, Runbooks, Walk};
 use crate::procedure::{
-    Arming, Choice, Decision, Followed, Gate, Kind, Plan, Protected, Question, Right, Run, RunId, State, Summary, Tried,
+    Arming, Choice, Decision, Followed, Gate, Kind, Plan, Protected, Question, Run, RunId, State, Summary, Tried,
 };
 
 /// What is done from this console.
@@ -29,8 +30,8 @@ pub struct Doing {
     pub objectives: Objectives,
     /// The runbooks there are.
     pub runbooks: Runbooks,
-    /// Rights that were found missing, by cluster; no entry: it was not asked.
-    pub missing: BTreeMap<ClusterKey, Vec<Right>>,
+    /// What this account may do.
+    pub rights: Rights,
     /// The plan that is looked at.
     pub proposal: Option<Proposal>,
     /// Runs that this console drives, or drove.
@@ -183,12 +184,6 @@ impl Doing {
     /// The run under way here on this cluster that changes it.
     pub fn on(&self, cluster: &ClusterKey) -> Option<&Driven> {
         self.under_way().filter(|d| !d.is_walk()).find(|d| d.run().plan.cluster == *cluster)
-    }
-
-    /// Which of these rights were found missing.
-    pub fn rights_missing<'a>(&'a self, cluster: &ClusterKey, wanted: &'a [Right]) -> Vec<&'a Right> {
-        let missing = self.missing.get(cluster);
-        wanted.iter().filter(|right| missing.is_some_and(|m| m.contains(right))).collect()
     }
 }
 

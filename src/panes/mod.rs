@@ -18,7 +18,9 @@ pub mod known;
 pub mod lab;
 pub mod list;
 pub mod name;
+pub mod paper;
 pub mod replication;
+pub mod rights;
 pub mod runbooks;
 pub mod runs;
 pub mod times;
@@ -44,7 +46,7 @@ use crate::ui::text::put;
 use crate::ui::theme::{Look, Role};
 use doing::{Doing, Wanted};
 use known::Known;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pane's name: its tab is the title, this is how others point to it.
 pub type PaneId = &'static str;
@@ -98,7 +100,7 @@ pub enum Effect {
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunEffect {
     /// Ask which of these rights are missing.
-    Rights(ClusterKey, Vec<Right>),
+    Rights(ClusterKey, BTreeSet<Right>),
     /// Have the API try a plan; the number comes back with its answer.
     Try(u64, Box<Plan>),
     /// Begin a journal with this plan; what was met of which version.
@@ -109,6 +111,8 @@ pub enum RunEffect {
     Perform(RunId, Todo),
     /// Write this.
     Write(RunId, EntryWhat),
+    /// Keep this text beside its journal until its note is written; an empty one is no draft.
+    Draft(RunId, String),
     /// It is closed, or left: let its journal go.
     Release(RunId),
     /// Read which runs there are.
@@ -132,6 +136,8 @@ pub enum Wish {
     Do(Command),
     /// Say this.
     Say(String),
+    /// Ask which of these rights are missing.
+    Rights(ClusterKey, BTreeSet<Right>),
     /// Look at the plan of this.
     Propose(Wanted),
     /// Leave the plan that is looked at.
@@ -210,9 +216,9 @@ impl Scene<'_> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
     /// Only of these contexts.
-    pub contexts: Option<std::collections::BTreeSet<Context>>,
+    pub contexts: Option<BTreeSet<Context>>,
     /// Only in these namespaces.
-    pub namespaces: Option<std::collections::BTreeSet<String>>,
+    pub namespaces: Option<BTreeSet<String>>,
 }
 
 impl Choice {
@@ -238,6 +244,10 @@ pub trait Pane {
     fn id(&self) -> PaneId;
     /// The word on its tab.
     fn title(&self) -> &'static str;
+    /// The same where there is less room.
+    fn short(&self) -> &'static str {
+        self.title()
+    }
     /// It has a tab now. Most have one always.
     fn there(&self, _scene: &Scene<'_>) -> bool {
         true

@@ -34,7 +34,8 @@ impl Console {
             Effect::Export { text, name } => self.export(text, name),
             Effect::Run(effect) => self.runs.perform(effect),
             Effect::Fault(cluster, order) => {
-                let (asked, done) = (self.adapters.fault(&cluster, order), self.done.clone());
+                let trail = self.runs.trail();
+                let (asked, done) = (self.adapters.fault(&cluster, order, trail), self.done.clone());
                 tokio::spawn(async move {
                     // That it stands or is gone is seen on the screen; only what went wrong is told.
                     if let Err(problem) = asked.await {

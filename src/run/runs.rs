@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::adapters::Handle;
 use crate::adapters::executor::Executor;
+use crate::adapters::practice::Trail;
 use crate::adapters::runs::{Conductor, Journal, Store, by, preflight};
 use crate::app::{Msg, RunNews};
 use crate::panes::RunEffect;
@@ -35,6 +36,7 @@ pub(super) struct Drivers {
 /// What a run's task is told.
 enum Errand {
     Write(What),
+    Draft(String),
     Perform(Todo),
 }
 
@@ -56,14 +58,20 @@ impl Drivers {
         Drivers { store, executor, adapters, done, driven: HashMap::new() }
     }
 
+    /// Where what is done beside runs is written down.
+    pub fn trail(&self) -> Trail {
+        Trail { audit: self.store.audit(), by: by(SURFACE, BTreeMap::new()) }
+    }
+
     /// Performs an effect; what comes of it arrives as messages.
     pub fn perform(&mut self, effect: RunEffect) {
         match effect {
             RunEffect::Rights(cluster, rights) => {
                 let executor = self.executor.clone();
                 self.beside(async move {
-                    let missing = executor.may(&cluster, &rights).await;
-                    RunNews::Rights(cluster, missing)
+                    let asked: Vec<_> = rights.iter().cloned().collect();
+                    let missing = executor.may(&cluster, &asked).await;
+                    RunNews::Rights(cluster, rights, missing)
                 });
             }
             RunEffect::Try(number, plan) => {
@@ -78,6 +86,7 @@ impl Drivers {
             RunEffect::TakeUp(run, versions) => self.take_up(run, versions),
             RunEffect::Perform(run, todo) => self.errand(&run, Errand::Perform(todo)),
             RunEffect::Write(run, what) => self.errand(&run, Errand::Write(what)),
+            RunEffect::Draft(run, text) => self.errand(&run, Errand::Draft(text)),
             RunEffect::Release(run) => {
                 self.driven.remove(&run);
             }
@@ -134,8 +143,12 @@ impl Drivers {
         }
         entries.extend(written.try_recv());
         self.tell(Msg::Run(RunNews::Open(id.clone(), entries)));
+        if let Some(draft) = self.store.draft(&id) {
+            self.tell(Msg::Run(RunNews::Draft(id.clone(), draft)));
+        }
         let (errands, told) = unbounded_channel();
-        let task = Task { id: id.clone(), conductor: Arc::new(conductor), written, done: self.done.clone() };
+        let (store, done) = (self.store.clone(), self.done.clone());
+        let task = Task { id: id.clone(), conductor: Arc::new(conductor), written, store, done };
         tokio::spawn(task.follow(told));
         self.driven.insert(id, errands);
     }
@@ -188,6 +201,7 @@ struct Task {
     id: RunId,
     conductor: Arc<Conductor>,
     written: UnboundedReceiver<Entry>,
+    store: Store,
     done: UnboundedSender<Msg>,
 }
 
@@ -209,6 +223,13 @@ impl Task {
                 errand = errands.recv() => match errand {
                     None => return,
                     Some(Errand::Write(what)) => (None, self.conductor.write(what)),
+                    // After what was written before: the draft of a note goes only when the note is in the journal.
+                    Some(Errand::Draft(text)) => {
+                        if let Err(problem) = self.store.keep_draft(&self.id, &text) {
+                            let _ = self.done.send(Msg::Problem(problem));
+                        }
+                        continue;
+                    }
                     Some(Errand::Perform(todo)) => {
                         let conductor = self.conductor.clone();
                         under_way.push(Box::pin(async move {

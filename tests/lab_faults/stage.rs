@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::site::{CLUSTER, NS, Site};
 use crate::support::terminal::Terminal;
 use crate::support::until;
-use crate::support::world::{HOWDAH, PATIENCE};
+use crate::support::world::PATIENCE;
 use crate::walk::{Transcript, Walk};
 use crate::watching::{Reason, Watching, said};
 
@@ -349,11 +349,7 @@ impl Stage {
 
     /// A walk as a person at a terminal has it.
     fn walk_at_a_terminal(&self, runbook: &str) -> Terminal {
-        let kubeconfig = self.lab.kubeconfig();
-        let args = ["--kubeconfig", &kubeconfig.to_string_lossy(), "runbook", "run", runbook, CLUSTER];
-        let home = self.environment();
-        let env = home.each_ref().map(|(name, value)| (*name, value.as_str()));
-        Terminal::start(HOWDAH, &args, (120, 60), &env)
+        self.terminal(&["runbook", "run", runbook, CLUSTER], (120, 60))
     }
 }
 

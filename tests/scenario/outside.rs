@@ -13,6 +13,8 @@ use super::play::Play;
 #[derive(Default)]
 pub struct Outside {
     pub journals: BTreeMap<RunId, Vec<Entry>>,
+    /// Drafts of notes, as they would outlive a console.
+    pub drafts: BTreeMap<RunId, String>,
     /// Questions are not answered yet.
     pub silent: bool,
     /// Questions that were put.
@@ -76,7 +78,10 @@ impl Outside {
                 let journal = self.journals.get_mut(&id).unwrap();
                 journal.push(Entry { at: now, what: What::Resumed { by: by(versions) } });
                 let entries = journal.clone();
-                play.send(Msg::Run(RunNews::Open(id, entries)));
+                play.send(Msg::Run(RunNews::Open(id.clone(), entries)));
+                if let Some(draft) = self.drafts.get(&id) {
+                    play.send(Msg::Run(RunNews::Draft(id, draft.clone())));
+                }
             }
             RunEffect::Write(id, what) => {
                 let entry = Entry { at: now, what };
@@ -99,8 +104,8 @@ impl Outside {
                 }
             }
             RunEffect::Rights(cluster, wanted) => {
-                let missing = wanted.into_iter().filter(|right| self.forbidden.contains(&right.verb)).collect();
-                play.send(Msg::Run(RunNews::Rights(cluster, Ok(missing))));
+                let missing = wanted.iter().filter(|right| self.forbidden.contains(&right.verb)).cloned().collect();
+                play.send(Msg::Run(RunNews::Rights(cluster, wanted, Ok(missing))));
             }
             RunEffect::Try(number, plan) => {
                 let diff = Rehearsal::Diff(vec![
@@ -125,6 +130,8 @@ impl Outside {
                 }
                 play.send(Msg::Run(RunNews::Ended(id, step.clone())));
             }
+            RunEffect::Draft(id, text) if text.is_empty() => drop(self.drafts.remove(&id)),
+            RunEffect::Draft(id, text) => drop(self.drafts.insert(id, text)),
             RunEffect::Release(id) => self.released.push(id),
         }
     }

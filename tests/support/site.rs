@@ -6,6 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
+use super::terminal::Terminal;
 use super::until;
 use super::world::{HOWDAH, Kubectl, Lab, PATIENCE};
 
@@ -48,6 +49,47 @@ impl Site {
     pub fn environment(&self) -> [(&'static str, String); 3] {
         ["HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"]
             .map(|name| (name, self.home.path().to_string_lossy().into_owned()))
+    }
+
+    /// howdah on this lab in a terminal of that size, as somebody types it.
+    pub fn terminal(&self, args: &[&str], size: (u16, u16)) -> Terminal {
+        let kubeconfig = self.lab.kubeconfig().to_string_lossy().into_owned();
+        let args = [&["--kubeconfig", kubeconfig.as_str()], args].concat();
+        let home = self.environment();
+        let env = home.each_ref().map(|(name, value)| (*name, value.as_str()));
+        Terminal::start(HOWDAH, &args, size, &env)
+    }
+
+    /// The journals on disk, oldest first, each with its run's name. A line that is just being written is none yet.
+    pub fn journals(&self) -> Vec<(String, Vec<Value>)> {
+        let runs = std::fs::read_dir(self.home.path().join("howdah/runs"));
+        let mut folders: Vec<_> = runs.into_iter().flatten().flatten().map(|e| e.path()).collect();
+        folders.sort();
+        let name = |folder: &Path| folder.file_name().unwrap().to_string_lossy().into_owned();
+        folders.iter().map(|folder| (name(folder), lines(&folder.join("journal.jsonl")))).collect()
+    }
+
+    /// The audit trail, oldest first.
+    pub fn audit(&self) -> Vec<Value> {
+        lines(&self.home.path().join("howdah/audit.jsonl"))
+    }
+
+    /// What the audit trail tells of faults, oldest first: the kind, how it was asked, and the outcome.
+    pub fn faults_told(&self) -> Vec<String> {
+        let word = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let told = |done: &Value| {
+            let place = (done["context"].as_str(), done["cluster"].as_str());
+            assert_eq!(place, (Some("howdah-lab"), Some("cnpg-database/pg-primary")), "{done:#}");
+            assert!(done["by"].as_str().is_some_and(|by| by.contains('@')), "{done:#}");
+            format!("{} {} {}", word(&done["spec"]["kind"]), word(&done["request"]["method"]), word(&done["outcome"]))
+        };
+        self.audit().iter().filter(|done| done["fault"].is_string()).map(told).collect()
+    }
+
+    /// Tables that a drill has left in the database.
+    pub fn left_behind(&self) -> String {
+        let sql = "SELECT coalesce(string_agg(relname, ','), '') FROM pg_class WHERE relname LIKE 'howdah_drill%'";
+        self.psql_in("app", &self.primary(), sql).unwrap_or_else(|| panic!("the primary was not asked"))
     }
 
     /// Runs howdah on this lab.
@@ -154,6 +196,12 @@ impl Site {
         let left: Vec<&str> = shown.lines().filter(|l| l.contains(&marker)).collect();
         assert!(left.is_empty(), "still running: {left:?}");
     }
+}
+
+/// A file of JSON, a value a line; nothing where there is no file.
+fn lines(file: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 /// Everything a command said.

@@ -12,8 +12,10 @@ use super::client::{connect, get};
 use super::kubeconfig::{self, Target};
 use super::read;
 use super::trouble::Trouble;
-use crate::domain::fault::{FaultOrder, GROUP, KIND, PLURAL, Standing, VERSION};
+use crate::domain::fault::{GROUP, KIND, PLURAL, Standing, VERSION};
+use crate::domain::names::Context;
 use crate::problem::{Exit, Problem};
+use crate::procedure::order;
 use crate::text::clean;
 
 /// A client for the faults of one lab.
@@ -23,17 +25,21 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// A client for the lab that this kubeconfig and context lead to; the context's own namespace counts unless another is
+    /// A client for the lab that this kubeconfig and context lead to, and that context; the context's own namespace counts unless another is
     /// given.
     ///
     /// # Errors
     /// What is wrong with the kubeconfig.
-    pub async fn connect(files: &[PathBuf], contexts: &[String], namespace: Option<&str>) -> Result<Faults, Problem> {
+    pub async fn connect(
+        files: &[PathBuf],
+        contexts: &[String],
+        namespace: Option<&str>,
+    ) -> Result<(Faults, Context), Problem> {
         let targets = kubeconfig::targets(files, contexts)?;
         let target: &Target = targets.first().ok_or_else(|| Problem::usage("no context is chosen"))?;
         let client = connect(target).await?.client;
         let namespace = namespace.unwrap_or(client.default_namespace()).to_owned();
-        Ok(Faults { client, namespace })
+        Ok((Faults { client, namespace }, target.context.clone()))
     }
 
     /// The faults of this namespace, through a client that is there.
@@ -41,23 +47,9 @@ impl Faults {
         Faults { client, namespace: namespace.to_owned() }
     }
 
-    /// Does what is asked of one of this cluster.
-    ///
-    /// # Errors
-    /// What the lab refuses; no answer.
-    pub async fn obey(&self, cluster: &str, order: &FaultOrder) -> Result<(), Problem> {
-        match order {
-            FaultOrder::Start { kind, instance, zone } => {
-                let mut spec = json!({"kind": kind, "cluster": cluster});
-                for (field, value) in [("instance", instance), ("zone", zone)] {
-                    if let Some(value) = value {
-                        spec[field] = json!(value);
-                    }
-                }
-                self.create(None, &spec).await.map(drop)
-            }
-            FaultOrder::Stop { name } => self.delete(name).await.map(drop),
-        }
+    /// The namespace they are in.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     fn path(&self, name: &str) -> String {
@@ -75,35 +67,50 @@ impl Faults {
         Ok(read::list(&list, &["items"]).iter().map(standing).collect())
     }
 
-    /// One of them; `None` when there is none of that name (any more).
+    /// The object of one of them; `None` when there is none of that name (any more).
     ///
     /// # Errors
     /// No answer.
-    pub async fn get(&self, name: &str) -> Result<Option<Standing>, Problem> {
+    pub async fn object(&self, name: &str) -> Result<Option<Value>, Problem> {
         match self.client.request::<Value>(get(&self.path(name))).await {
-            Ok(fault) => Ok(Some(standing(&fault))),
+            Ok(fault) => Ok(Some(fault)),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(e) => Err(trouble(&format!("fault {name} can't be looked at"), &e)),
         }
     }
 
-    /// Makes one, and gives it as the lab completed it. Without a name it gets one of its kind.
-    ///
-    /// # Errors
-    /// What the lab refuses, with the field; no answer.
-    pub async fn create(&self, name: Option<&str>, spec: &Value) -> Result<Standing, Problem> {
-        const WHAT: &str = "the fault was not started";
+    /// What is sent to start one. Without a name it gets one of its kind.
+    pub fn to_start(&self, name: Option<&str>, spec: &Value) -> order::Request {
         let metadata = match name {
             Some(name) => json!({"name": name}),
             None => json!({"generateName": format!("{}-", spec["kind"].as_str().unwrap_or("fault"))}),
         };
         let object =
             json!({"apiVersion": format!("{GROUP}/{VERSION}"), "kind": KIND, "metadata": metadata, "spec": spec});
-        let path = format!("{}?fieldValidation=Strict", self.path(""));
-        let request = Request::builder().method(Method::POST).uri(path).header("Content-Type", "application/json");
-        let request = request.body(object.to_string().into_bytes()).map_err(|e| Problem::new(WHAT).because(e))?;
-        let made: Value = self.client.request(request).await.map_err(|e| trouble(WHAT, &e))?;
-        Ok(standing(&made))
+        order::Request {
+            method: Method::POST.to_string(),
+            path: format!("{}?fieldValidation=Strict", self.path("")),
+            content_type: Some("application/json".into()),
+            body: Some(object),
+        }
+    }
+
+    /// What is sent to stop one.
+    pub fn to_stop(&self, name: &str) -> order::Request {
+        order::Request { method: Method::DELETE.to_string(), path: self.path(name), content_type: None, body: None }
+    }
+
+    /// Makes one, by what [`Faults::to_start`] gave, and gives its object as the lab completed it.
+    ///
+    /// # Errors
+    /// What the lab refuses, with the field; no answer.
+    pub async fn create(&self, wanted: &order::Request) -> Result<Value, Problem> {
+        const WHAT: &str = "the fault was not started";
+        let body = wanted.body.as_ref().map(Value::to_string).unwrap_or_default();
+        let request = Request::builder().method(Method::POST).uri(&wanted.path);
+        let request = request.header("Content-Type", "application/json").body(body.into_bytes());
+        let request = request.map_err(|e| Problem::new(WHAT).because(e))?;
+        self.client.request(request).await.map_err(|e| trouble(WHAT, &e))
     }
 
     /// Asks for the end of one. False when there is none of that name.
@@ -123,7 +130,7 @@ impl Faults {
 }
 
 /// A fault as its object tells.
-pub(super) fn standing(fault: &Value) -> Standing {
+pub fn standing(fault: &Value) -> Standing {
     let text = |path: &[&str]| clean(read::raw(fault, path).unwrap_or_default());
     Standing {
         name: text(&["metadata", "name"]),

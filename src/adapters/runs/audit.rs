@@ -1,12 +1,14 @@
-//! The audit trail: one line for each request that was sent, over all runs and for good.
+//! The audit trail: a line for each request that was sent, over all runs and for good; faults of a lab have one before, too.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use super::journal::private_folder;
 use crate::problem::Problem;
 use crate::procedure::{Request, RunId, StepId};
 
@@ -21,14 +23,34 @@ pub struct Done {
     pub context: String,
     /// Which cluster: `namespace/name`.
     pub cluster: String,
-    /// The run it belongs to.
-    pub run: RunId,
-    /// The step.
-    pub step: StepId,
+    /// What it belongs to.
+    #[serde(flatten)]
+    pub of: Of,
     /// What was sent.
     pub request: Request,
-    /// `taken`, `refused`, `unknown`, `found done`, `found not done`; of taking back: `undone: taken`, …
+    /// `taken`, `refused`, `unknown`, `found done`, `found not done`; of taking back: `undone: taken`, …; of a fault also
+    /// `asked for`, `stands`, `failed: …`, `undone`.
     pub outcome: String,
+}
+
+/// What a request belongs to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Of {
+    /// A step of a run.
+    Step {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepId,
+    },
+    /// A fault of a lab.
+    Fault {
+        /// Its name; empty until the lab gives it one.
+        fault: String,
+        /// Its kind and parameters; null where they can't be told.
+        spec: Value,
+    },
 }
 
 /// Where it is written.
@@ -53,6 +75,9 @@ impl Audit {
         };
         let mut line = serde_json::to_string(done).map_err(|e| unwritable(&e))?;
         line.push('\n');
+        if let Some(folder) = self.path.parent() {
+            private_folder(folder).map_err(|e| unwritable(&e))?;
+        }
         let mut file =
             OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path).map_err(|e| unwritable(&e))?;
         file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|e| unwritable(&e))

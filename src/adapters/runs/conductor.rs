@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::audit::{Audit, Done};
+use super::audit::{Audit, Done, Of};
 use super::journal::Journal;
 use crate::adapters::executor::{Deed, Executor, Refusal};
 use crate::problem::Problem;
@@ -164,8 +164,7 @@ impl Conductor {
             by: self.who.clone(),
             context: self.plan.cluster.context.to_string(),
             cluster: self.plan.cluster.to_string(),
-            run: self.run.clone(),
-            step: step.id.clone(),
+            of: Of::Step { run: self.run.clone(), step: step.id.clone() },
             request,
             outcome: outcome.into(),
         })

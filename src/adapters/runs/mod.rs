@@ -3,7 +3,8 @@
 //! ```text
 //! STATE/runs/RUN/journal.jsonl   one entry per line, on the disk before what it announces is done
 //! STATE/runs/RUN/lock            held while a howdah drives the run
-//! STATE/audit.jsonl              one line for each request that was sent
+//! STATE/runs/RUN/draft           a note that is being typed, until it is in the journal
+//! STATE/audit.jsonl              a line for each request that was sent
 //! ```
 //!
 //! Folders are 0700 and files 0600. It must not know what a step means: it keeps entries, hands orders to an
@@ -18,7 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use audit::{Audit, Done};
+pub use audit::{Audit, Done, Of};
 pub use conductor::{Clock, Conductor, Ledger};
 pub use journal::Journal;
 pub use preflight::preflight;

@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rand::RngExt as _;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use super::audit::Audit;
@@ -13,6 +15,7 @@ use super::lock::Lock;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
 use crate::procedure::{By, Entry, Holder, Kind, RunId, Summary, What};
+use crate::text::clean_lines;
 
 /// All runs of this account on this machine.
 #[derive(Clone, Debug)]
@@ -94,6 +97,29 @@ impl Store {
         let folder = self.folder(run);
         let journal::Contents { entries, torn, .. } = journal::read(&folder.join("journal.jsonl"))?;
         Ok(Written { entries, torn, holder: Lock::holder(&folder.join("lock")) })
+    }
+
+    /// The note that was being typed for a run when its console ended.
+    pub fn draft(&self, run: &RunId) -> Option<String> {
+        let text = fs::read_to_string(self.folder(run).join("draft")).ok()?;
+        Some(clean_lines(&text)).filter(|text| !text.trim().is_empty())
+    }
+
+    /// Keeps the note that is being typed for a run; an empty one is none.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn keep_draft(&self, run: &RunId, text: &str) -> Result<(), Problem> {
+        let (file, new) = (self.folder(run).join("draft"), self.folder(run).join("draft.new"));
+        let kept = if text.is_empty() {
+            fs::remove_file(&file).or_else(|e| if e.kind() == ErrorKind::NotFound { Ok(()) } else { Err(e) })
+        } else {
+            // Whole or not at all: a crash leaves the older one.
+            let mut open = OpenOptions::new();
+            let open = open.write(true).create(true).truncate(true).mode(0o600).open(&new);
+            open.and_then(|mut f| f.write_all(text.as_bytes())).and_then(|()| fs::rename(&new, &file))
+        };
+        kept.map_err(|e| Problem::new("the draft of a note can't be kept").because(format!("{}: {e}", file.display())))
     }
 
     /// Every run, the newest first. One that can't be read is told as a problem, and hides no other.

@@ -35,6 +35,22 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
+#[test]
+fn a_draft_is_private_and_goes_when_its_note_is_written() {
+    let world = World::new();
+    let (store, run) = (&world.store, &world.run);
+    world.write(&[opened(run)]);
+    assert_eq!(store.draft(run), None);
+    store.keep_draft(run, "the key was").unwrap();
+    store.keep_draft(run, "the key was\nrotated \u{1b}[31m").unwrap();
+    assert_eq!(store.draft(run).as_deref(), Some("the key was\nrotated \u{fffd}[31m"));
+    assert_eq!(mode(&store.folder(run).join("draft")), 0o600);
+    store.keep_draft(run, "").unwrap();
+    store.keep_draft(run, "").unwrap();
+    assert_eq!(store.draft(run), None);
+    assert_eq!(fs::read_dir(store.folder(run)).unwrap().count(), 2, "the journal and its lock");
+}
+
 struct World {
     _dir: tempfile::TempDir,
     store: Store,

@@ -1,6 +1,7 @@
 //! The adapters whole, against a small Kubernetes API of the tests' own.
 
 mod mock;
+mod practice;
 mod stores;
 
 use jiff::SignedDuration;

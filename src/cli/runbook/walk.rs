@@ -205,7 +205,10 @@ impl Walker<'_> {
 
     /// Journals what happened to the cluster since it was last looked at.
     fn heard(&mut self) -> Result<(), Problem> {
-        let new = self.hearing.take(&self.book.run, &self.looked.live.happenings);
+        let mut new = self.hearing.take(&self.book.run, &self.looked.live.happenings);
+        if let Ok(moment) = self.looked.moment() {
+            new.extend(self.hearing.judge(&moment.health, moment.now));
+        }
         new.into_iter().try_for_each(|what| self.book.write(what))
     }
 

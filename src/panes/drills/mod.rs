@@ -94,6 +94,14 @@ impl Drills {
         }
         wishes
     }
+
+    /// Asks for the rights that are not known, or not lately.
+    fn may(&self, scene: &Scene<'_>) -> Option<Wish> {
+        let key = scene.chosen?;
+        let wanted = offers::rights(key, (self.back, self.keep), scene);
+        let due = scene.doing.rights.due(key, wanted, scene.now);
+        (!due.is_empty()).then(|| Wish::Rights(key.clone(), due))
+    }
 }
 
 impl Pane for Drills {
@@ -124,7 +132,7 @@ impl Pane for Drills {
             _ if scene.chosen.is_none() && needs_one(command) => Some("no cluster is chosen".into()),
             Command::Open if self.selected < offers::KINDS.len() => {
                 let key = scene.chosen?;
-                offers::plan(offers::KINDS[self.selected], key, (self.back, self.keep), scene).err().map(|p| p.line())
+                offers::refuses(offers::KINDS[self.selected], key, (self.back, self.keep), scene)
             }
             Command::Filter | Command::Sort | Command::SortReverse => Some("drills stand in the order of time".into()),
             _ => None,
@@ -164,7 +172,8 @@ impl Pane for Drills {
     }
 
     fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
-        let wishes = self.learn(scene);
+        let mut wishes = self.learn(scene);
+        wishes.extend(self.may(scene));
         self.selected = self.selected.min(offers::KINDS.len() + Self::past(scene).len() - 1);
         wishes
     }

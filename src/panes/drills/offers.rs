@@ -1,12 +1,15 @@
 //! The drills there are, and whether each can be done now: what its plan finds.
 
+use std::collections::BTreeSet;
+
 use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
 use crate::panes::Scene;
+use crate::panes::rights::needed;
 use crate::problem::Problem;
 use crate::procedure::catalog::View;
 use crate::procedure::catalog::drills::{self, Beat, Blow, DrillWish};
-use crate::procedure::{Kind, Plan, Weight};
+use crate::procedure::{Kind, Plan, Right, Weight};
 
 /// The drills, in the order of the list.
 pub const KINDS: [Kind; 4] = [Kind::FailoverDrill, Kind::SwitchoverDrill, Kind::ZoneLossDrill, Kind::StandbyLossDrill];
@@ -67,15 +70,39 @@ pub fn plan(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>)
     drills::plan(&wish(kind, key, with, scene), view)
 }
 
-/// Whether it can be done now: how sure that is, and what would be done, or what speaks against it.
-pub fn verdict(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> (Level, String) {
-    if let Some(other) = scene.doing.on(key) {
-        return (Level::Unknown, format!("not now: {} is under way", other.run().plan.title));
+/// The rights that any of them needs.
+pub fn rights(key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> BTreeSet<Right> {
+    needed(KINDS.into_iter().filter_map(|kind| plan(kind, key, with, scene).ok()))
+}
+
+/// Why it can't even be planned: it means nothing here, or this account may not do it.
+pub fn refuses(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> Option<String> {
+    match plan(kind, key, with, scene) {
+        Ok(plan) => scene.doing.rights.forbids(&plan),
+        Err(problem) => Some(problem.line()),
     }
+}
+
+/// Whether it can be done now.
+pub enum Verdict {
+    /// Nothing this account may do: the missing verb, in words.
+    Forbidden(String),
+    /// How sure it is, and what would be done, or what speaks against it.
+    Found(Level, String),
+}
+
+/// Whether it can be done now.
+pub fn verdict(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'_>) -> Verdict {
     let plan = match plan(kind, key, with, scene) {
         Ok(plan) => plan,
-        Err(problem) => return (Level::Bad, problem.because.unwrap_or(problem.what)),
+        Err(problem) => return Verdict::Found(Level::Bad, problem.because.unwrap_or(problem.what)),
     };
+    if let Some(why) = scene.doing.rights.forbids(&plan) {
+        return Verdict::Forbidden(why);
+    }
+    if let Some(other) = scene.doing.on(key) {
+        return Verdict::Found(Level::Unknown, format!("not now: {} is under way", other.run().plan.title));
+    }
     let weight = plan.weight();
     let against = plan.findings.iter().find(|f| f.weight == weight);
     let against = || against.map(|f| f.text.clone()).unwrap_or_default();
@@ -86,5 +113,5 @@ pub fn verdict(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'
         Weight::Justify => format!("needs a reason: {}", against()),
         Weight::Blocks => format!("blocked: {}", against()),
     };
-    (weight.level(), words)
+    Verdict::Found(weight.level(), words)
 }

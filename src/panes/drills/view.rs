@@ -5,6 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::offers::Verdict;
 use super::{Drills, offers};
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
@@ -61,10 +62,10 @@ pub fn draw(pane: &Drills, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut
     let height = |_| height;
     offered(pane, &height).draw(plan.offers, buf, look, |n| {
         let kind = offers::KINDS[n];
-        let (level, verdict) = offers::verdict(kind, key, (pane.back, pane.keep), scene);
+        let verdict = offers::verdict(kind, key, (pane.back, pane.keep), scene);
         let last = past.iter().find(|s| s.kind == kind && s.outcome.is_some());
         let lab = scene.known.facts.faults.contains_key(&key.context);
-        let mut row = offer(kind, (level, verdict), last.copied(), &history, scene, look);
+        let mut row = offer(kind, verdict, last.copied(), &history, scene, look);
         row.under = vec![Line::styled(offers::what(kind, lab), look.style(Role::Dim))];
         row
     });
@@ -134,7 +135,7 @@ fn offered<'a>(pane: &Drills, lines: &'a dyn Fn(usize) -> u16) -> Table<'a> {
 
 fn offer<'a>(
     kind: Kind,
-    (now, verdict): (Level, String),
+    verdict: Verdict,
     last: Option<&Summary>,
     history: &History,
     scene: &Scene<'_>,
@@ -154,9 +155,16 @@ fn offer<'a>(
             Span::styled(usual, dim),
         ])
     });
+    let (title, now) = match verdict {
+        Verdict::Forbidden(why) => (dim, Line::styled(format!("{} {why}", look.marks.absent), dim)),
+        Verdict::Found(level, words) => {
+            let mark = look.marks.level(level);
+            (look.style(Role::Title), Line::styled(format!("{mark} {words}"), look.level(level)))
+        }
+    };
     Row {
         cells: vec![
-            Line::styled(offers::name(kind), look.style(Role::Title)),
+            Line::styled(offers::name(kind), title),
             match last {
                 Some(s) => Line::from(vec![
                     outcome(s.outcome, look),
@@ -166,7 +174,7 @@ fn offer<'a>(
             },
             Line::from(lasted.map_or(look.marks.nothing.to_owned(), seconds)),
             line.unwrap_or_default(),
-            Line::styled(format!("{} {verdict}", look.marks.level(now)), look.level(now)),
+            now,
         ],
         ..Row::default()
     }

@@ -20,7 +20,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 pub use columns::{lag, short_zone};
-pub use view::reason_line;
+pub use view::{MORE, and_more, reason_line};
 
 /// The pane's name.
 pub const ID: PaneId = "fleet";

@@ -13,12 +13,15 @@ use crate::domain::quantity;
 use crate::panes::known::Judged;
 use crate::panes::{Scene, loading, rule};
 use crate::ui::layout::{inset, split_bottom, split_top};
-use crate::ui::text::{cut_line, put_line};
+use crate::ui::text::{cut_line, put_line, width};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table::Row;
 
 /// An answer older than this is dimmed: unseen clusters are asked every 10 s, and one may be missed.
 const STALE: SignedDuration = SignedDuration::from_secs(25);
+
+/// Cells of `  and 12 more`.
+pub const MORE: usize = 13;
 
 /// The list above, and the selected cluster's reasons below where there is room for both.
 pub fn parts(area: Rect) -> (Rect, Rect) {
@@ -46,7 +49,9 @@ fn why(judged: &Judged, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Bu
     rule(&judged.digest.key.to_string(), look, head, buf);
     let mut lines: Vec<Line<'_>> = Vec::new();
     let reasons = judged.health.reasons().filter(|r| r.level != Level::Ok);
-    lines.extend(reasons.map(|r| reason_line(r, scene.now, look)));
+    let (wide, last) = (usize::from(body.width), usize::from(body.height).saturating_sub(1));
+    let room = |n: usize| if n == last { wide.saturating_sub(MORE) } else { wide };
+    lines.extend(reasons.enumerate().map(|(n, r)| reason_line(r, scene, look, room(n))));
     if lines.is_empty() {
         let asked = judged.digest.seen.map(|t| format!("  asked {} ago", quantity::age(t, scene.now)));
         lines.push(Line::from(vec![
@@ -61,11 +66,9 @@ fn why(judged: &Judged, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Bu
     }
     let room = usize::from(body.height);
     let left = lines.len().saturating_sub(room);
-    for (n, mut line) in lines.into_iter().take(room).enumerate() {
-        if n + 1 == room && left > 0 {
-            line.push_span(Span::styled(format!("  and {left} more"), look.style(Role::Dim)));
-        }
-        put_line(buf, body, body.x, body.y + n as u16, &cut_line(line, usize::from(body.width), look.marks.more));
+    for (n, line) in lines.into_iter().take(room).enumerate() {
+        let left = if n + 1 == room { left } else { 0 };
+        put_line(buf, body, body.x, body.y + n as u16, &and_more(line, left, look, wide));
     }
 }
 
@@ -97,14 +100,32 @@ fn cell_style(look: &Look, level: Level, stale: bool, stands_out: bool) -> Style
     }
 }
 
-/// `archiver failing for 14m (pg_stat_archiver on …, 2s ago)`.
-pub fn reason_line<'a>(reason: &'a Reason, now: Timestamp, look: &Look) -> Line<'a> {
+/// `archiver failing for 14m  pg_stat_archiver on …, 2s ago  runbook wal-archiving-failing`: the runbook where there is room
+/// for its whole name.
+pub fn reason_line<'a>(reason: &'a Reason, scene: &Scene<'a>, look: &Look, room: usize) -> Line<'a> {
     let dim = look.style(Role::Dim);
-    Line::from(vec![
-        Span::styled(format!("{} ", look.marks.level(reason.level)), look.level(reason.level)),
+    let mut line = Line::from(vec![
+        Span::styled(look.marks.level(reason.level), look.level(reason.level)),
+        Span::raw(" "),
         Span::styled(reason.text.as_str(), look.style(Role::Text)),
-        Span::styled(format!("  {}, {} ago", reason.witness, quantity::age(reason.seen, now)), dim),
-    ])
+        Span::styled(format!("  {}, {} ago", reason.witness, quantity::age(reason.seen, scene.now)), dim),
+    ]);
+    if let Some(runbook) = scene.doing.runbooks.for_reason(reason.code) {
+        let name = Span::styled(runbook.name.as_str(), look.style(Role::Info));
+        let label = Span::styled("  runbook ", dim);
+        if line.width() + label.width() + name.width() <= room {
+            line.spans.extend([label, name]);
+        }
+    }
+    line
+}
+
+/// A line in so much room, and behind it that there are more which there is no room for.
+pub fn and_more<'a>(line: Line<'a>, left: usize, look: &Look, room: usize) -> Line<'a> {
+    let more = if left == 0 { String::new() } else { format!("  and {left} more") };
+    let mut line = cut_line(line, room.saturating_sub(width(&more)), look.marks.more);
+    line.push_span(Span::styled(more, look.style(Role::Dim)));
+    line
 }
 
 /// The reasons on one line, worst first. Their colour is the row's mark's: lines of red would hide which row is meant.

@@ -7,9 +7,9 @@ use ratatui::text::Line;
 use super::Lab;
 use crate::domain::fault::{FaultKind, Form, KINDS, Standing};
 use crate::domain::quantity::age;
-use crate::panes::runs::Paper;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
-use crate::ui::layout::{split_bottom, split_top};
+use crate::ui::layout::{inset, split_bottom, split_top};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::table::{Column, Row, Table};
 
@@ -47,7 +47,7 @@ pub fn draw(pane: &Lab, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Bu
     table(pane).draw(list, buf, look, |n| row(pane, &KINDS[n], scene, look));
     let kind = pane.kind();
     rule(kind.name, look, line, buf);
-    told(pane, kind, scene, look, words, buf);
+    told(pane, kind, scene, look, inset(words, 2, 0), buf);
 }
 
 /// The row of the pane at this place.
@@ -102,15 +102,15 @@ fn row<'a>(pane: &Lab, kind: &FaultKind, scene: &Scene<'_>, look: &Look) -> Row<
 
 /// What the selected kind does, how it is undone, what it takes.
 fn told(pane: &Lab, kind: &FaultKind, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
-    let mut paper = Paper::new(look);
+    let mut paper = Paper::new(look, area.width);
     if let Some(fault) = pane.meant(kind, scene).filter(|f| !f.message.is_empty()) {
         let (_, word, role) = state(fault, look);
-        paper.labelled(&word, &fault.message, role);
+        paper.told(&word, &fault.message, role);
     }
-    paper.labelled("does", kind.what, Role::Text);
-    paper.labelled("undone", kind.undo, Role::Text);
+    paper.told("does", kind.what, Role::Text);
+    paper.told("undone", kind.undo, Role::Text);
     if kind.seconds > 0 {
-        paper.labelled("ends", &format!("by itself after {} s", kind.seconds), Role::Text);
+        paper.told("ends", &format!("by itself after {} s", kind.seconds), Role::Text);
     }
     for parameter in kind.parameters {
         let value = match parameter.form {
@@ -118,7 +118,7 @@ fn told(pane: &Lab, kind: &FaultKind, scene: &Scene<'_>, look: &Look, area: Rect
             Form::Word(words) => words.first().copied().unwrap_or_default().to_owned(),
             Form::Instance => "none".to_owned(),
         };
-        paper.labelled("with", &format!("{} {value}: {}", parameter.name, parameter.what), Role::Dim);
+        paper.told("with", &format!("{} {value}: {}", parameter.name, parameter.what), Role::Dim);
     }
     paper.draw(0, area, buf);
 }

@@ -106,6 +106,10 @@ impl Pane for Replication {
         "Replication"
     }
 
+    fn short(&self) -> &'static str {
+        "Repl"
+    }
+
     fn scope(&self) -> Scope {
         Scope::Replication
     }

@@ -1,7 +1,7 @@
 //! The end of a walk: whether what it was for is gone, what led there, what was noted and done meanwhile.
 
-use super::paper::Paper;
 use super::told::note;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, times};
 use crate::procedure::runbook::{Walk, observed, record};
 use crate::procedure::{Outcome, What};

@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use super::paper::Paper;
 use super::{Runbooks, Unended};
 use crate::domain::health::{Level, Reason};
 use crate::domain::quantity;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
 use crate::procedure::runbook::Runbook;
 use crate::ui::layout::{inset, split_bottom, split_left, split_top};
@@ -31,15 +31,24 @@ fn area_of(scene: &Scene<'_>) -> Rect {
     parts(Rect { x: 0, y: 0, width: scene.size.width, height: scene.size.height }).0
 }
 
-fn table<'a>(pane: &Runbooks, lines: &'a dyn Fn(usize) -> u16, empty: &'a str) -> Table<'a> {
+/// Whether one of the list is walked, and whether one is somebody's own: what a runbook is for needs the room more than
+/// columns that are empty.
+fn extras(pane: &Runbooks, scene: &Scene<'_>) -> [bool; 2] {
+    let any =
+        |is: &dyn Fn(&Runbook) -> bool| pane.order.iter().filter_map(|name| scene.doing.runbooks.get(name)).any(is);
+    [any(&|r| Runbooks::unended(scene, &r.name).is_some()), any(&|r| r.own)]
+}
+
+fn table<'a>(pane: &Runbooks, extras: [bool; 2], lines: &'a dyn Fn(usize) -> u16, empty: &'a str) -> Table<'a> {
+    let mut columns = vec![
+        Column::text("", 1, 1).priority(0),
+        Column::text("RUNBOOK", 22, 28).priority(0),
+        Column::text("WHAT IT IS FOR", 18, 30).grow(1).priority(0),
+    ];
+    let all = [Column::text("WALK", 14, 14).priority(1), Column::text("", 5, 5).priority(2)];
+    columns.extend(all.into_iter().zip(extras).filter_map(|(column, there)| there.then_some(column)));
     Table {
-        columns: vec![
-            Column::text("", 1, 1).priority(0),
-            Column::text("RUNBOOK", 22, 28).priority(0),
-            Column::text("WHAT IT IS FOR", 18, 30).grow(1).priority(0),
-            Column::text("WALK", 14, 14).priority(1),
-            Column::text("", 5, 5).priority(2),
-        ],
+        columns,
         total: pane.order.len(),
         selected: (!pane.order.is_empty()).then(|| pane.place()),
         sort: None,
@@ -56,13 +65,13 @@ fn lines(pane: &Runbooks, n: usize) -> u16 {
 /// How many runbooks a page is.
 pub fn page(pane: &Runbooks, scene: &Scene<'_>) -> usize {
     let lines = |n: usize| lines(pane, n);
-    table(pane, &lines, "").page(area_of(scene))
+    table(pane, extras(pane, scene), &lines, "").page(area_of(scene))
 }
 
 /// The runbook at a row of the pane.
 pub fn row_at(pane: &Runbooks, scene: &Scene<'_>, y: u16) -> Option<usize> {
     let lines = |n: usize| lines(pane, n);
-    table(pane, &lines, "").row_at(area_of(scene), y)
+    table(pane, extras(pane, scene), &lines, "").row_at(area_of(scene), y)
 }
 
 /// Draws the list.
@@ -70,7 +79,9 @@ pub fn draw(pane: &Runbooks, scene: &Scene<'_>, look: &Look, area: Rect, buf: &m
     let (list, told) = parts(area);
     let lines = |n: usize| lines(pane, n);
     let empty = format!("No runbook matches \"{}\".", pane.filter.text());
-    table(pane, &lines, &empty).draw(list, buf, look, |n| row(pane, scene, look, n).unwrap_or_default());
+    let extras = extras(pane, scene);
+    let table = table(pane, extras, &lines, &empty);
+    table.draw(list, buf, look, |n| row(pane, scene, extras, look, n).unwrap_or_default());
     let Some(runbook) = pane.runbook(scene).filter(|_| told.height > 1) else { return };
     let (head, body) = split_top(told, 1);
     rule(&runbook.name, look, head, buf);
@@ -85,7 +96,7 @@ fn reasons<'a>(runbook: &Runbook, scene: &Scene<'a>) -> Vec<&'a Reason> {
     judged.map(|j| scene.doing.runbooks.because(runbook, &j.health)).unwrap_or_default()
 }
 
-fn row<'a>(pane: &Runbooks, scene: &Scene<'a>, look: &Look, n: usize) -> Option<Row<'a>> {
+fn row<'a>(pane: &Runbooks, scene: &Scene<'a>, extras: [bool; 2], look: &Look, n: usize) -> Option<Row<'a>> {
     let runbook = scene.doing.runbooks.get(pane.order.get(n)?)?;
     let offered = n < pane.offered;
     let because = if offered { reasons(runbook, scene) } else { Vec::new() };
@@ -99,17 +110,15 @@ fn row<'a>(pane: &Runbooks, scene: &Scene<'a>, look: &Look, n: usize) -> Option<
             Span::styled(rest, look.style(Role::Dim)),
         ])
     });
-    Some(Row {
-        cells: vec![
-            mark.map(Line::from).unwrap_or_default(),
-            Line::styled(runbook.name.as_str(), look.style(name)),
-            Line::styled(runbook.title.as_str(), look.style(text)),
-            walk_of(runbook, scene, look),
-            Line::styled(if runbook.own { "yours" } else { "" }, look.style(Role::Info)),
-        ],
-        under: under.into_iter().collect(),
-        style: Style::default(),
-    })
+    let mut cells = vec![
+        mark.map(Line::from).unwrap_or_default(),
+        Line::styled(runbook.name.as_str(), look.style(name)),
+        Line::styled(runbook.title.as_str(), look.style(text)),
+    ];
+    let own = Line::styled(if runbook.own { "yours" } else { "" }, look.style(Role::Info));
+    let all = [walk_of(runbook, scene, look), own];
+    cells.extend(all.into_iter().zip(extras).filter_map(|(cell, there)| there.then_some(cell)));
+    Some(Row { cells, under: under.into_iter().collect(), style: Style::default() })
 }
 
 /// The walk of it on this cluster that has not ended.

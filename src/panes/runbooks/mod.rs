@@ -6,7 +6,6 @@
 mod end;
 mod list;
 mod page;
-mod paper;
 mod steps;
 mod told;
 mod walk;
@@ -192,6 +191,10 @@ impl Pane for Runbooks {
 
     fn title(&self) -> &'static str {
         "Runbooks"
+    }
+
+    fn short(&self) -> &'static str {
+        "Books"
     }
 
     fn scope(&self) -> Scope {

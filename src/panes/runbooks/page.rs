@@ -5,13 +5,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::paper::Paper;
 use super::steps;
 use super::walk::Walking;
 use super::{end, told};
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
 use crate::procedure::runbook::walk::about_of;
 use crate::procedure::runbook::{Answer, Judged, StepView, Walk, answer, walked};
@@ -67,7 +67,7 @@ fn drawn<'l>(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &'l Loo
         Some(n) => step(&mut page, &mut foot, (walking, walk, n), scene, look),
         None => end::draw(&mut page, walk, scene, look),
     }
-    let rows = if foot.len() == 0 { 0 } else { foot.len() + 1 };
+    let rows = if foot.height() == 0 { 0 } else { foot.height() + 1 };
     Drawn { parts: parts(area, count, rows), page, foot }
 }
 
@@ -75,7 +75,7 @@ fn drawn<'l>(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &'l Loo
 pub fn most(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>) -> usize {
     let area = Rect { x: 0, y: 0, width: scene.size.width, height: scene.size.height };
     let drawn = drawn(walking, walk, scene, scene.look, area);
-    drawn.page.len().saturating_sub(usize::from(drawn.parts.page.height))
+    drawn.page.height().saturating_sub(usize::from(drawn.parts.page.height))
 }
 
 /// Draws it.
@@ -89,7 +89,7 @@ pub fn draw(walking: &Walking, walk: Walk<'_>, scene: &Scene<'_>, look: &Look, a
     }
     page.draw(walking.top, parts.page, buf);
     let (line, rest) = split_top(parts.foot, 1);
-    if foot.len() > 0 {
+    if foot.height() > 0 {
         let asking = walking.asking(scene);
         let waits = format!("what next ({asking} asked, waiting for answers…)");
         let key = scene.key(Scope::Walk, Command::GoOn);

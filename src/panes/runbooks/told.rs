@@ -1,7 +1,7 @@
 //! What the journal says of a step that is behind.
 
-use super::paper::Paper;
 use crate::domain::quantity;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, times};
 use crate::procedure::runbook::Walked;
 use crate::ui::theme::{Look, Role};

@@ -12,28 +12,13 @@ use crate::procedure::runbook::walk::{Said, about_of};
 use crate::procedure::runbook::{StepView, Walk, step_view};
 use crate::procedure::{By, RunId, What};
 
-/// Keys of a step.
-const WALKING: &[(Command, &str)] = &[
-    (Command::GoOn, "go on"),
-    (Command::SayYes, "yes"),
-    (Command::SayNo, "no"),
-    (Command::SayUnknown, "unknown"),
-    (Command::PageDown, "more"),
-    (Command::WalkNote, "note"),
-    (Command::AskAnew, "ask anew"),
-    (Command::Copy, "copy command"),
-    (Command::WalkRecord, "record"),
-    (Command::EndWalk, "end"),
-    (Command::Back, "list"),
-];
-
-/// Keys of a step that offers a change.
-const OFFERING: &[(Command, &str)] = &[
-    (Command::GoOn, "go on"),
-    (Command::SayYes, "yes"),
-    (Command::SayNo, "no"),
-    (Command::SayUnknown, "unknown"),
+/// Keys of a walk. The first is of a step that offers a change.
+const HINTS: [(Command, &str); 12] = [
     (Command::Offer, "the change"),
+    (Command::GoOn, "go on"),
+    (Command::SayYes, "yes"),
+    (Command::SayNo, "no"),
+    (Command::SayUnknown, "unknown"),
     (Command::PageDown, "more"),
     (Command::WalkNote, "note"),
     (Command::AskAnew, "ask anew"),
@@ -152,7 +137,7 @@ impl Walking {
                 false => &[(Command::GoOn, "take it up"), (Command::Up, "steps"), (Command::Back, "list")],
             };
         }
-        if self.offers { OFFERING } else { WALKING }
+        if self.offers { &HINTS } else { &HINTS[1..] }
     }
 
     /// Why a command can't be done now.

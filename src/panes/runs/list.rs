@@ -52,11 +52,13 @@ fn row<'a>(s: &Summary, scene: &Scene<'_>, look: &Look) -> Row<'a> {
         (None, None, None) => (look.marks.warn, look.level(Level::Warn), "interrupted"),
     };
     let dim = look.style(Role::Dim);
+    // The cluster has a column of its own, and instances bear its name: what was done needs the room.
+    let title = s.title.replacen(&format!(" of {}:", s.cluster.name), ":", 1);
     let day = times::day(s.opened, scene.now, scene.habits).map(|d| format!("{d} ")).unwrap_or_default();
     Row {
         cells: vec![
             Line::from(Span::styled(format!("{mark} {word}"), style)),
-            Line::from(Span::styled(s.title.clone(), look.style(Role::Title))),
+            Line::from(Span::styled(title, look.style(Role::Title))),
             Line::from(s.cluster.to_string()),
             Line::from(format!("{day}{}", times::clock(s.opened, scene.habits))),
             Line::from(Span::styled(quantity::span(s.last.duration_since(s.opened)), dim)),

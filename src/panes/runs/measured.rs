@@ -4,10 +4,10 @@ use jiff::SignedDuration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::detail::{LABEL, Paper};
 use super::drill;
 use crate::domain::names::InstanceName;
 use crate::domain::quantity::{count, tenths};
+use crate::panes::paper::{LABEL, Paper};
 use crate::procedure::Run;
 use crate::procedure::drill::{ObjectiveResult, Report, Span};
 use crate::ui::theme::{Look, Role};
@@ -22,8 +22,8 @@ const TALL: u16 = 12;
 /// Draws the report, scrolled up by so many lines.
 pub fn draw(run: &Run, top: usize, look: &Look, area: Rect, buf: &mut Buffer) {
     let Some(report) = Report::of(&run.entries) else { return };
-    let mut paper = Paper::new(look);
-    paper.labelled("outage", &outage(&report), Role::Title);
+    let mut paper = Paper::new(look, area.width);
+    paper.told("outage", &outage(&report), Role::Title);
     if area.height >= TALL {
         phases(&mut paper, &report, look, usize::from(area.width));
     }
@@ -34,28 +34,29 @@ pub fn draw(run: &Run, top: usize, look: &Look, area: Rect, buf: &mut Buffer) {
     writes(&mut paper, &report);
     if area.height < TALL {
         let one = |s: &Span| format!("{} {}", s.phase, took(s.ms));
-        paper.labelled("phases", &report.spans.iter().map(one).collect::<Vec<_>>().join(", "), Role::Info);
+        paper.told("phases", &report.spans.iter().map(one).collect::<Vec<_>>().join(", "), Role::Info);
     }
     for step in &report.steps {
         if let Some(problem) = &step.problem {
-            paper.labelled("failed", &format!("{}: {}", step.title, problem.line()), Role::Bad);
+            paper.told("failed", &format!("{}: {}", step.title, problem.line()), Role::Bad);
         }
     }
     let name = |n: &Option<InstanceName>| n.as_ref().map_or("?".into(), ToString::to_string);
     let (before, after) = &report.leader;
-    paper.labelled("primary", &format!("{} → {}", name(before), name(after)), Role::Text);
+    paper.told("primary", &format!("{} → {}", name(before), name(after)), Role::Text);
     if let Some(viewpoint) = report.viewpoint() {
-        paper.labelled("measured", &viewpoint, Role::Dim);
+        paper.told("measured", &viewpoint, Role::Dim);
     }
     for (at, note) in &report.notes {
-        paper.labelled("note", &format!("{at:.0} {note}"), Role::Info);
+        paper.told("note", &format!("{at:.0} {note}"), Role::Info);
     }
     if !report.marks.is_empty() {
-        paper.words("", Role::Text);
+        paper.gap();
         paper.words("seen since the blow", Role::Dim);
     }
     for mark in &report.marks {
-        paper.line(drill::line(&mark.mark, mark.since_blow_ms.map(SignedDuration::from_millis), &mark.text, look), 11);
+        let since = mark.since_blow_ms.map(SignedDuration::from_millis);
+        paper.line(&drill::line(&mark.mark, since, &mark.text, look), 11);
     }
     paper.draw(top, area, buf);
 }
@@ -72,7 +73,7 @@ fn outage(report: &Report) -> String {
 }
 
 /// The phases, each where it lies in time, and when everything was as redundant as before.
-fn phases(paper: &mut Paper<'_, '_>, report: &Report, look: &Look, width: usize) {
+fn phases(paper: &mut Paper<'_>, report: &Report, look: &Look, width: usize) {
     let Some((full, phases)) = report.spans.split_last().filter(|_| report.phases.struck.is_some()) else { return };
     let total: i64 = phases.iter().filter_map(|s| s.ms).sum();
     let room = width.saturating_sub(LABEL + NAMES + TIMES + 4).max(1);
@@ -85,26 +86,26 @@ fn phases(paper: &mut Paper<'_, '_>, report: &Report, look: &Look, width: usize)
         let length = (cells(before + ms).saturating_sub(from)).clamp(1, room - from);
         let bar = if ms > 0 { look.marks.eighths()[8].repeat(length) } else { String::new() };
         let line = format!("{:<NAMES$}{:>TIMES$}  {}{bar}", span.phase, took(span.ms), " ".repeat(from));
-        paper.labelled("", line.trim_end(), if span.ms.is_some() { Role::Info } else { Role::Dim });
+        paper.told("", line.trim_end(), if span.ms.is_some() { Role::Info } else { Role::Dim });
         before += ms;
     }
     let again = full.ms.map_or("not seen to come back".into(), |_| format!("back {} after the blow", took(full.ms)));
-    paper.labelled("full", &format!("redundancy {again}"), Role::Text);
+    paper.told("full", &format!("redundancy {again}"), Role::Text);
 }
 
 /// Whether anything that was acknowledged is not there.
-fn lost(paper: &mut Paper<'_, '_>, report: &Report) {
+fn lost(paper: &mut Paper<'_>, report: &Report) {
     match &report.tally {
         Some(t) => {
             let words = format!("{} lost of {} acknowledged", count(t.lost), count(t.acknowledged));
-            paper.labelled("writes", &words, if t.lost > 0 { Role::Bad } else { Role::Good });
+            paper.told("writes", &words, if t.lost > 0 { Role::Bad } else { Role::Good });
         }
-        None => paper.labelled("writes", "not counted", Role::Warn),
+        None => paper.told("writes", "not counted", Role::Warn),
     }
 }
 
 /// What became of all else that was written and read.
-fn writes(paper: &mut Paper<'_, '_>, report: &Report) {
+fn writes(paper: &mut Paper<'_>, report: &Report) {
     let Some(t) = &report.tally else { return };
     let unknown = format!(
         "{} unknown ({} there, {} gone), {} refused",
@@ -113,18 +114,18 @@ fn writes(paper: &mut Paper<'_, '_>, report: &Report) {
         count(t.unknown_gone),
         count(t.refused)
     );
-    paper.labelled("besides", &unknown, Role::Text);
+    paper.told("besides", &unknown, Role::Text);
     if t.duplicated > 0 {
-        paper.labelled("", &format!("{} rows are there twice, or nobody wrote them", count(t.duplicated)), Role::Bad);
+        paper.told("", &format!("{} rows are there twice, or nobody wrote them", count(t.duplicated)), Role::Bad);
     }
-    paper.labelled("reads", &format!("{} answered, {} failed", count(t.reads.0), count(t.reads.1)), Role::Text);
+    paper.told("reads", &format!("{} answered, {} failed", count(t.reads.0), count(t.reads.1)), Role::Text);
 }
 
-fn reached(paper: &mut Paper<'_, '_>, objective: &ObjectiveResult, look: &Look) {
+fn reached(paper: &mut Paper<'_>, objective: &ObjectiveResult, look: &Look) {
     let (mark, word, role) = match objective.met {
         Some(true) => (look.marks.good, "met", Role::Good),
         Some(false) => (look.marks.bad, "missed", Role::Bad),
         None => (look.marks.unknown, "not measured", Role::Unknown),
     };
-    paper.labelled(&objective.name, &format!("{mark} {word}: {}", objective.text), role);
+    paper.told(&objective.name, &format!("{mark} {word}: {}", objective.text), role);
 }

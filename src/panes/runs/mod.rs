@@ -11,8 +11,6 @@ mod plan;
 mod run;
 mod steps;
 
-pub use detail::Paper;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;

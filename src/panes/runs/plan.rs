@@ -4,12 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::detail::{self, Paper};
+use super::detail;
 use super::steps;
 use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::doing::{Proposal, Trial};
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule};
 use crate::procedure::{Candidate, Plan, Weight, catalog};
 use crate::ui::layout::{split_bottom, split_left, split_top};
@@ -47,7 +48,7 @@ pub fn draw(
             Trial::Taken(all) => all.iter().find(|t| t.step == step.id),
             _ => None,
         };
-        let mut paper = Paper::new(look);
+        let mut paper = Paper::new(look, right.width);
         detail::head(&mut paper, step);
         detail::step(&mut paper, step, tried);
         paper.draw(top, right, buf);

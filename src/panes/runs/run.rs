@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::detail::{self, Paper};
+use super::detail;
 use super::plan::{WIDE, sides};
 use super::{drill, measured, steps};
 use crate::command::Scope;
@@ -12,6 +12,7 @@ use crate::domain::health::Level;
 use crate::domain::quantity;
 use crate::panes::doing::{Driven, answer, name_to_type};
 use crate::panes::events::ticker;
+use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule, times};
 use crate::procedure::{Choice, Outcome, Run};
 use crate::ui::layout::{split_bottom, split_top};
@@ -57,10 +58,10 @@ pub fn draw(run: &Run, eye: Eye, scene: &Scene<'_>, look: &Look, area: Rect, buf
         _ => {}
     }
     let Some(step) = run.plan.steps.get(at) else { return };
-    let mut paper = Paper::new(look);
+    let mut paper = Paper::new(look, right.width);
     detail::head(&mut paper, step);
     if let Some(why) = run.waits_for(&step.id, &scene.known.facts) {
-        paper.labelled("not yet", &why, Role::Warn);
+        paper.told("not yet", &why, Role::Warn);
     }
     if let Some(report) = run.steps().get(at) {
         detail::came(&mut paper, report);

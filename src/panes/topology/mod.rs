@@ -94,6 +94,10 @@ impl Pane for Topology {
         "Topology"
     }
 
+    fn short(&self) -> &'static str {
+        "Topo"
+    }
+
     fn scope(&self) -> Scope {
         Scope::Topology
     }

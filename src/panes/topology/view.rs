@@ -1,6 +1,5 @@
 //! How the topology looks.
 
-use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -79,7 +78,7 @@ pub fn draw(topology: &Topology, scene: &Scene<'_>, look: &Look, area: Rect, buf
         return;
     };
     title(&s, scene, look, buf);
-    reasons(&s, scene.now, look, buf);
+    reasons(&s, scene, look, buf);
     if s.plan.list {
         list(looked, &s, scene, look, buf);
     } else {
@@ -162,17 +161,15 @@ fn title(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     put_line(buf, area, x, area.y, &right);
 }
 
-fn reasons(s: &Sight<'_>, now: Timestamp, look: &Look, buf: &mut Buffer) {
+fn reasons(s: &Sight<'_>, scene: &Scene<'_>, look: &Look, buf: &mut Buffer) {
     let area = s.plan.reasons;
     let all: Vec<&Reason> = s.health.reasons().filter(|r| r.level != Level::Ok).collect();
     for (n, reason) in all.iter().enumerate().take(usize::from(area.height)) {
-        let mut line = fleet::reason_line(reason, now, look);
-        let left = all.len() - n - 1;
-        if n + 1 == usize::from(area.height) && left > 0 {
-            line.push_span(Span::styled(format!("  and {left} more"), look.style(Role::Dim)));
-        }
         let room = usize::from(area.width).saturating_sub(2);
-        put_line(buf, area, area.x + 1, area.y + n as u16, &cut_line(line, room, look.marks.more));
+        let left = if n + 1 == usize::from(area.height) { all.len() - n - 1 } else { 0 };
+        let wide = if left > 0 { room.saturating_sub(fleet::MORE) } else { room };
+        let line = fleet::and_more(fleet::reason_line(reason, scene, look, wide), left, look, room);
+        put_line(buf, area, area.x + 1, area.y + n as u16, &line);
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::heartbeat::Tally;
-use crate::domain::quantity::span;
+use crate::domain::quantity::{span, tenths};
 
 /// What must be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +52,11 @@ impl Objectives {
                 (Some(false), format!("writes had not come back at the end; asked was {asked} at most"))
             }
             (Some(t), _) if !t.unmeasured.is_empty() => {
-                (None, format!("not measured throughout, {} at least; asked was {asked} at most", span(t.longest)))
+                (None, format!("not measured throughout, {} s at least; asked was {asked} at most", tenths(t.longest)))
             }
             (Some(_), None) => (None, format!("the outage was not seen to end; asked was {asked} at most")),
             (Some(_), Some(outage)) => {
-                (Some(outage <= self.rto), format!("{} without a write; asked was {asked} at most", span(outage)))
+                (Some(outage <= self.rto), format!("{} s without a write; asked was {asked} at most", tenths(outage)))
             }
         };
         Result { name: "RTO".into(), met, text }
@@ -96,6 +96,14 @@ mod tests {
         assert!(!met(asked, Some(&tally(0)), Some(31)));
         assert!(!met(asked, Some(&tally(1)), Some(4)));
         assert!(met(Objectives { rpo: 1, ..asked }, Some(&tally(1)), Some(4)));
+    }
+
+    /// As precise as the outage is told everywhere else: 21.8 s against 21 s at most is no pass that reads like one.
+    #[test]
+    fn the_outage_is_told_to_the_tenth() {
+        let asked = Objectives { rto: SignedDuration::from_secs(21), ..Objectives::default() };
+        let [rto, _] = asked.judge(Some(&tally(0)), Some(SignedDuration::from_millis(21_840))).try_into().unwrap();
+        assert_eq!((rto.met, rto.text.as_str()), (Some(false), "21.8 s without a write; asked was 21s at most"));
     }
 
     #[test]

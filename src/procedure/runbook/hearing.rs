@@ -1,10 +1,14 @@
-//! What happens to the cluster during a walk: events and transitions that go into its journal, each once.
+//! What happens to the cluster during a walk: events, transitions and changes of its verdict that go into its journal, each
+//! once.
 
 use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
 
 use super::record::happened;
+use super::walked::observed;
 use crate::domain::event::{Happening, Transition, What as Happened};
 use crate::domain::happenings::Happenings;
+use crate::domain::health::Health;
 use crate::domain::words::words;
 use crate::procedure::entry::What;
 use crate::procedure::run::Run;
@@ -19,7 +23,12 @@ pub struct Hearing {
     unheard: u64,
     /// What happened before that is no part of the record, or stands in it already.
     since: Timestamp,
+    /// The word of each verdict when it was last looked at, by what it is about.
+    judged: BTreeMap<String, String>,
 }
+
+/// How the mark of a verdict begins; what it is about and its word follow.
+const VERDICT: &str = "verdict:";
 
 impl Hearing {
     /// Of a walk as it was opened or taken up just now: of one that is taken up, what came after its last entry is new.
@@ -28,7 +37,9 @@ impl Hearing {
             None => run.opened - BEFORE,
             Some(_) => run.entries.iter().rev().nth(1).map_or(run.opened, |e| e.at),
         };
-        Hearing { unheard: 0, since }
+        let told = observed(run, VERDICT).filter_map(|(_, rest, _)| rest.split_once(':'));
+        let judged = told.map(|(about, word)| (about.to_owned(), word.to_owned())).collect();
+        Hearing { unheard: 0, since, judged }
     }
 
     /// What is to be written of what happened to the walk's cluster since this was last asked.
@@ -46,7 +57,20 @@ impl Hearing {
         .collect()
     }
 
-    /// A change of the verdict is howdah's own opinion: the walk says itself what of it led here and whether it is gone.
+    /// What is to be written of the verdicts as they are now: those that changed while the walk went on.
+    pub fn judge(&mut self, health: &Health, now: Timestamp) -> Vec<What> {
+        let both = [("availability", &health.availability), ("recoverability", &health.recoverability)];
+        let changed = both.into_iter().filter_map(|(about, verdict)| {
+            let word = verdict.level.word();
+            let before = self.judged.insert(about.to_owned(), word.to_owned()).filter(|before| before != word)?;
+            let reason = verdict.reasons.first().map(|r| format!(": {}", r.text)).unwrap_or_default();
+            let text = crate::text::shorten(&format!("{about} {before} → {word}{reason}"), 300);
+            Some(What::Observed { mark: format!("{VERDICT}{about}:{word}"), seen: now, text })
+        });
+        changed.collect()
+    }
+
+    /// A console's own transition of the verdict is no event: [`Hearing::judge`] tells it, wherever the walk is walked.
     fn belongs(&self, run: &Run, h: &Happening) -> bool {
         let opinion = matches!(&h.what, Happened::Transition(Transition::Verdict { .. }));
         h.at >= self.since && h.cluster.as_ref() == Some(&run.plan.cluster) && !opinion

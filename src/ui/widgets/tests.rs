@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use super::graph::{Graph, Mark, Point, Series, Unit};
 use super::header::{Dot, Header, SourceDot};
 use super::table::{Column, Row, Table};
+use super::tabs::Tab;
 use super::textview::{TextView, Top};
 use super::*;
 use crate::command::{Command, Scope};
@@ -39,7 +40,7 @@ fn all(area: Rect, buf: &mut Buffer, look: &Look, n: usize) {
     let matched = choices::matching(&list, "e");
     match n {
         0 => header::draw(area, buf, look, &top),
-        1 => tabs::draw(area, buf, look, &["Fleet", WIDE, "Events"], 1),
+        1 => tabs::draw(area, buf, look, &["Fleet", WIDE, "Events"].map(|title| Tab { title, short: title }), 1),
         2 => hints::draw(area, buf, look, &hints, &Line::raw(WIDE)),
         3 => notice::draw(area, buf, look, Level::Warn, WIDE, 3),
         4 => drop(prompt::draw(area, buf, look, "/", WIDE, 12)),

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use std::ops::Range;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -102,9 +102,9 @@ impl TextView<'_> {
         if !self.wrap || line.width() <= room { 1 } else { self.rows(n, &glyphs_of(line), room).len() }
     }
 
-    /// The indent of further rows, where most of the row is left for them.
+    /// The indent of further rows.
     fn hang(&self, n: usize, room: usize) -> usize {
-        Some(usize::from((self.hang)(n))).filter(|hang| *hang * 3 <= room).unwrap_or(0)
+        hung(usize::from((self.hang)(n)), room)
     }
 
     /// The rows one line takes, as ranges of its glyphs.
@@ -112,28 +112,7 @@ impl TextView<'_> {
         if !self.wrap {
             return std::iter::once(0..glyphs.len()).collect();
         }
-        let mut rows = Vec::new();
-        let mut start = 0;
-        let mut used = 0;
-        let mut blank: Option<usize> = None;
-        let mut n = 0;
-        while n < glyphs.len() {
-            let room = if rows.is_empty() { room } else { room - self.hang(line, room) };
-            if used + glyphs[n].width > room && n > start {
-                // Break after the last blank, unless that would leave more than a third of the row empty.
-                let end = blank.filter(|b: &usize| *b - start > room * 2 / 3).unwrap_or(n);
-                rows.push(start..end);
-                (start, used, blank, n) = (end, 0, None, end);
-                continue;
-            }
-            used += glyphs[n].width;
-            n += 1;
-            if glyphs[n - 1].text == " " {
-                blank = Some(n);
-            }
-        }
-        rows.push(start..glyphs.len());
-        rows
+        rows(glyphs, room, self.hang(line, room))
     }
 
     fn glyphs(&self, line: &Line<'_>, n: usize, look: &Look) -> Vec<Glyph> {
@@ -168,6 +147,67 @@ impl TextView<'_> {
             put(buf, row, row.x + x as u16, row.y, &g.text, g.style);
         }
     }
+}
+
+/// An indent of further rows, where most of the row is left for them.
+fn hung(hang: usize, room: usize) -> usize {
+    Some(hang).filter(|hang| *hang * 3 <= room).unwrap_or(0)
+}
+
+/// The rows that glyphs take, as ranges of them; all but the first leave room for an indent.
+fn rows(glyphs: &[Glyph], room: usize, hang: usize) -> Vec<Range<usize>> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    let mut used = 0;
+    let mut blank: Option<usize> = None;
+    let mut n = 0;
+    while n < glyphs.len() {
+        let room = if rows.is_empty() { room } else { room - hang };
+        if used + glyphs[n].width > room && n > start && glyphs[n].text == " " {
+            // A blank that has no room is where the row ends.
+            rows.push(start..n);
+            (start, used, blank, n) = (n + 1, 0, None, n + 1);
+            continue;
+        }
+        if used + glyphs[n].width > room && n > start {
+            // Break after the last blank, unless that would leave more than a third of the row empty.
+            let end = blank.filter(|b: &usize| *b - start > room * 2 / 3).unwrap_or(n);
+            rows.push(start..end);
+            (start, used, blank, n) = (end, 0, None, end);
+            continue;
+        }
+        used += glyphs[n].width;
+        n += 1;
+        if glyphs[n - 1].text == " " {
+            blank = Some(n);
+        }
+    }
+    rows.push(start..glyphs.len());
+    rows
+}
+
+/// A line as the lines it takes where there is so much room, all but the first indented.
+pub fn wrapped(line: &Line<'_>, room: usize, hang: usize) -> Vec<Line<'static>> {
+    let glyphs = glyphs_of(line);
+    let hang = hung(hang, room);
+    let rows = rows(&glyphs, room.max(1), hang);
+    let last = rows.len() - 1;
+    let row = |(n, row): (usize, Range<usize>)| {
+        let mut line = Line::from(" ".repeat(if n == 0 { 0 } else { hang }));
+        for glyph in &glyphs[row] {
+            match line.spans.last_mut().filter(|last| last.style == glyph.style) {
+                Some(last) => last.content.to_mut().push_str(&glyph.text),
+                None => line.push_span(Span::styled(glyph.text.clone(), glyph.style)),
+            }
+        }
+        // The blank that it was broken at belongs to neither.
+        if let Some(end) = line.spans.last_mut().filter(|_| n < last) {
+            let kept = end.content.trim_end_matches(' ').len();
+            end.content.to_mut().truncate(kept);
+        }
+        line
+    };
+    rows.into_iter().enumerate().map(row).collect()
 }
 
 fn room(area: Rect) -> usize {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::answer::gone;
 use super::super::record::{happened, markdown};
-use super::super::{Answer, Runbook, StepView, Walk, step_view, walk};
+use super::super::{Answer, Hearing, Runbook, StepView, Walk, step_view, walk};
 use super::{Stage, at, runbook};
 use crate::domain::health::scene::ago;
 use crate::procedure::entry::{By, Entry, Outcome, What};
@@ -118,6 +118,27 @@ fn an_answer_leads_and_what_is_between_is_left_out() {
     assert_eq!(d.here(), None);
     assert_eq!(d.run.closed.map(|(_, outcome)| outcome), Some(Outcome::Passed));
     insta::assert_snapshot!("record", markdown(&d.run, &[]));
+}
+
+#[test]
+fn a_verdict_that_changes_meanwhile_is_told_once_and_stands_in_the_record() {
+    let (bad, well) = (failing(), Stage::healthy());
+    let mut d = Driver::open(runbook(FORK), &bad);
+    let mut hearing = Hearing::new(&d.run);
+    assert!(hearing.judge(&bad.health, d.now).is_empty(), "what it was at the beginning is no change");
+    let told = hearing.judge(&well.health, at(9));
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(hearing.judge(&well.health, at(10)).is_empty());
+    told.into_iter().for_each(|what| d.write(what));
+    // Taken up again the journal says how it stood.
+    let mut again = Hearing::new(&d.run);
+    assert!(again.judge(&well.health, at(12)).is_empty());
+    again.judge(&bad.health, at(13)).into_iter().for_each(|what| d.write(what));
+    let record = markdown(&d.run, &[]);
+    let verdicts: Vec<_> = record.lines().filter(|l| l.contains("| verdict | recoverability")).collect();
+    let [mended, worse] = verdicts.as_slice() else { panic!("{record}") };
+    assert!(mended.ends_with("→ ok |") && mended.starts_with("| 1970-01-01T00:00:09Z"), "{mended}");
+    assert!(worse.contains("recoverability ok → ") && worse.contains(": "), "{worse}");
 }
 
 #[test]

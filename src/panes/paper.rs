@@ -1,19 +1,20 @@
 //! Lines of a page: words, labels with what belongs to them, small tables. Wrapped when they are put down, so that the place
-//! on the page counts in lines as they are seen.
+//! on the page counts in lines as they are seen. Every pane that tells something at length tells it on one of these.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use unicode_segmentation::UnicodeSegmentation;
 
-use crate::text::wrap;
 use crate::ui::text::{cut_line, fit, put_line, width};
 use crate::ui::theme::{Look, Role};
 use crate::ui::widgets::scroll;
+use crate::ui::widgets::textview::wrapped;
 
 /// The widest cell of a small table.
 const CELL: usize = 36;
+/// Cells of a label where all of them are short.
+pub const LABEL: usize = 10;
 
 /// A page.
 pub struct Paper<'l> {
@@ -52,14 +53,18 @@ impl<'l> Paper<'l> {
         self.behind(Span::styled(label, self.look.style(role)), column, text, style);
     }
 
+    /// A short label, and a paragraph behind it.
+    pub fn told(&mut self, label: &str, text: &str, role: Role) {
+        self.labelled(label, Role::Dim, LABEL, text, self.look.style(role));
+    }
+
+    /// A line of its own making; what it goes on with stands this many cells to the right.
+    pub fn line(&mut self, line: &Line<'_>, hang: usize) {
+        self.lines.extend(wrapped(line, self.width, hang));
+    }
+
     fn behind(&mut self, first: Span<'static>, column: usize, text: &str, style: Style) {
-        let room = self.width.saturating_sub(column).max(8);
-        let pieces = wrap(text, room).into_iter().flat_map(|line| pieces(&line, room)).collect::<Vec<_>>();
-        let mut label = Some(first);
-        for piece in pieces {
-            let before = label.take().unwrap_or_else(|| Span::raw(" ".repeat(column)));
-            self.lines.push(Line::from(vec![before, Span::styled(piece, style)]));
-        }
+        self.line(&Line::from(vec![first, Span::styled(text, style)]), column);
     }
 
     /// A small table with a heading, cut at the right edge; a single row that is too wide as a line for each column.
@@ -88,38 +93,20 @@ impl<'l> Paper<'l> {
     }
 
     /// How many lines there are.
-    pub fn len(&self) -> usize {
+    pub fn height(&self) -> usize {
         self.lines.len()
     }
 
     /// Draws what is there from a line on; never past the end.
     pub fn draw(&self, top: usize, area: Rect, buf: &mut Buffer) {
         let height = usize::from(area.height);
-        let first = top.min(self.len().saturating_sub(height));
-        let visible = first..self.len().min(first + height);
+        let first = top.min(self.height().saturating_sub(height));
+        let visible = first..self.height().min(first + height);
         for (row, line) in self.lines[visible.clone()].iter().enumerate() {
             put_line(buf, area, area.x, area.y + row as u16, line);
         }
-        scroll::upright(area, buf, self.look, visible, self.len());
+        scroll::upright(area, buf, self.look, visible, self.height());
     }
-}
-
-/// A line in pieces that fit: what has no blank (a path, a URL) is broken where it has to be.
-fn pieces(line: &str, room: usize) -> Vec<String> {
-    let mut out = vec![String::new()];
-    let mut used = 0;
-    for g in line.graphemes(true) {
-        let w = width(g);
-        if used + w > room && used > 0 {
-            out.push(String::new());
-            used = 0;
-        }
-        used += w;
-        if let Some(last) = out.last_mut() {
-            last.push_str(g);
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -131,7 +118,7 @@ mod tests {
     #[test]
     fn everything_stays_within_the_page() {
         let look = Themes::shipped().look("default", Depth::True, Marks::SIGNS);
-        let mut paper = Paper::new(&look, 21);
+        let mut paper = Paper::new(&look, 27);
         paper.gap();
         paper.labelled(
             "look",
@@ -144,7 +131,7 @@ mod tests {
         paper.gap();
         paper.table(2, &[vec!["name".into(), "state".into()], vec!["a-rather-long-name".into(), "active".into()]]);
         let text: Vec<String> = paper.lines.iter().map(ToString::to_string).collect();
-        assert!(text.iter().all(|l| width(l) <= 20), "{text:#?}");
+        assert!(text.iter().all(|l| width(l) <= 26), "{text:#?}");
         assert_eq!(text[0], "look    kubectl get");
         assert!(text[1].starts_with("        https://"), "{text:#?}");
         assert_eq!(text.iter().filter(|l| l.is_empty()).count(), 1);
