@@ -196,7 +196,7 @@ pub(super) fn expiry(entries: &mut [Entry], retention: Option<(Retention, &str)>
         .filter(|(_, e)| e.is_done() && !e.is_snapshot())
         .filter_map(|(n, e)| Some((n, e.ended()?)))
         .collect();
-    done.sort_by_key(|b| std::cmp::Reverse(b.1));
+    done.sort_by_key(|(_, end)| std::cmp::Reverse(*end));
     let ends: Vec<Timestamp> = done.iter().map(|(_, end)| *end).collect();
     for ((place, _), expired) in done.iter().zip(retention.expired(&ends, now)) {
         let entry = &mut entries[*place];
