@@ -26,6 +26,8 @@ use crate::domain::source::SourceId;
 
 /// How often what is new is listed while nobody looks.
 const SELDOM: Duration = Duration::from_secs(600);
+/// What is new is listed this soon after the last listing where a backup of the cluster began, went on or ended.
+const SOON: Duration = Duration::from_secs(2);
 /// Everything is listed again after this time, and after this many times of what it takes.
 const EVERYTHING: Duration = Duration::from_secs(900);
 const TIMES: u32 = 20;
@@ -95,6 +97,7 @@ impl Stores {
         StoreSource {
             key: key.clone(),
             clients: self.clients.clone(),
+            pictures: self.pictures.clone(),
             focus: self.focus.clone(),
             outbox: self.outbox.clone(),
             wakers: self.wakers.clone(),
@@ -108,11 +111,46 @@ impl Stores {
 struct StoreSource {
     key: ClusterKey,
     clients: Clients,
+    pictures: watch::Receiver<Pictures>,
     focus: watch::Receiver<Focus>,
     outbox: Outbox,
     wakers: Wakers,
     every: Duration,
     reader: Option<Reader>,
+}
+
+/// How far each backup is, by name.
+type Stage = Vec<(String, Option<String>)>;
+
+impl StoreSource {
+    fn stage(&mut self) -> Stage {
+        let pictures = self.pictures.borrow_and_update();
+        let objects = pictures.get(&self.key).into_iter().flat_map(|c| &c.backups.objects);
+        objects.map(|o| (o.name.clone(), o.phase.clone())).collect()
+    }
+
+    /// Waits until it is time to list again.
+    async fn pause(&mut self, waker: &tokio::sync::Notify, before: &Stage) {
+        let looked = tokio::time::Instant::now();
+        loop {
+            let on_screen = self.focus.borrow_and_update().contains(&self.key);
+            let pause = match on_screen {
+                true if self.stage() != *before => SOON.min(self.every),
+                true => self.every,
+                false => self.every.max(SELDOM),
+            };
+            let changed = tokio::select! {
+                () = tokio::time::sleep_until(looked + pause) => return,
+                () = waker.notified() => return,
+                changed = self.focus.changed() => changed,
+                changed = self.pictures.changed() => changed,
+            };
+            if changed.is_err() {
+                // The context is let go, and this with it.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }
 
 impl Source for StoreSource {
@@ -141,21 +179,13 @@ impl Source for StoreSource {
         }
         let waker = self.wakers.of(&self.id());
         loop {
+            let before = self.stage();
             let told = Teller { key: &self.key, outbox: &self.outbox, pulse };
             let Some(reader) = &mut self.reader else { return Ended::Absent("it was not opened".into()) };
             if let Err(problem) = told.list(reader).await {
                 return Ended::Failed(problem);
             }
-            let looked = tokio::time::Instant::now();
-            loop {
-                let on_screen = self.focus.borrow_and_update().contains(&self.key);
-                let pause = if on_screen { self.every } else { self.every.max(SELDOM) };
-                tokio::select! {
-                    () = tokio::time::sleep_until(looked + pause) => break,
-                    () = waker.notified() => break,
-                    changed = self.focus.changed() => if changed.is_err() { std::future::pending().await },
-                }
-            }
+            self.pause(&waker, &before).await;
         }
     }
 }

@@ -68,6 +68,19 @@ async fn a_cluster_on_screen_has_its_store_listed_again_and_again() {
 }
 
 #[tokio::test]
+async fn a_backup_that_ends_has_the_store_listed_soon() {
+    let mut world = look(archived().await, Some(Duration::from_secs(3_600)));
+    world.handle.focus(vec![key()]);
+    world.until("the listing", |f| segments(f) == Some(2)).await;
+    let more = ["000000010000000000000002", "000000010000000000000003"];
+    world.mock.rule("/acme/c?", Rule::Body(200, page(&more)));
+    let backup = json!({"metadata": {"name": "one", "namespace": "pg", "uid": "b-1"},
+        "spec": {"cluster": {"name": "demo"}}, "status": {"phase": "completed"}});
+    world.mock.put("/apis/postgresql.cnpg.io/v1/namespaces/pg/backups", backup);
+    world.until("what is new", |f| segments(f) == Some(3)).await;
+}
+
+#[tokio::test]
 async fn a_secret_that_may_not_be_read_is_told_with_the_right() {
     let mock = archived().await;
     mock.rule("/secrets/", Rule::Status(403, "secrets \"backup-creds\" is forbidden"));
