@@ -13,9 +13,7 @@ mod recorder;
 #[path = "lab/scene.rs"]
 mod scene;
 
-use std::collections::BTreeSet;
-
-use recorded::{Pair, broken, changes, common, read, sequences, told_once};
+use recorded::{Differences, common, read, told_once};
 use recorder::Timed;
 use scene::Scene;
 
@@ -25,33 +23,6 @@ const FAILOVER_B: &str = include_str!("fixtures/lab/failover-b.tsv");
 const SWITCHOVER: &str = include_str!("fixtures/lab/switchover.tsv");
 const FENCING: &str = include_str!("fixtures/lab/fencing.tsv");
 const HIBERNATION: &str = include_str!("fixtures/lab/hibernation.tsv");
-
-/// What a story tells otherwise than its recording. All of it is collected, so that one run shows everything.
-#[derive(Default)]
-struct Differences(Vec<String>);
-
-impl Differences {
-    /// The objects' fields must go through the same values as in the recording. `but` names what is told otherwise here,
-    /// each for a reason given where it is called.
-    fn values(&mut self, story: &str, lab: &[Timed], recording: &str, but: &[&str]) {
-        let (ours, theirs) = (sequences(&changes(lab)), sequences(&changes(&read(recording))));
-        for (key, values) in &theirs {
-            let told = format!("{} {} {}", key.0, key.1, key.2);
-            if !but.iter().any(|b| told.contains(b)) && ours.get(key) != Some(values) {
-                self.0.push(format!("{story}: {told}\n   recorded {values:?}\n   lab      {:?}", ours.get(key)));
-            }
-        }
-    }
-
-    /// The order of these pairs must be the lab's too.
-    fn order(&mut self, story: &str, lab: &[Timed], pairs: &BTreeSet<Pair>) {
-        self.0.extend(broken(pairs, lab).into_iter().map(|pair| format!("{story}: order turned round: {pair}")));
-    }
-
-    fn none(self) {
-        assert!(self.0.is_empty(), "{}", self.0.join("\n"));
-    }
-}
 
 fn told(lab: &[Timed]) -> String {
     lab.iter().map(|(at, c)| format!("{at}\t{}\t{}\t{}\n", c.kind, c.object, c.what)).collect()

@@ -138,7 +138,7 @@ pub fn common(a: &[Timed], b: &[Timed]) -> BTreeSet<Pair> {
 }
 
 /// Those of the pairs that the lab turned round.
-pub fn broken(wanted: &BTreeSet<Pair>, lab: &[Timed]) -> Vec<String> {
+fn broken(wanted: &BTreeSet<Pair>, lab: &[Timed]) -> Vec<String> {
     // What was there when the watches began has no order among itself.
     let places = steps(&changes(lab)).into_iter().zip(lab).zip(1usize..);
     let place: HashMap<Step, usize> = places.map(|((step, (at, _)), i)| (step, if *at == 0 { 0 } else { i })).collect();
@@ -148,4 +148,31 @@ pub fn broken(wanted: &BTreeSet<Pair>, lab: &[Timed]) -> Vec<String> {
         .filter(|(a, b)| matches!((place.get(a), place.get(b)), (Some(a), Some(b)) if a > b))
         .map(|(a, b)| format!("{}  before  {}", tell(a), tell(b)))
         .collect()
+}
+
+/// What a story tells otherwise than its recording. All of it is collected, so that one run shows everything.
+#[derive(Default)]
+pub struct Differences(Vec<String>);
+
+impl Differences {
+    /// The objects' fields must go through the same values as in the recording. `but` names what is told otherwise here,
+    /// each for a reason given where it is called.
+    pub fn values(&mut self, story: &str, lab: &[Timed], recording: &str, but: &[&str]) {
+        let (ours, theirs) = (sequences(&changes(lab)), sequences(&changes(&read(recording))));
+        for (key, values) in &theirs {
+            let told = format!("{} {} {}", key.0, key.1, key.2);
+            if !but.iter().any(|b| told.contains(b)) && ours.get(key) != Some(values) {
+                self.0.push(format!("{story}: {told}\n   recorded {values:?}\n   lab      {:?}", ours.get(key)));
+            }
+        }
+    }
+
+    /// The order of these pairs must be the lab's too.
+    pub fn order(&mut self, story: &str, lab: &[Timed], pairs: &BTreeSet<Pair>) {
+        self.0.extend(broken(pairs, lab).into_iter().map(|pair| format!("{story}: order turned round: {pair}")));
+    }
+
+    pub fn none(self) {
+        assert!(self.0.is_empty(), "{}", self.0.join("\n"));
+    }
 }

@@ -81,7 +81,7 @@ impl Recorder {
         }
         let seen = std::mem::take(&mut *self.seen.lock().unwrap());
         let mut story =
-            Story { names: names.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(), known: HashMap::new() };
+            Story { names: names.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(), ..Story::default() };
         seen.into_iter()
             .flat_map(|(version, (at, event))| {
                 let changes = story.take(&event);
@@ -130,8 +130,11 @@ fn watch(kubectl: &Kubectl, path: &str, seen: &Seen, behind: &Arc<AtomicUsize>) 
 }
 
 /// Turns objects into changes.
+#[derive(Default)]
 struct Story {
     names: HashMap<String, String>,
+    /// The pods of each Job, in the order in which they came.
+    tries: HashMap<String, Vec<String>>,
     known: HashMap<(String, String), BTreeMap<String, String>>,
 }
 
@@ -175,19 +178,29 @@ impl Story {
         told
     }
 
-    fn name(&self, kind: &str, object: &Value) -> String {
+    fn name(&mut self, kind: &str, object: &Value) -> String {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         if kind == "EndpointSlice" {
             let service = object["metadata"]["labels"]["kubernetes.io/service-name"].as_str().unwrap_or(name);
             return service.strip_prefix("pg-primary-").unwrap_or(service).to_owned();
         }
-        for job in ["initdb", "join"] {
+        for job in ["initdb", "full-recovery", "join"] {
             if let Some((instance, _)) = name.split_once(&format!("-{job}")) {
-                let pod = if kind == "Pod" { "-pod" } else { "" };
+                let pod = if kind == "Pod" { self.pod_of(&format!("{instance}-{job}"), name) } else { String::new() };
                 return format!("{}-{job}{pod}", self.names.get(instance).map_or(instance, String::as_str));
             }
         }
         self.known_as(name)
+    }
+
+    /// `-pod`, `-pod-2`, …: the pods of a Job by their order, since their names end at random.
+    fn pod_of(&mut self, job: &str, name: &str) -> String {
+        let tries = self.tries.entry(job.to_owned()).or_default();
+        let at = tries.iter().position(|known| known == name).unwrap_or_else(|| {
+            tries.push(name.to_owned());
+            tries.len() - 1
+        });
+        if at == 0 { "-pod".to_owned() } else { format!("-pod-{}", at + 1) }
     }
 
     fn known_as(&self, name: &str) -> String {
@@ -224,6 +237,7 @@ impl Story {
             "Job" => {
                 put("active", &status["active"], false);
                 put("succeeded", &status["succeeded"], false);
+                put("failed", &status["failed"], false);
             }
             "PersistentVolumeClaim" => put("pvcStatus", &meta["annotations"]["cnpg.io/pvcStatus"], false),
             "Pod" => {

@@ -107,13 +107,18 @@ impl Setup {
     /// # Errors
     /// When the cluster's secrets can't be read, or the certificates not be written.
     pub fn server(&self, view: &View) -> Result<Arc<Server>, Problem> {
-        let store = crate::lab::postgres::Store { root: self.machine.store_dir(), server: view.server_name.clone() };
+        let (destination, name) = &view.archive;
+        let store = view.archives.then(|| self.place(destination, name));
+        if let Some(store) = &store {
+            let made = self.machine.account.make_folder(&store.root);
+            made.map_err(|e| Problem::new(format!("{} can't be made", store.root.display())).because(e))?;
+        }
         let spec = ServerSpec {
             instance: self.instance.clone(),
             volume: self.volume.clone(),
             place: self.place.clone(),
             certificates: credentials::certificates(&self.store, &self.namespace, &self.cluster)?,
-            store: view.archives.then_some(store),
+            store,
             parameters: parameters(view),
         };
         Server::new(&self.machine, spec)

@@ -57,8 +57,8 @@ pub struct View {
     pub stop_delay: u64,
     /// Whether WAL goes to an object store.
     pub archives: bool,
-    /// Its name there: its own unless `serverName` says otherwise.
-    pub server_name: String,
+    /// The object store's address, and its own name there: the cluster's unless `serverName` says otherwise.
+    pub archive: (String, String),
     /// `status.firstRecoverabilityPoint`, `lastSuccessfulBackup`, `lastFailedBackup`.
     pub backups: [Option<String>; 3],
     /// `status.topology.nodesUsed`.
@@ -119,9 +119,7 @@ impl View {
             smart_shutdown: spec["smartShutdownTimeout"].as_u64().unwrap_or(180),
             stop_delay: spec["stopDelay"].as_u64().unwrap_or(1800),
             archives: spec["backup"]["barmanObjectStore"].is_object(),
-            server_name: text(&spec["backup"]["barmanObjectStore"]["serverName"])
-                .or_else(|| text(&meta["name"]))
-                .unwrap_or_default(),
+            archive: archive(&spec["backup"]["barmanObjectStore"], &meta["name"]),
             backups: ["firstRecoverabilityPoint", "lastSuccessfulBackup", "lastFailedBackup"].map(|k| text(&status[k])),
             nodes_used: status["topology"]["nodesUsed"].as_i64(),
             lease: Lease {
@@ -182,6 +180,11 @@ impl View {
         let quoted: Vec<String> = names.iter().map(|n| format!("\"{}\"", n.replace('"', "\"\""))).collect();
         format!("{} {number} ({})", sync.method, quoted.join(","))
     }
+}
+
+fn archive(store: &Value, name: &Value) -> (String, String) {
+    let server = text(&store["serverName"]).or_else(|| text(name));
+    (text(&store["destinationPath"]).unwrap_or_default(), server.unwrap_or_default())
 }
 
 fn synchronous(spec: &Value) -> Option<Synchronous> {

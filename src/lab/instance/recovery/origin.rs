@@ -1,7 +1,7 @@
 //! What a recovery begins with: a place in the object store, and a base backup there.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::lab::api::resources::BACKUPS;
 use crate::lab::instance::{Setup, credentials};
 use crate::lab::object::{annotation, list, text};
 use crate::lab::postgres::{Base, Store};
+use crate::lab::{ACCOUNT, CONTAINER};
 use crate::problem::Problem;
 
 /// How long a store may take to take a connection.
@@ -51,8 +52,8 @@ impl Setup {
             return Ok(());
         }
         self.log.info(&format!("{PROGRAM} checking the first wal"), &[]);
-        let store = self.place(section, &self.cluster);
-        let trouble = match self.reach(&store, section).await {
+        let store = self.named(section, &self.cluster);
+        let trouble = match self.reach(&store, text(section, "/destinationPath")).await {
             Err(why) => Some((why, 2)),
             Ok(()) => match store.has_wal() {
                 Ok(false) => None,
@@ -89,7 +90,7 @@ impl Setup {
         credentials::store(&self.store, &self.namespace, status)?;
         self.log.info("Recovering existing backup", &[("backup", (*backup).clone())]);
         Ok(Origin {
-            store: self.place(status, text(&backup, "/spec/cluster/name")),
+            store: self.named(status, text(&backup, "/spec/cluster/name")),
             destination: text(status, "/destinationPath").to_owned(),
             backup: text(status, "/backupId").to_owned(),
             begin_wal: text(status, "/beginWal").to_owned(),
@@ -109,8 +110,8 @@ impl Setup {
             .filter(|section| section.is_object())
             .ok_or_else(|| Problem::new(format!("missing barman object store configuration for source: {source}")))?;
         credentials::store(&self.store, &self.namespace, section)?;
-        let store = self.place(section, source);
-        let reached = self.reach(&store, section).await.map_err(|why| (why, 2));
+        let store = self.named(section, source);
+        let reached = self.reach(&store, text(section, "/destinationPath")).await.map_err(|why| (why, 2));
         let bases = reached
             .and_then(|()| store.bases().map_err(|why| (format!("Barman cloud backup list exception: {why}"), 4)));
         let bases = bases.map_err(|(words, code)| {
@@ -136,7 +137,7 @@ impl Setup {
     pub(super) async fn has_begin(&self, origin: &Origin) -> Result<(), Problem> {
         const WHAT: &str = "encountered an error while checking the presence of first needed WAL in the archive";
         let wal = &origin.begin_wal;
-        if let Err(why) = self.reach(&origin.store, &json!({"destinationPath": origin.destination})).await {
+        if let Err(why) = self.reach(&origin.store, &origin.destination).await {
             self.log.complaint("barman-cloud-wal-restore", &format!("ERROR: {why}"));
             return Err(Problem::new(format!("{WHAT}: connectivity failure")));
         }
@@ -147,30 +148,34 @@ impl Setup {
     }
 
     /// A server's part of the store that a `barmanObjectStore` (or a Backup's status) names.
-    fn place(&self, section: &Value, or: &str) -> Store {
+    fn named(&self, section: &Value, or: &str) -> Store {
         let server = Some(text(section, "/serverName")).filter(|name| !name.is_empty()).unwrap_or(or);
-        Store { root: self.machine.store_dir(), server: server.to_owned() }
+        self.place(text(section, "/destinationPath"), server)
     }
 
     /// Whether the store can be reached from here; if not, Barman's words for it.
-    async fn reach(&self, store: &Store, section: &Value) -> Result<(), String> {
+    async fn reach(&self, store: &Store, destination: &str) -> Result<(), String> {
         const WHAT: &str = "Can't connect to cloud provider";
-        if !self.reaches_store() || store.unreachable().exists() || !store.root.is_dir() {
+        if !self.reaches_store() || store.unreachable().exists() {
             return Err(format!("{WHAT}: Connection timed out"));
         }
-        let destination = text(section, "/destinationPath");
-        let Some(address) = address(destination) else { return Ok(()) };
+        let Some((address, container)) = endpoint(destination) else {
+            return Err(format!("{WHAT}: {destination}: Name or service not known"));
+        };
         match timeout(ANSWER, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) if container == format!("{ACCOUNT}/{CONTAINER}") => Ok(()),
+            Ok(Ok(_)) => Err(format!("Bucket {container} does not exist")),
             Ok(Err(why)) => Err(format!("{WHAT}: {destination}: {why}")),
             Err(_) => Err(format!("{WHAT}: {destination}: Connection timed out")),
         }
     }
 }
 
-/// The address in `http://127.0.0.1:10000/account/container`.
-fn address(destination: &str) -> Option<SocketAddr> {
-    destination.parse::<http::Uri>().ok()?.authority()?.as_str().parse().ok()
+/// Address and container in `http://127.0.0.1:10000/account/container/prefix`.
+fn endpoint(destination: &str) -> Option<(SocketAddr, String)> {
+    let uri: http::Uri = destination.parse().ok()?;
+    let container: Vec<&str> = uri.path().trim_matches('/').splitn(3, '/').take(2).collect();
+    Some((uri.authority()?.as_str().parse().ok()?, container.join("/")))
 }
 
 /// A base backup as CNPG logs it.
@@ -185,6 +190,20 @@ fn told(base: &Base) -> Value {
 }
 
 /// Where a base backup's data is.
-pub(super) fn data(origin: &Origin) -> Option<std::path::PathBuf> {
-    origin.store.data_of(&origin.backup).filter(|path: &std::path::PathBuf| Path::is_file(path))
+pub(super) fn data(origin: &Origin) -> Option<PathBuf> {
+    origin.store.data_of(&origin.backup)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_an_address_and_a_container() {
+        let at = |destination| endpoint(destination).map(|(address, container)| format!("{address} {container}"));
+        assert_eq!(at("http://127.0.0.1:10000/lab/backups").as_deref(), Some("127.0.0.1:10000 lab/backups"));
+        assert_eq!(at("http://127.0.0.1:10000/lab/backups/a/b/").as_deref(), Some("127.0.0.1:10000 lab/backups"));
+        assert_eq!(at("https://lab.blob.core.windows.net/backups"), None);
+        assert_eq!(at("s3://bucket/"), None);
+    }
 }
