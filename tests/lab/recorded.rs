@@ -124,7 +124,9 @@ fn operator_and_manager_of_a_primary(one: &Change, other: &Change) -> bool {
     let lease = other.kind == "Lease" && other.field() == "holder";
     let leads = other.kind == "Cluster" && other.field() == "current";
     let labelled = one.what == "role=primary" || (one.kind == "EndpointSlice" && one.what.ends_with("=-"));
-    (one.kind == "Cluster" && one.what == "tl=1" && (lease || leads)) || (labelled && lease)
+    // A cluster begins on the first timeline, or out of another's backup on the second.
+    let asked = one.kind == "Cluster" && matches!(one.what.as_str(), "tl=1" | "tl=2");
+    (asked && (lease || leads)) || (labelled && lease)
 }
 
 /// The operator's word on the whole, while the endpoints follow the addresses that a node gives its pods.

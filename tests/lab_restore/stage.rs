@@ -54,9 +54,16 @@ impl Stage {
         self.until("the WAL is archived", || (self.sql(&archived) == "t").then_some(()));
     }
 
-    /// The base backup that the lab took of its cluster: its Backup object's name.
-    pub fn back_up(&self) -> String {
-        self.get(&["backups"])["items"][0]["metadata"]["name"].as_str().unwrap().to_owned()
+    /// Takes a base backup of the lab's cluster, and waits until it is there.
+    pub fn back_up(&self, name: &str) {
+        let spec = json!({"cluster": {"name": CLUSTER}, "method": "barmanObjectStore"});
+        self.apply(&json!({
+            "apiVersion": "postgresql.cnpg.io/v1", "kind": "Backup", "metadata": {"name": name, "namespace": NS},
+            "spec": spec,
+        }));
+        self.until("the backup is completed", || {
+            (self.get(&["backup", name])["status"]["phase"] == "completed").then_some(())
+        });
     }
 
     /// Cuts the data of all base backups in half.
@@ -84,16 +91,13 @@ impl Stage {
         })
     }
 
-    /// What `kubectl apply -f -` says.
-    pub fn apply(&self, manifest: &Value) -> String {
+    /// `kubectl apply -f -`.
+    pub fn apply(&self, manifest: &Value) {
         let mut command = self.kubectl.command(&["apply", "-f", "-"]);
-        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = piped.spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(manifest.to_string().as_bytes()).unwrap();
         let out = child.wait_with_output().unwrap();
-        let said = [out.stdout, out.stderr].map(|b| String::from_utf8_lossy(&b).into_owned()).concat();
-        assert!(out.status.success(), "{said}");
-        said
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     }
 
     /// Waits until a recovered cluster is healthy with that many instances.
