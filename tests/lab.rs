@@ -131,7 +131,8 @@ fn fencing_hibernation_scaling_and_crashes() {
         [(primary.as_str(), "one"), (two.as_str(), "two"), (three.as_str(), "three"), ("pg-primary", "cluster")];
     let story = recorder.changes(start, &names);
     // Recorded after a switchover, from which the third one had a restart.
-    differences.values("hibernation", &story, HIBERNATION, &["Pod three restarts"]);
+    differences.values("hibernation", &story, HIBERNATION, &["Pod three restarts", "Cluster cluster ready"]);
+    differences.count("hibernation", &story, HIBERNATION, ["Cluster", "cluster", "ready"]);
     differences.order("hibernation", &story, &told_once(&read(HIBERNATION)));
     eprintln!("hibernation\n{}", told(&story));
     scene.close();

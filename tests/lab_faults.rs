@@ -30,6 +30,7 @@ fn each_fault_is_real_told_and_undone() {
     replay_paused(&stage);
     slot_left_behind(&stage);
     archive_failing(&stage);
+    bucket_unreachable(&stage);
     stage.an_outage_of_the_api_ends_by_itself();
     kill_primary(&stage);
     a_zone_goes(&stage, "zone-loss");
@@ -259,6 +260,23 @@ fn archive_failing(stage: &Stage) {
             shows: &["last_failed"],
         },
         undone: &|s| s.condition("ContinuousArchiving") == "True" && s.ready_wal_files() == 0,
+    });
+}
+
+fn bucket_unreachable(stage: &Stage) {
+    assert!(stage.store_answers());
+    stage.fault(&Fault {
+        kind: "bucket-unreachable",
+        set: &["retrySeconds=1"],
+        done: &|s| !s.store_answers() && s.condition("ContinuousArchiving") == "False",
+        reasons: &["archive-failing"],
+        walk: Walk {
+            runbook: "wal-archiving-failing",
+            way: &["since", "volume", "log", "rights", "way", "occupied", "try", "gap", "verify"],
+            tells: &[("since", "The last attempt went well", "no"), ("try", "The last attempt went well", "no")],
+            shows: &["last_failed"],
+        },
+        undone: &|s| s.store_answers() && s.condition("ContinuousArchiving") == "True" && s.ready_wal_files() == 0,
     });
 }
 

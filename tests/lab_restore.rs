@@ -39,6 +39,7 @@ fn three_rows_before_and_four_after() {
     stage.apply(&stage.manifest("before", 1, target(&before)));
     let mut archiving = stage.manifest("after", 2, target(&after));
     archiving["spec"]["backup"]["barmanObjectStore"] = stage.cluster()["spec"]["backup"]["barmanObjectStore"].clone();
+    stage.by_plugin(&mut archiving);
     stage.apply(&archiving);
     stage.apply(&stage.manifest("end", 1, json!({"backup": {"name": "three-rows"}})));
     for (name, instances, rows) in [("before", 1, "3"), ("after", 2, "4")] {

@@ -103,7 +103,7 @@ pub struct FaultKind {
     /// Two faults that share a place can't stand side by side on the same target: they would undo each other.
     #[serde(skip)]
     pub place: &'static str,
-    /// What the verdict says of it, first and foremost: one of these.
+    /// What the verdict says of it, first and foremost: one of these. None where only a look into the object store tells.
     pub reasons: &'static [ReasonCode],
 }
 
@@ -164,6 +164,14 @@ const HOW: Parameter = Parameter {
     what: "What the network does with packets: drop them, so that everything waits in vain, or refuse connections.",
     form: Form::Word(&["drop", "refuse"]),
 };
+
+const RETRY: Parameter = number(
+    "retrySeconds",
+    0,
+    300,
+    80,
+    "How long one archive_command tries before it fails, in seconds. 80 is what a real one took.",
+);
 
 const BASE: FaultKind = FaultKind {
     name: "",
@@ -286,15 +294,55 @@ pub const KINDS: &[FaultKind] = &[
         what: "The object store can't be reached from archive_command, which tries for a while and gives up.",
         undo: "The store answers again; what has waited is archived.",
         target: Target::Cluster,
-        parameters: &[number(
-            "retrySeconds",
-            0,
-            300,
-            80,
-            "How long one archive_command tries before it fails, in seconds. 80 is what a real one took.",
-        )],
+        parameters: &[RETRY],
         place: "archive",
         reasons: &[ReasonCode::ArchiveFailing],
+        ..BASE
+    },
+    FaultKind {
+        name: "bucket-unreachable",
+        title: "the object store is unreachable",
+        what: "The object store refuses everybody: who looks into it, archive_command and backups, which try for a while \
+               and give up.",
+        undo: "The store answers again at the same address; what has waited is archived.",
+        target: Target::Cluster,
+        parameters: &[RETRY],
+        place: "archive",
+        reasons: &[ReasonCode::ArchiveFailing],
+        ..BASE
+    },
+    FaultKind {
+        name: "wal-missing",
+        title: "a WAL segment is missing",
+        what: "A segment that was archived after the newest base backup is deleted from the object store: nothing behind it \
+               can be recovered. WAL is written first where there is none such.",
+        undo: "The segment is put back.",
+        target: Target::Cluster,
+        place: "archived-wal",
+        ..BASE
+    },
+    FaultKind {
+        name: "end-wal-missing",
+        title: "a backup's last WAL is missing",
+        what: "The segment that the newest base backup ends in is deleted from the object store: that backup says it is \
+               completed and can't be restored.",
+        undo: "The segment is put back.",
+        target: Target::Cluster,
+        place: "archived-wal",
+        ..BASE
+    },
+    FaultKind {
+        name: "base-corrupted",
+        title: "a base backup is corrupted",
+        what: "The data of the newest base backup are damaged in the object store; what is told of it stays.",
+        undo: "The data are as they were.",
+        target: Target::Cluster,
+        parameters: &[Parameter {
+            name: "damage",
+            what: "What was done to the data: they end in the middle, or bytes of them are changed here and there.",
+            form: Form::Word(&["cut-short", "bytes-changed"]),
+        }],
+        place: "base-backup",
         ..BASE
     },
     FaultKind {
@@ -362,7 +410,8 @@ mod tests {
         for (at, kind) in KINDS.iter().enumerate() {
             assert!(kind.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", kind.name);
             assert!(KINDS[..at].iter().all(|other| other.name != kind.name), "{} twice", kind.name);
-            assert!(!kind.reasons.is_empty() && !kind.place.is_empty(), "{}", kind.name);
+            let in_store = matches!(kind.place, "archived-wal" | "base-backup");
+            assert!(kind.reasons.is_empty() == in_store && !kind.place.is_empty(), "{}", kind.name);
             assert!(kind.what.ends_with('.') && kind.undo.ends_with('.'), "{}", kind.name);
         }
         assert_eq!(super::kind("zone-loss").map(|k| k.target), Some(Target::Zone));

@@ -7,14 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::api::Store;
 use super::api::resources::{BACKUPS, CLUSTERS, LEASES, PODS};
-use super::api::{EventType, Part, Store};
 use super::instance::backup::stamp;
 use super::instance::credentials;
-use super::kubelet::Kubelet;
-use super::object::{condition_is_true, number, seconds, text};
+use super::object::{condition_is_true, list, number, text};
 use super::operator::words::phase;
-use super::postgres::{Ledger, Load, LoadCount, Machine};
+use super::postgres::{Ledger, Load, LoadCount};
 use super::refused;
 use super::world::{CLUSTER, NAMESPACE};
 use crate::problem::Problem;
@@ -25,22 +24,14 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Those who use the lab's cluster.
 pub struct People {
     store: Store,
-    kubelet: Arc<Kubelet>,
-    machine: Arc<Machine>,
     instances: u32,
     load: Mutex<Option<Load>>,
 }
 
 impl People {
     /// Nobody does anything yet.
-    pub fn new(store: &Store, kubelet: &Arc<Kubelet>, machine: &Arc<Machine>, instances: u32) -> Self {
-        People {
-            store: store.clone(),
-            kubelet: Arc::clone(kubelet),
-            machine: Arc::clone(machine),
-            instances,
-            load: Mutex::default(),
-        }
+    pub fn new(store: &Store, instances: u32) -> Self {
+        People { store: store.clone(), instances, load: Mutex::default() }
     }
 
     /// Waits for the cluster, takes the backup and starts the load, given its rows a second and its road.
@@ -93,14 +84,15 @@ impl People {
         self.store.get(&CLUSTERS, NAMESPACE, CLUSTER).unwrap_or_default()
     }
 
-    /// The primary's name, once its pod is ready and it holds the lease.
+    /// The primary's name, once its pod is ready, it holds the lease and the operator has found it well.
     fn primary(&self) -> Option<String> {
         let cluster = self.cluster();
         let name = text(&cluster, "/status/currentPrimary");
         let pod = self.store.get(&PODS, NAMESPACE, name)?;
         let lease = self.store.get(&LEASES, NAMESPACE, CLUSTER)?;
         let holds = text(&lease, "/spec/holderIdentity") == name;
-        (holds && condition_is_true(&pod, "Ready")).then(|| name.to_owned())
+        let well = list(&cluster, "/status/instancesStatus/healthy").iter().any(|healthy| healthy == name);
+        (holds && well && condition_is_true(&pod, "Ready")).then(|| name.to_owned())
     }
 
     fn is_healthy(&self) -> bool {
@@ -109,33 +101,21 @@ impl People {
             && number(&cluster, "/status/readyInstances") == Some(i64::from(self.instances))
     }
 
-    /// One base backup, so that the cluster can be recovered from its beginning: the Backup object as the operator hands it
-    /// to an instance, and the rest by that instance.
+    /// One base backup, so that the cluster can be recovered from its beginning, asked for as `kubectl cnpg backup` does.
     async fn first_backup(&self) -> Result<(), Problem> {
         const WHAT: &str = "the first base backup could not be taken";
-        let gone = || Problem::new(WHAT).because("there is no primary");
-        let primary = self.primary().ok_or_else(gone)?;
-        let instance = self.kubelet.named(NAMESPACE, &primary).and_then(|h| h.instance()).ok_or_else(gone)?;
-        let now = Timestamp::now();
-        let name = format!("{CLUSTER}-{}", stamp(now));
+        let name = format!("{CLUSTER}-{}", stamp(Timestamp::now()));
         let backup = json!({
             "metadata": {"name": name, "labels": {"cnpg.io/cluster": CLUSTER}},
             "spec": {"cluster": {"name": CLUSTER}, "method": "barmanObjectStore"},
         });
         self.store.create(&BACKUPS, NAMESPACE, backup).map_err(refused(WHAT))?;
-        let started = json!({
-            "phase": "started", "method": "barmanObjectStore", "majorVersion": self.machine.binaries.major,
-            "instanceID": {"podName": primary, "sessionID": instance.session()},
-            "reconciliationStartedAt": seconds(now),
-        });
-        let begun = self.store.change(&BACKUPS, NAMESPACE, &name, Part::Status, |backup| {
-            backup["status"] = started.clone();
-            Ok(())
-        });
-        let begun = begun.map_err(refused(WHAT))?;
-        let said = format!("Starting backup for cluster {CLUSTER}");
-        let event = self.store.event(&begun, EventType::Normal, "Starting", &said, "cloudnative-pg-backup");
-        event.map_err(refused(WHAT))?;
-        instance.back_up(&name).await.map(drop)
+        let recoverable = || !text(&self.cluster(), "/status/firstRecoverabilityPoint").is_empty();
+        let backup = || self.store.get(&BACKUPS, NAMESPACE, &name).unwrap_or_default();
+        self.until(|| recoverable() || text(&backup(), "/status/phase") == "failed").await;
+        match text(&backup(), "/status/error") {
+            "" => Ok(()),
+            why => Err(Problem::new(WHAT).because(why)),
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::problem::Problem;
 use api::access::Access;
 use api::certificates::Certificates;
 use api::kubeconfig::{Entry, write_kubeconfig};
-use api::resources::{CLUSTERS, FAULTS, SECRETS, SERVICES};
+use api::resources::{BACKUPS, CLUSTERS, FAULTS, SCHEDULEDBACKUPS, SECRETS, SERVICES};
 use api::server::{Server, ServerHandle, ServerOptions, Token};
 use api::{ApiError, PodRuntime, Resource, Store};
 use awake::People;
@@ -43,6 +43,7 @@ use dir::LabDir;
 use faults::{FaultsHandle, Ground};
 use fleet::{Fleet, FleetHandle};
 use kubelet::Kubelet;
+use operator::backups::{self, InstanceManagers};
 use operator::{InstanceStatusReader, Operator, OperatorHandle, OperatorOptions};
 use postgres::{LoadCount, Machine, MachineOptions, Place, Relay};
 
@@ -84,6 +85,7 @@ pub struct Lab {
     dir: Arc<LabDir>,
     options: LabOptions,
     controllers: Option<ControllersHandle>,
+    backups: Option<ControllersHandle>,
     operator: Option<OperatorHandle>,
     faults: Option<FaultsHandle>,
     tasks: Vec<JoinHandle<()>>,
@@ -122,6 +124,7 @@ impl Lab {
         let runtime: Arc<dyn PodRuntime> = Arc::clone(&kubelet) as Arc<dyn PodRuntime>;
         let api = serve(&store, runtime, &dir.join("kubeconfig")).await?;
         let blobs = Arc::new(serve_blobs(&machine).await?);
+        let managers: Arc<dyn InstanceManagers> = Arc::clone(&kubelet) as Arc<dyn InstanceManagers>;
         let reader: Arc<dyn InstanceStatusReader> = Arc::clone(&kubelet) as Arc<dyn InstanceStatusReader>;
         let ground = Ground {
             store: store.clone(),
@@ -133,9 +136,10 @@ impl Lab {
         let mut lab = Lab {
             tasks: vec![tokio::spawn(Arc::clone(&kubelet).run())],
             controllers: Some(Controllers::start(&store, kubelet.roads().network())),
+            backups: Some(ControllersHandle::start(&store, backups::controllers(managers))),
             operator: Some(Operator::start(&store, reader, OperatorOptions::default())),
             faults: Some(faults::start(ground)),
-            people: Arc::new(People::new(&store, &kubelet, &machine, options.instances)),
+            people: Arc::new(People::new(&store, options.instances)),
             awake: watch::channel(None).1,
             fleet: (options.fleet > 0).then(|| Fleet::describe(&store, options.fleet, FLEET_SEED).start()),
             roads: Vec::new(),
@@ -240,7 +244,7 @@ impl Lab {
         if let Some(operator) = self.operator.take() {
             operator.stop().await;
         }
-        if let Some(controllers) = self.controllers.take() {
+        for controllers in [self.backups.take(), self.controllers.take()].into_iter().flatten() {
             controllers.stop().await;
         }
         for task in self.tasks.drain(..) {
@@ -262,6 +266,12 @@ fn admit(store: &Store, kind: &'static Resource, before: Option<&Value>, after: 
     }
     if kind == &CLUSTERS {
         *after = operator::admission::admit(std::mem::take(after), before)?.object;
+    }
+    if kind == &BACKUPS {
+        operator::admission::admit_backup(after, before)?;
+    }
+    if kind == &SCHEDULEDBACKUPS {
+        operator::admission::admit_scheduled(after, before)?;
     }
     Ok(())
 }

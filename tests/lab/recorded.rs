@@ -91,7 +91,7 @@ fn chance(first: &Change, second: &Change) -> bool {
 }
 
 /// When an instance is found to have started is its startup probe's to say, every 10 seconds; how far another instance has
-/// come by then is that one's own affair.
+/// come by then, and what its own probe has said, is that one's own affair.
 fn startup_probes(one: &Change, other: &Change) -> bool {
     let probed = |c: &Change| match c.kind.as_str() {
         "Pod" if matches!(c.what.as_str(), "started=True" | "Ready=True") => Some(c.object.clone()),
@@ -105,7 +105,9 @@ fn startup_probes(one: &Change, other: &Change) -> bool {
         "EndpointSlice" => c.what.strip_suffix("=-").map(str::to_owned),
         _ => None,
     };
+    let both = (probed(one), probed(other));
     matches!((probed(one), coming_up(other)), (Some(one), Some(other)) if one != other)
+        || matches!(both, (Some(one), Some(other)) if one != other && !one.is_empty() && !other.is_empty())
 }
 
 /// The operator counts who is ready while the node starts the container again.
@@ -172,6 +174,18 @@ impl Differences {
     /// The order of these pairs must be the lab's too.
     pub fn order(&mut self, story: &str, lab: &[Timed], pairs: &BTreeSet<Pair>) {
         self.0.extend(broken(pairs, lab).into_iter().map(|pair| format!("{story}: order turned round: {pair}")));
+    }
+
+    /// This count must end as in the recording and take no value that isn't in it, in no other order. Two instances that come
+    /// up side by side may be counted in one look, so it may leave some out.
+    pub fn count(&mut self, story: &str, lab: &[Timed], recording: &str, key: [&str; 3]) {
+        let key = (key[0].to_owned(), key[1].to_owned(), key[2].to_owned());
+        let (mut ours, mut theirs) = (sequences(&changes(lab)), sequences(&changes(&read(recording))));
+        let (ours, theirs) = (ours.remove(&key).unwrap_or_default(), theirs.remove(&key).unwrap_or_default());
+        let mut left = theirs.iter();
+        if ours.last() != theirs.last() || !ours.iter().all(|value| left.any(|recorded| recorded == value)) {
+            self.0.push(format!("{story}: {key:?}\n   recorded {theirs:?}\n   lab      {ours:?}"));
+        }
     }
 
     pub fn none(self) {

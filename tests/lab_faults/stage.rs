@@ -131,6 +131,13 @@ impl Stage {
         self.site.psql(pod, sql).unwrap_or_default()
     }
 
+    /// Whether somebody listens where the Cluster says that its object store is.
+    pub fn store_answers(&self) -> bool {
+        let url = self.cluster()["spec"]["backup"]["barmanObjectStore"]["destinationPath"].clone();
+        let address = url.as_str().and_then(|url| url.strip_prefix("http://")?.split('/').next());
+        std::net::TcpStream::connect(address.unwrap()).is_ok()
+    }
+
     pub fn ready_wal_files(&self) -> usize {
         let sql = "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'";
         self.psql(&self.primary(), sql).parse().unwrap_or(usize::MAX)

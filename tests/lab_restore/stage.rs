@@ -91,6 +91,18 @@ impl Stage {
         })
     }
 
+    /// Has a cluster recovered by the plugin, from an ObjectStore that says the same.
+    pub fn by_plugin(&self, manifest: &mut Value) {
+        let configuration = self.cluster()["spec"]["backup"]["barmanObjectStore"].clone();
+        self.apply(&json!({
+            "apiVersion": "barmancloud.cnpg.io/v1", "kind": "ObjectStore", "metadata": {"name": "store", "namespace": NS},
+            "spec": {"configuration": configuration},
+        }));
+        let parameters = json!({"barmanObjectName": "store", "serverName": CLUSTER});
+        let plugin = json!({"name": "barman-cloud.cloudnative-pg.io", "parameters": parameters});
+        manifest["spec"]["externalClusters"] = json!([{"name": "origin", "plugin": plugin}]);
+    }
+
     /// `kubectl apply -f -`.
     pub fn apply(&self, manifest: &Value) {
         let mut command = self.kubectl.command(&["apply", "-f", "-"]);

@@ -212,6 +212,10 @@ pub static PUBLICATIONS: Resource = cnpg("Publication", "publications", "publica
 pub static SUBSCRIPTIONS: Resource = cnpg("Subscription", "subscriptions", "subscription");
 pub static FAILOVERQUORUMS: Resource = cnpg("FailoverQuorum", "failoverquorums", "failoverquorum");
 
+/// The kind of the barman-cloud plugin.
+pub static OBJECTSTORES: Resource =
+    Resource { status: true, custom: true, ..of("barmancloud.cnpg.io", "ObjectStore", "objectstores", "objectstore") };
+
 /// The lab's own kind: faults that are being done to it.
 pub static FAULTS: Resource =
     Resource { status: true, custom: true, ..of(fault::GROUP, fault::KIND, fault::PLURAL, "fault") };
@@ -254,6 +258,7 @@ pub static ALL: &[&Resource] = &[
     &PUBLICATIONS,
     &SCHEDULEDBACKUPS,
     &SUBSCRIPTIONS,
+    &OBJECTSTORES,
     &FAULTS,
 ];
 

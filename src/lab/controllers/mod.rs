@@ -14,7 +14,7 @@ mod lifecycle;
 mod nodes;
 pub mod pod_defaults;
 mod protection;
-mod run;
+pub mod run;
 mod scheduler;
 mod scheduling;
 mod volumes;
@@ -35,6 +35,16 @@ pub struct ControllersHandle {
 }
 
 impl ControllersHandle {
+    /// Starts these on an API store. Must be called within a tokio runtime.
+    pub fn start(store: &Store, all: Vec<Arc<dyn Controller>>) -> Self {
+        let stop = CancellationToken::new();
+        let tasks = all
+            .into_iter()
+            .map(|controller| tokio::spawn(run::run(store.as_manager(controller.name()), controller, stop.clone())))
+            .collect();
+        ControllersHandle { stop, tasks }
+    }
+
     /// Stops them all after the writes under way.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -57,8 +67,7 @@ pub struct Controllers;
 impl Controllers {
     /// Starts all controllers on an API store; nodes reach it over that network. Must be called within a tokio runtime.
     pub fn start(store: &Store, network: &Network) -> ControllersHandle {
-        let stop = CancellationToken::new();
-        let all: [Arc<dyn Controller>; 11] = [
+        let all: Vec<Arc<dyn Controller>> = vec![
             Arc::new(scheduler::Scheduler),
             Arc::new(volumes::Binder),
             Arc::new(protection::ClaimProtection),
@@ -71,10 +80,6 @@ impl Controllers {
             Arc::new(lifecycle::NodeLifecycle),
             Arc::new(aging::EventAging),
         ];
-        let tasks = all
-            .into_iter()
-            .map(|controller| tokio::spawn(run::run(store.as_manager(controller.name()), controller, stop.clone())))
-            .collect();
-        ControllersHandle { stop, tasks }
+        ControllersHandle::start(store, all)
     }
 }

@@ -45,11 +45,14 @@ pub async fn run(store: Store, controller: Arc<dyn Controller>, stop: Cancellati
     let mut queue = Queue::default();
     let follower = store.swift(controller.watches());
     loop {
-        let upto = store.resource_version();
         // Whatever has happened already is taken in before the next look: many changes, one look.
-        while let Some(Some((kind, event))) = unconstrained(changes.next()).now_or_never() {
-            queue.note(&store, &*controller, kind, &event);
-        }
+        let upto = follower.take_in(|| match unconstrained(changes.next()).now_or_never() {
+            Some(Some((kind, event))) => {
+                queue.note(&store, &*controller, kind, &event);
+                true
+            }
+            _ => false,
+        });
         let next = queue.pop();
         if next.is_none() {
             follower.acted(upto);

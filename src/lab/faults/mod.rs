@@ -15,6 +15,7 @@ mod replay;
 mod sessions;
 mod slot;
 mod spec;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +106,10 @@ const MAKERS: &[(&str, Maker)] = &[
     ("slow-standby", |ground, wish| Box::new(network::SlowStandby::new(ground, wish))),
     ("replay-paused", |ground, wish| Box::new(replay::ReplayPaused::new(ground, wish))),
     ("archive-failing", |ground, wish| Box::new(archive::ArchiveFailing::new(ground, wish))),
+    ("bucket-unreachable", |ground, wish| Box::new(store::BucketUnreachable::new(ground, wish))),
+    ("wal-missing", |ground, wish| Box::new(store::WalMissing::between(ground, wish))),
+    ("end-wal-missing", |ground, wish| Box::new(store::WalMissing::at_the_end(ground, wish))),
+    ("base-corrupted", |ground, wish| Box::new(store::BaseCorrupted::new(ground, wish))),
     ("slot-left-behind", |ground, wish| Box::new(slot::SlotLeftBehind::new(ground, wish))),
     ("long-transaction", |ground, wish| Box::new(sessions::LongTransaction::new(ground, wish))),
     ("connections-exhausted", |ground, wish| Box::new(sessions::ConnectionsExhausted::new(ground, wish))),

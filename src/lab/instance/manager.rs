@@ -65,6 +65,8 @@ impl Instance {
         helpers.spawn(Arc::clone(&self).keep_minding_store());
         helpers.spawn(Arc::clone(&self).keep_lease(Arc::clone(&holding)));
         helpers.spawn(Arc::clone(&self).copy_log());
+        helpers.spawn(Arc::clone(&self).keep_backing_up());
+        helpers.spawn(Arc::clone(&self).keep_plugin_store());
         let work =
             Loop { instance: Arc::clone(&self), holding, chores: Chores::default(), waits_for: "", started: false };
         let code = tokio::select! {

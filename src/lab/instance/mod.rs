@@ -31,9 +31,10 @@ use crate::lab::kubelet::pod::hex_of;
 use crate::lab::kubelet::roads::{Roads, api_server, object_store};
 use crate::lab::kubelet::volumes::wal_volume;
 use crate::lab::postgres::slots::Slot;
-use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Target};
+use crate::lab::postgres::{Machine, Place, Relay, Server, ServerSpec, Store as Archive, Target};
 use crate::problem::Problem;
 
+pub use backup::server_name;
 use log::Log;
 use view::View;
 
@@ -107,18 +108,13 @@ impl Setup {
     /// # Errors
     /// When the cluster's secrets can't be read, or the certificates not be written.
     pub fn server(&self, view: &View) -> Result<Arc<Server>, Problem> {
-        let (destination, name) = &view.archive;
-        let store = view.archives.then(|| self.place(destination, name));
-        if let Some(store) = &store {
-            let made = self.machine.account.make_folder(&store.root);
-            made.map_err(|e| Problem::new(format!("{} can't be made", store.root.display())).because(e))?;
-        }
+        let store = Archive { root: self.machine.store_dir(), server: view.server_name.clone() };
         let spec = ServerSpec {
             instance: self.instance.clone(),
             volume: self.volume.clone(),
             place: self.place.clone(),
             certificates: credentials::certificates(&self.store, &self.namespace, &self.cluster)?,
-            store,
+            store: view.archives.then_some(store),
             parameters: parameters(view),
         };
         Server::new(&self.machine, spec)
@@ -153,6 +149,7 @@ pub struct Instance {
     setup: Setup,
     server: Arc<Server>,
     session: String,
+    asked: backup::Asked,
     shared: Mutex<Shared>,
 }
 
@@ -166,7 +163,7 @@ impl Instance {
         let view = setup.view().ok_or_else(gone)?;
         let server = setup.server(&view)?;
         let shared = Shared { configuration: configuration_hash(&view), view, ..Shared::default() };
-        Ok(Arc::new(Instance { setup, server, session, shared: Mutex::new(shared) }))
+        Ok(Arc::new(Instance { setup, server, session, asked: backup::Asked::default(), shared: Mutex::new(shared) }))
     }
 
     /// The PostgreSQL server it runs.

@@ -5,18 +5,12 @@
 //! never went, and can't follow it any more.
 
 use std::convert::Infallible;
-use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Instance, Setup};
-use crate::lab::postgres::{Server, Store};
+use crate::lab::postgres::Server;
 
 impl Setup {
-    /// A server's part of the object store at this destination.
-    pub fn place(&self, destination: &str, server: &str) -> Store {
-        Store { root: self.machine.store_dir().join(prefix(destination)), server: server.to_owned() }
-    }
-
     /// Tells the server whether it can reach the object store now.
     pub(super) fn mind_store(&self, server: &Server) {
         if let Err(problem) = server.set_store_reach(self.reaches_store()) {
@@ -41,26 +35,5 @@ impl Instance {
     /// Has its server know whether it can reach the object store, for ever.
     pub(super) async fn keep_minding_store(self: Arc<Self>) {
         match self.setup.follow_store(&self.server).await {}
-    }
-}
-
-/// What a destination has behind account and container: a folder in the store.
-fn prefix(destination: &str) -> PathBuf {
-    let path = destination.parse::<http::Uri>().map(|uri| uri.path().to_owned()).unwrap_or_default();
-    let plain = |part: &Component<'_>| matches!(part, Component::Normal(_));
-    Path::new(path.trim_matches('/')).components().filter(plain).skip(2).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_behind_the_container_is_a_folder() {
-        assert_eq!(prefix("http://127.0.0.1:10000/lab/backups"), PathBuf::new());
-        assert_eq!(prefix("http://127.0.0.1:10000/lab/backups/"), PathBuf::new());
-        assert_eq!(prefix("http://127.0.0.1:10000/lab/backups/team/shop"), PathBuf::from("team/shop"));
-        assert_eq!(prefix("http://127.0.0.1:10000/lab/backups/../../etc"), PathBuf::from("etc"));
-        assert_eq!(prefix("no address"), PathBuf::new());
     }
 }

@@ -57,8 +57,8 @@ pub struct View {
     pub stop_delay: u64,
     /// Whether WAL goes to an object store.
     pub archives: bool,
-    /// The object store's address, and its own name there: the cluster's unless `serverName` says otherwise.
-    pub archive: (String, String),
+    /// Its name in the object store.
+    pub server_name: String,
     /// `status.firstRecoverabilityPoint`, `lastSuccessfulBackup`, `lastFailedBackup`.
     pub backups: [Option<String>; 3],
     /// `status.topology.nodesUsed`.
@@ -118,8 +118,8 @@ impl View {
             slot_interval: slots["updateInterval"].as_u64().unwrap_or(30),
             smart_shutdown: spec["smartShutdownTimeout"].as_u64().unwrap_or(180),
             stop_delay: spec["stopDelay"].as_u64().unwrap_or(1800),
-            archives: spec["backup"]["barmanObjectStore"].is_object(),
-            archive: archive(&spec["backup"]["barmanObjectStore"], &meta["name"]),
+            archives: spec["backup"]["barmanObjectStore"].is_object() || has_archiver(spec),
+            server_name: super::server_name(cluster),
             backups: ["firstRecoverabilityPoint", "lastSuccessfulBackup", "lastFailedBackup"].map(|k| text(&status[k])),
             nodes_used: status["topology"]["nodesUsed"].as_i64(),
             lease: Lease {
@@ -182,9 +182,10 @@ impl View {
     }
 }
 
-fn archive(store: &Value, name: &Value) -> (String, String) {
-    let server = text(&store["serverName"]).or_else(|| text(name));
-    (text(&store["destinationPath"]).unwrap_or_default(), server.unwrap_or_default())
+/// Whether a plugin archives WAL.
+fn has_archiver(spec: &Value) -> bool {
+    let plugins = spec["plugins"].as_array();
+    plugins.into_iter().flatten().any(|p| p["isWALArchiver"] == Value::Bool(true) && p["enabled"] != Value::Bool(false))
 }
 
 fn synchronous(spec: &Value) -> Option<Synchronous> {

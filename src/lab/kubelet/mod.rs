@@ -85,10 +85,13 @@ impl Kubelet {
         tokio::pin!(follow);
         let follower = self.store.swift(&FOLLOWED);
         loop {
-            let upto = self.store.resource_version();
-            while let Some(event) = pods.try_next() {
-                self.news(event.kind, event.object, &mut workers);
-            }
+            let upto = follower.take_in(|| match pods.try_next() {
+                Some(event) => {
+                    self.news(event.kind, event.object, &mut workers);
+                    true
+                }
+                None => false,
+            });
             follower.acted(upto);
             tokio::select! {
                 () = &mut follow => return,

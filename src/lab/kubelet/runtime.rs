@@ -20,6 +20,7 @@ use crate::lab::instance::web::Answer;
 use crate::lab::instance::{Neighbours, PATIENCE};
 use crate::lab::object::name;
 use crate::lab::operator::InstanceStatusReader;
+use crate::lab::operator::backups::InstanceManagers;
 use crate::lab::postgres::slots::{self, Slot};
 use crate::lab::postgres::{Place, Policy};
 
@@ -69,6 +70,24 @@ impl Kubelet {
     fn running(&self, pod: &Value) -> io::Result<Arc<Handle>> {
         self.handle(pod)
             .ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, format!("pod {} has no address yet", name(pod))))
+    }
+}
+
+impl InstanceManagers for Kubelet {
+    fn begin_backup(&self, namespace: &str, pod: &str, backup: &str) -> Result<(), String> {
+        let gone = || format!("container not found (\"postgres\") in pod {pod}");
+        let handle = self.named(namespace, pod).ok_or_else(gone)?;
+        if !self.roads.network().passes(&api_server(), &handle.node) {
+            return Err(format!("error dialing backend: dial tcp {}:10250: i/o timeout", handle.node.name));
+        }
+        handle.instance().ok_or_else(gone)?.begin_backup(backup);
+        Ok(())
+    }
+
+    fn session(&self, namespace: &str, pod: &str) -> Option<String> {
+        let handle = self.named(namespace, pod)?;
+        let reached = self.roads.network().passes(&operator(), &handle.place);
+        handle.instance().filter(|_| reached).map(|instance| instance.session().to_owned())
     }
 }
 

@@ -12,6 +12,7 @@
 pub mod act;
 pub mod admission;
 mod asking;
+pub mod backups;
 pub mod certificates;
 pub mod hibernation;
 pub mod instances;

@@ -45,6 +45,21 @@ impl Store {
         self.root.join(format!("{}.unreachable", self.server))
     }
 
+    /// Whether the store answers, as a command of Barman's finds out: one that does not is tried for as many seconds as its
+    /// mark says.
+    pub async fn answers(&self) -> bool {
+        let mark = self.unreachable();
+        let mut tries: u64 = std::fs::read_to_string(&mark).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        while mark.exists() {
+            if tries == 0 {
+                return false;
+            }
+            tries -= 1;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        true
+    }
+
     /// Where a base backup's files are.
     pub fn backup_folder(&self, id: &str) -> PathBuf {
         self.folder().join("base").join(id)

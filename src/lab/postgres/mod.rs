@@ -17,6 +17,7 @@ pub mod log;
 pub mod machine;
 pub mod network;
 pub mod process;
+pub mod retention;
 pub mod server;
 pub mod slots;
 pub mod sql;

@@ -38,6 +38,7 @@ pub fn populate(store: &Store) -> Result<(), ApiError> {
     for kind in KINDS {
         put(store, &CRDS, "", definition(kind))?;
     }
+    put(store, &CRDS, "", object_stores())?;
     put(store, &CRDS, "", faults())?;
     put(store, &SERVICES, "default", kubernetes_service())?;
     put(store, &SERVICEACCOUNTS, OPERATOR_NAMESPACE, json!({"metadata": {"name": "cnpg-manager"}}))?;
@@ -77,6 +78,14 @@ fn definition((kind, plural, singular, short): &(&str, &str, &str, &[&str])) -> 
     let names = json!({"kind": kind, "listKind": format!("{kind}List"), "plural": plural, "singular": singular,
                        "shortNames": short});
     definition_of("postgresql.cnpg.io", &names, scope, &schema, None)
+}
+
+/// The kind of the barman-cloud plugin.
+fn object_stores() -> Value {
+    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let names = json!({"kind": "ObjectStore", "listKind": "ObjectStoreList", "plural": "objectstores",
+                       "singular": "objectstore"});
+    definition_of("barmancloud.cnpg.io", &names, "Namespaced", &open, None)
 }
 
 /// The lab's own kind: the table of faults as a definition.

@@ -78,6 +78,17 @@ impl Store {
 }
 
 impl Follower {
+    /// Takes in what is there, one by one, until `one` finds nothing more. Up to this resource version all of it is taken in:
+    /// what comes while the one before is being taken in counts too, for nothing else would tell of it afterwards.
+    pub fn take_in(&self, mut one: impl FnMut() -> bool) -> u64 {
+        loop {
+            let upto = self.store.resource_version();
+            if !one() {
+                return upto;
+            }
+        }
+    }
+
     /// A swift one has acted on everything up to this resource version, or a slow one on so many wakes.
     pub fn acted(&self, upto: u64) {
         self.change(|party| {
@@ -158,6 +169,27 @@ mod tests {
         assert!(futures::poll!(&mut waiting).is_pending(), "it was woken again meanwhile");
         slow.acted(slow.wakes());
         waiting.await;
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_something_is_taken_in_is_taken_in_too() {
+        let store = Store::new();
+        let (pods, mut watch) = (store.swift(&const { [&PODS] }), store.watch(&PODS, None));
+        let make = |name: &str| drop(store.create(&PODS, "pg", json!({"metadata": {"name": name}})).unwrap());
+        make("one");
+        let mut taken = Vec::new();
+        let upto = pods.take_in(|| {
+            if taken.len() == 1 {
+                make("two");
+            }
+            watch.try_next().is_some_and(|event| {
+                taken.push(crate::lab::object::name(&event.object).to_owned());
+                true
+            })
+        });
+        pods.acted(upto);
+        assert_eq!(taken, ["one", "two"]);
+        assert_eq!(futures::poll!(std::pin::pin!(store.settled(LONG))), std::task::Poll::Ready(()));
     }
 
     #[tokio::test]

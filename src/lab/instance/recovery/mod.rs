@@ -70,7 +70,7 @@ impl Setup {
     async fn unpack(&self, server: &Server, origin: &Origin) -> Result<(), Problem> {
         const PROGRAM: &str = "barman-cloud-restore";
         let (place, id) = (&origin.store, &origin.backup);
-        let options = json!([origin.destination, place.server, id, server.data()]);
+        let options = json!([origin.section["destinationPath"], place.server, id, server.data()]);
         self.log.info(&format!("Starting {PROGRAM}"), &[("options", options)]);
         let (words, failure) = match origin::data(origin) {
             None => (format!("Unknown backup '{id}' for server '{}'", place.server), "Operation error (exit code 1)"),

@@ -2,6 +2,7 @@
 //!
 //! [`admit`] is the hook for the API: it sees the object as it would be stored, and the stored one if there is one.
 
+mod backups;
 mod defaults;
 mod parameters;
 mod recovery;
@@ -13,6 +14,7 @@ use super::world::ClusterObject;
 use crate::domain::quantity::kubernetes;
 use crate::lab::api::ApiError;
 
+pub use backups::{admit_backup, admit_scheduled};
 pub use defaults::set_defaults;
 
 /// An object that may be stored, and what the user should know (`Warning: 299` on the wire).
@@ -29,6 +31,7 @@ pub struct Admitted {
 pub fn admit(mut new: Value, old: Option<&Value>) -> Result<Admitted, ApiError> {
     set_defaults(&mut new);
     let mut faults = rules::check(&new);
+    faults.extend(backups::archivers(&new));
     if let Some(old) = old {
         faults.extend(rules::check_change(&new, old));
     }
