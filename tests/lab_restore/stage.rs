@@ -7,6 +7,8 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::support::site::{CLUSTER, NS, Site};
+use crate::support::until;
+use crate::support::world::PATIENCE;
 
 /// Everything that can belong to a cluster.
 const KINDS: &str = "clusters,pods,jobs,persistentvolumeclaims,secrets,services,endpoints,endpointslices,leases,\
@@ -168,12 +170,8 @@ impl Stage {
     pub fn delete(&self, names: &[&str]) {
         self.kubectl.ok(&[&["-n", NS, "delete", "cluster", "--wait=false"], names].concat());
         for name in names {
-            let mut left = Vec::new();
-            let gone = || {
-                left = self.left_of(name);
-                left.is_empty().then_some(())
-            };
-            self.until(&format!("nothing is left of {name}"), gone);
+            let gone = || self.left_of(name).is_empty().then_some(());
+            until(&format!("nothing is left of {name}"), PATIENCE, gone, || self.left_of(name).join("\n"));
         }
     }
 
