@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::run::{Controller, Key, key_of};
 use crate::lab::api::resources::{ENDPOINTS, ENDPOINTSLICES, PODS, SERVICES};
 use crate::lab::api::store::{Part, Ref};
-use crate::lab::api::{Resource, Selector, Store};
+use crate::lab::api::{DeleteOptions, Resource, Selector, Store};
 use crate::lab::object::{
     is_deleting, is_pod_finished, is_pod_ready, label, labels_match, list, name, number, seconds, text, uid,
 };
@@ -52,6 +52,10 @@ impl Controller for Endpoints {
             .collect();
         write_slice(store, &service, &pods);
         write_endpoints(store, &service, &pods);
+        if store.get(&SERVICES, namespace, name(&service)).is_none() {
+            // It went meanwhile, and what was just made for it was not there yet to go with it.
+            take_away(store, namespace, name(&service));
+        }
         None
     }
 }
@@ -187,6 +191,16 @@ fn write_endpoints(store: &Store, service: &Value, pods: &[Arc<Value>]) {
     }});
     fill(&mut endpoints);
     drop(store.create(&ENDPOINTS, namespace, endpoints));
+}
+
+/// Everything of a service that is gone. What is absent is as good as deleted.
+fn take_away(store: &Store, namespace: &str, service: &str) {
+    let options = DeleteOptions::default();
+    drop(store.delete(&ENDPOINTS, namespace, service, &options));
+    let slices = store.list(&ENDPOINTSLICES, Some(namespace), &Selector::everything()).items;
+    for slice in slices.iter().filter(|slice| label(slice, SERVICE_NAME) == Some(service)) {
+        drop(store.delete(&ENDPOINTSLICES, namespace, name(slice), &options));
+    }
 }
 
 fn put_list(object: &mut Value, key: &str, list: &[Value]) {
