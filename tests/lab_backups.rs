@@ -35,6 +35,7 @@ fn backups_are_taken_kept_and_given_up_as_on_a_real_cluster() {
 fn on_demand(bench: &Bench) {
     let (story, since) = bench.story();
     let before = bench.cluster()["status"]["lastSuccessfulBackup"].clone();
+    bench.write();
     bench.ask("on-demand", r#"{"method": "barmanObjectStore"}"#);
     let backup = bench.until_phase("on-demand", "completed");
     bench.until("the cluster tells of it", || {
@@ -196,6 +197,16 @@ fn by_the_plugin(bench: &Bench) {
     let window = bench.get(&["objectstores.barmancloud.cnpg.io", "store"])["status"]["serverRecoveryWindow"].clone();
     assert_eq!(window["pg-primary"]["lastSuccessfulBackupTime"], status["stoppedAt"]);
     assert!(window["pg-primary"]["firstRecoverabilityPoint"].as_str().unwrap().starts_with("2026-02-02"), "{window}");
+    // The plugin keeps to its own policy, again and again.
+    let bases = bench.bases();
+    bench.make_old(&bases[1], "2026-03-03");
+    let store = "objectstores.barmancloud.cnpg.io";
+    bench.patch(store, "store", r#"{"spec": {"retentionPolicy": "7d"}}"#);
+    bench.until("the window begins with the second one", || {
+        let point = bench.get(&[store, "store"])["status"]["serverRecoveryWindow"]["pg-primary"].clone();
+        point["firstRecoverabilityPoint"].as_str().is_some_and(|at| at.starts_with("2026-03-03")).then_some(())
+    });
+    assert!(!bench.bases().contains(&bases[0]));
     // Archiving goes on by the plugin.
     let end = status["endWal"].as_str().unwrap();
     bench.switch_wal();

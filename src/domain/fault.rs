@@ -301,7 +301,7 @@ pub const KINDS: &[FaultKind] = &[
     },
     FaultKind {
         name: "bucket-unreachable",
-        title: "the object store is unreachable",
+        title: "the bucket is unreachable",
         what: "The object store refuses everybody: who looks into it, archive_command and backups, which try for a while \
                and give up.",
         undo: "The store answers again at the same address; what has waited is archived.",

@@ -161,6 +161,17 @@ impl Bench {
         all.any(|e| e["involvedObject"]["kind"] == about && e["reason"] == reason)
     }
 
+    /// Something is written in the segment that is current now, and the standbys have it.
+    pub fn write(&self) {
+        let rows = "create table if not exists kept as select generate_series(1, 1000) n";
+        for sql in [rows, "checkpoint"] {
+            self.until(sql, || self.psql(&self.primary(), sql));
+        }
+        let lsn = self.until("it is somewhere", || self.psql(&self.primary(), "select pg_current_wal_lsn()"));
+        let there = format!("select count(*) from pg_stat_replication where replay_lsn >= '{lsn}'");
+        self.until("the standbys have it", || (self.psql(&self.primary(), &there)? == "2").then_some(()));
+    }
+
     /// Ends the segment that is being written.
     pub fn switch_wal(&self) {
         let sql = "select pg_logical_emit_message(false, 'test', 'x'); select pg_switch_wal()";
@@ -220,7 +231,9 @@ impl Bench {
     pub fn move_to_plugin(&self, store: &str) {
         let configuration = self.cluster()["spec"]["backup"]["barmanObjectStore"].clone();
         let object = json!({"apiVersion": "barmancloud.cnpg.io/v1", "kind": "ObjectStore",
-                            "metadata": {"name": store, "namespace": NS}, "spec": {"configuration": configuration}});
+                            "metadata": {"name": store, "namespace": NS},
+                            "spec": {"configuration": configuration,
+                                     "instanceSidecarConfiguration": {"retentionPolicyIntervalSeconds": 2}}});
         let file = self.home.path().join("objectstore.json");
         fs::write(&file, object.to_string()).unwrap();
         self.kubectl.ok(&["create", "-f", &file.to_string_lossy()]);

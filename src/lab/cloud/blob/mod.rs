@@ -1,12 +1,13 @@
 //! Azure Blob Storage on this machine, to be read from: one account, one container, over the files of a folder.
 //!
 //! `http://127.0.0.1:<port>/<account>/<container>/<name>`, as its emulators are addressed. Blobs are listed, asked for
-//! their properties and read; every request must be signed with the account's key. Writing is refused: what is in the
+//! their properties and read; every request must be signed with the account's key, or carry a signature made with it. Writing is refused: what is in the
 //! folder is put there by others, and what is not finished has a name that begins with a dot.
 
 mod answer;
 mod list;
 mod read;
+mod sas;
 mod signature;
 mod walk;
 
@@ -189,12 +190,17 @@ impl Site {
 
     async fn act(&self, request: &Parts) -> Result<Answer, Refusal> {
         let query = parameters(request.uri.query());
-        signature::verify(&self.account, request, &query, Timestamp::now())?;
         let is = |name: &str, value: &str| query.iter().any(|(k, v)| k == name && v == value);
         let path = decode(request.uri.path(), false);
         let mut parts = path.trim_start_matches('/').splitn(3, '/');
         let (account, container) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let blob = parts.next().unwrap_or_default();
+        let permission = if blob.is_empty() { 'l' } else { 'r' };
+        let now = Timestamp::now();
+        match query.iter().any(|(name, _)| name == "sig") {
+            true => sas::verify(&self.account, &query, sas::Asked { container, blob, permission }, now)?,
+            false => signature::verify(&self.account, request, &query, now)?,
+        }
         if account != self.account.name || container != self.container {
             return Err(Refusal::no_container());
         }
@@ -229,3 +235,6 @@ fn parameters(query: Option<&str>) -> Vec<(String, String)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

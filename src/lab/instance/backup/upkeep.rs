@@ -46,44 +46,50 @@ impl Instance {
     /// Has the plugin's store kept up by the primary, again and again, for ever.
     pub(in crate::lab::instance) async fn keep_plugin_store(self: Arc<Self>) {
         let setup = &self.setup;
+        let read = || setup.store.get(&CLUSTERS, &setup.namespace, &setup.cluster).unwrap_or_default();
+        let mut clusters = setup.store.news(&CLUSTERS);
         loop {
-            let cluster = setup.store.get(&CLUSTERS, &setup.namespace, &setup.cluster).unwrap_or_default();
-            let mut wait = PLUGIN_EVERY;
-            if let Ok(Some(place)) = Place::by_plugin(&setup.store, &cluster, BARMAN_CLOUD)
-                && text(&cluster, "/status/currentPrimary") == setup.instance
-            {
-                if let Form::Plugin(store) = &place.form
-                    && let Some(object) = setup.store.get(&OBJECTSTORES, &setup.namespace, store)
-                {
-                    let every = &object["spec"]["instanceSidecarConfiguration"]["retentionPolicyIntervalSeconds"];
-                    wait = every.as_u64().filter(|every| *every > 0).unwrap_or(PLUGIN_EVERY);
-                }
-                self.apply_retention(&place).await;
-                if let Some(bases) = self.catalog(&place).await {
-                    let mine = |backup: &Value| {
-                        text(backup, "/status/pluginMetadata/clusterUID") == uid(&cluster)
-                            && text(backup, "/status/pluginMetadata/pluginName") == BARMAN_CLOUD
-                    };
-                    self.forget(&bases, mine);
-                    self.write_window(&place, &window(&bases));
-                }
-            }
-            let mut clusters = setup.store.news(&CLUSTERS);
             clusters.mark_unchanged();
-            let primary = text(&cluster, "/status/currentPrimary").to_owned();
-            let led_by_another = async {
+            let cluster = read();
+            let wait = self.keep_up_plugin(&cluster).await;
+            let is_other = |now: &Value| {
+                now["status"]["currentPrimary"] != cluster["status"]["currentPrimary"]
+                    || now["spec"]["plugins"] != cluster["spec"]["plugins"]
+            };
+            let other = async {
                 while clusters.changed().await.is_ok() {
-                    let now = setup.store.get(&CLUSTERS, &setup.namespace, &setup.cluster).unwrap_or_default();
-                    if text(&now, "/status/currentPrimary") != primary {
+                    if is_other(&read()) {
                         return;
                     }
                 }
             };
             tokio::select! {
                 () = sleep(Duration::from_secs(wait)) => {}
-                () = led_by_another => {}
+                () = other => {}
             }
         }
+    }
+
+    /// One round of it, where this instance leads. In how many seconds the next one is.
+    async fn keep_up_plugin(&self, cluster: &Value) -> u64 {
+        let setup = &self.setup;
+        let leads = text(cluster, "/status/currentPrimary") == setup.instance;
+        let Ok(Some(place)) = Place::by_plugin(&setup.store, cluster, BARMAN_CLOUD) else { return PLUGIN_EVERY };
+        if leads {
+            self.apply_retention(&place).await;
+            if let Some(bases) = self.catalog(&place).await {
+                let mine = |backup: &Value| {
+                    text(backup, "/status/pluginMetadata/clusterUID") == uid(cluster)
+                        && text(backup, "/status/pluginMetadata/pluginName") == BARMAN_CLOUD
+                };
+                self.forget(&bases, mine);
+                self.write_window(&place, &window(&bases));
+            }
+        }
+        let Form::Plugin(store) = &place.form else { return PLUGIN_EVERY };
+        let object = setup.store.get(&OBJECTSTORES, &setup.namespace, store).unwrap_or_default();
+        let every = &object["spec"]["instanceSidecarConfiguration"]["retentionPolicyIntervalSeconds"];
+        every.as_u64().filter(|every| *every > 0).unwrap_or(PLUGIN_EVERY)
     }
 
     async fn apply_retention(&self, place: &Place) {
