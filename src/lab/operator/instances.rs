@@ -145,7 +145,7 @@ fn create_first(pass: &mut Pass<'_>) -> Next {
         );
         return Next::OnChange;
     }
-    let (told, job): (_, fn(&Value, u32) -> Value) = match first_job(pass) {
+    let FirstJob { told, job } = match first_job(pass) {
         Ok(found) => found,
         Err(next) => return next,
     };
@@ -162,11 +162,17 @@ fn create_first(pass: &mut Pass<'_>) -> Next {
     Next::millis(5000)
 }
 
-/// How the first instance comes to its data: what the event says, and the job. `Err`: it can't yet, or never.
-fn first_job(pass: &mut Pass<'_>) -> Result<(&'static str, fn(&Value, u32) -> Value), Next> {
+/// How the first instance comes to its data: what the event says, and the job.
+struct FirstJob {
+    told: &'static str,
+    job: fn(&Value, u32) -> Value,
+}
+
+/// By the cluster's bootstrap method. `Err`: it can't yet, or never.
+fn first_job(pass: &mut Pass<'_>) -> Result<FirstJob, Next> {
     let bootstrap = &pass.cluster["spec"]["bootstrap"];
     if bootstrap.get("initdb").is_some() {
-        return Ok(("Primary instance (initdb)", jobs::initdb));
+        return Ok(FirstJob { told: "Primary instance (initdb)", job: jobs::initdb });
     }
     if bootstrap.get("recovery").is_none_or(|recovery| recovery.get("volumeSnapshots").is_some()) {
         let why = "This lab bootstraps clusters with initdb or by recovery from an object store only";
@@ -174,7 +180,7 @@ fn first_job(pass: &mut Pass<'_>) -> Result<(&'static str, fn(&Value, u32) -> Va
         return Err(Next::OnChange);
     }
     wait_for_backup(pass)?;
-    Ok(("Primary instance (from backup)", jobs::recovery))
+    Ok(FirstJob { told: "Primary instance (from backup)", job: jobs::recovery })
 }
 
 /// A Backup that is to be recovered from must be there, and completed.
