@@ -136,7 +136,7 @@ fn a_drill_that_may_not_be_done_is_grey_too() {
     let (mut play, mut outside) = calm((120, 40));
     outside.forbidden = vec!["delete".into()];
     // What is not known yet is not grey.
-    play.keys("4");
+    play.keys("5");
     assert!(!play.text().contains("you may not"), "{}", play.text());
     outside.serve(&mut play);
     let text = play.text();

@@ -228,7 +228,7 @@ fn a_note_that_was_being_typed_outlives_the_console() {
 fn a_verdict_that_changes_meanwhile_is_journaled() {
     let (mut play, mut outside) = (Play::fresh(SIZE), Outside::default());
     play.keys("/").types("pg-primary").keys("enter");
-    outside.keys(&mut play, "6 /");
+    outside.keys(&mut play, "7 /");
     play.types("restart-pending");
     outside.keys(&mut play, "enter enter");
     let id = outside.journals.keys().next().expect("a walk was begun").clone();

@@ -54,7 +54,7 @@ fn every_pane_opens_and_q_gives_the_terminal_back() {
     assert!(terminal.full_screen());
     terminal.wait_for("READ-ONLY");
     terminal.wait_until("the cluster is judged ok", |s| s.contains("●  cnpg-database/pg-primary"));
-    for (key, sign) in [("2", "westus3-2"), ("3", "WAL"), ("7", "pg-primary"), ("1", "PRIMARY")] {
+    for (key, sign) in [("2", "westus3-2"), ("3", "WAL"), ("4", "recoverable"), ("8", "pg-primary"), ("1", "PRIMARY")] {
         terminal.keys(key);
         terminal.wait_for(sign);
     }

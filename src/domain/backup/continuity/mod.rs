@@ -209,7 +209,8 @@ fn needs(ground: &Ground<'_>, legs: &[Leg], timeline: Timeline, (begin, end): (u
     }
     // What is missing, up to the next one that is there.
     let after = ground.runs(timeline).iter().map(|r| r.first).find(|first| *first > number);
-    let later = after.is_some() || legs.iter().skip(1).any(|l| !ground.runs(l.timeline).is_empty());
+    // A timeline that was left, as a history says, is no longer written to.
+    let later = after.is_some() || legs.len() > 1;
     if !later {
         return Restorable::Awaits(ground.name(timeline, end));
     }

@@ -125,6 +125,13 @@ fn a_backup_waits_for_its_last_segment() {
 }
 
 #[test]
+fn what_a_backup_lacks_on_a_timeline_that_was_left_will_not_come() {
+    let c = Store::new(SIZE).base("a", 1, 3, 4).history(2, &[(1, 6)]).look();
+    assert_eq!(shown(&c.gaps), ["000000010000000000000003..000000010000000000000005 3"]);
+    assert!(c.gaps[0].hole && matches!(c.bases["a"], Restorable::Misses(_)), "{:?}", c.bases);
+}
+
+#[test]
 fn a_backup_whose_segments_are_gone_can_not_be_restored() {
     let c = Store::new(SIZE).wal(1, [1, 2, 3, 6, 7]).base("a", 1, 3, 5).look();
     assert_eq!(shown(&c.gaps), ["000000010000000000000004..000000010000000000000005 2"]);
