@@ -43,14 +43,17 @@ impl<'l> Paper<'l> {
 
     /// A paragraph that stands this many cells to the right.
     pub fn indented(&mut self, by: usize, text: &str, style: Style) {
-        self.behind(Span::raw(" ".repeat(by)), by, text, style);
+        self.behind(vec![Span::raw(" ".repeat(by))], by, text, style);
     }
 
     /// A label of `column` cells, and a paragraph behind it.
     pub fn labelled(&mut self, label: &str, role: Role, column: usize, text: &str, style: Style) {
         let column = column.min(self.width / 2);
-        let label = format!("{} ", fit(label, column.saturating_sub(1), self.look.marks.more));
-        self.behind(Span::styled(label, self.look.style(role)), column, text, style);
+        let label = fit(label, column.saturating_sub(1), self.look.marks.more);
+        // What only fills the column has no style: an underlined blank is no label.
+        let said = label.trim_end();
+        let blank = " ".repeat(column.saturating_sub(width(said)));
+        self.behind(vec![Span::styled(said.to_owned(), self.look.style(role)), Span::raw(blank)], column, text, style);
     }
 
     /// A short label, and a paragraph behind it.
@@ -63,8 +66,9 @@ impl<'l> Paper<'l> {
         self.lines.extend(wrapped(line, self.width, hang));
     }
 
-    fn behind(&mut self, first: Span<'static>, column: usize, text: &str, style: Style) {
-        self.line(&Line::from(vec![first, Span::styled(text, style)]), column);
+    fn behind(&mut self, mut spans: Vec<Span<'static>>, column: usize, text: &str, style: Style) {
+        spans.push(Span::styled(text.to_owned(), style));
+        self.line(&Line::from(spans), column);
     }
 
     /// A small table with a heading, cut at the right edge; a single row that is too wide as a line for each column.
