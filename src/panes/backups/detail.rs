@@ -111,7 +111,7 @@ fn store(e: &Entry) -> Option<String> {
     };
     let info = s.info.as_ref();
     let packed = info.and_then(|i| i.compression.as_ref()).map(|c| format!(", {c}")).unwrap_or_default();
-    let of = info.and_then(|i| i.cluster_size).map(|n| format!(" of {} on disk", bytes(n))).unwrap_or_default();
+    let of = info.and_then(|i| i.cluster_size).map(|n| format!(" for {} on disk", bytes(n))).unwrap_or_default();
     let kept = if s.kept { ", kept for good" } else { "" };
     Some(format!("base/{id}: {files}{of}{packed}{kept}"))
 }

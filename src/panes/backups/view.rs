@@ -62,11 +62,17 @@ pub fn draw(pane: &Backups, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mu
 }
 
 fn heading(pane: &Backups, catalog: &Catalog) -> String {
-    let total = catalog.entries.len();
-    let words = if total == 1 { "1 backup".to_owned() } else { format!("{total} backups") };
+    let words = how_many(catalog);
     match pane.span {
         0 => words,
         span => format!("{words}; the line shows {}", SPANS[span].1),
+    }
+}
+
+fn how_many(catalog: &Catalog) -> String {
+    match catalog.entries.len() {
+        1 => "1 backup".to_owned(),
+        total => format!("{total} backups"),
     }
 }
 
@@ -224,7 +230,7 @@ pub fn counts<'a>(catalog: &Catalog, look: &Look) -> Line<'a> {
     let good = catalog.entries.iter().filter(|e| e.verdict().0 == Level::Ok).count();
     let bad = catalog.entries.iter().filter(|e| e.verdict().0 == Level::Bad).count();
     let mut line = Line::from(vec![
-        Span::raw(format!("{} backups  ", catalog.entries.len())),
+        Span::raw(format!("{}  ", how_many(catalog))),
         Span::styled(format!("{}{good} ", look.marks.good), look.level(Level::Ok)),
     ]);
     if bad > 0 {
