@@ -331,6 +331,10 @@ fn a_fault_through_the_screen() {
     screen.keys("\r");
     screen.wait_for("1 fault stands");
     screen.wait_for("active");
+    // What is stopped before it was seen to stand is told otherwise.
+    let begun = ["asked for", "taken", "stands"].map(|outcome| format!("replay-paused POST {outcome}"));
+    let audit = || format!("{:#?}", site.audit());
+    until("it is written that it stands", PATIENCE, || (site.faults_told() == begun).then_some(()), audit);
     let standing = || site.kubectl.ok(&["get", "faults", "-n", NS, "-o", "jsonpath={.items[*].spec.kind}"]);
     assert_eq!(standing(), "replay-paused");
     screen.keys("\r");
@@ -339,12 +343,7 @@ fn a_fault_through_the_screen() {
     // The audit trail tells it, each line before or after what it is about.
     let lines = ["POST asked for", "POST taken", "POST stands", "DELETE asked for", "DELETE taken", "DELETE undone"];
     let wanted = lines.map(|told| format!("replay-paused {told}"));
-    until(
-        "the audit trail is whole",
-        PATIENCE,
-        || (site.faults_told() == wanted).then_some(()),
-        || format!("{:#?}", site.audit()),
-    );
+    until("the audit trail is whole", PATIENCE, || (site.faults_told() == wanted).then_some(()), audit);
     screen.keys("q");
     assert!(screen.wait_end().success());
 }
