@@ -11,6 +11,7 @@ pub mod control;
 pub mod controllers;
 pub mod described;
 pub mod dir;
+mod door;
 pub mod faults;
 pub mod fleet;
 pub mod instance;

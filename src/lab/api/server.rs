@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +16,7 @@ use super::certificates::Certificates;
 use super::runtime::PodRuntime;
 use super::store::Store;
 use super::wire::Wire;
+use crate::lab::door::{Bound, Door};
 
 /// Where and as whom the API answers.
 #[derive(Clone, Debug)]
@@ -59,59 +58,38 @@ impl Server {
     /// When the address is taken or the certificates are no good.
     pub async fn start(store: Store, runtime: Arc<dyn PodRuntime>, options: ServerOptions) -> io::Result<ServerHandle> {
         let tls = options.certificates.server_config().map_err(io::Error::other)?;
-        let listener = bind(options.listen)?;
-        let addr = listener.local_addr()?;
+        let tls = TlsAcceptor::from(tls);
+        let bound = Bound::at(options.listen)?;
         let wire = Arc::new(Wire::new(store, runtime, options.token, options.access));
-        let handle = ServerHandle { addr, tls: TlsAcceptor::from(tls), wire, running: Mutex::new(None) };
-        *handle.running.lock().await = Some(handle.serve(listener));
-        Ok(handle)
+        let door = bound.open(move |stream, stop| connection(stream, tls.clone(), Arc::clone(&wire), stop));
+        Ok(ServerHandle { door })
     }
 }
 
 /// A server that was started. Dropping it stops it.
 pub struct ServerHandle {
-    addr: SocketAddr,
-    tls: TlsAcceptor,
-    wire: Arc<Wire>,
-    running: Mutex<Option<Running>>,
-}
-
-struct Running {
-    /// Everything that belongs to this run listens to it: connections, watches, tunnels.
-    stop: CancellationToken,
-    accepting: JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.accepting.abort();
-    }
+    door: Door,
 }
 
 impl ServerHandle {
     /// The address it answers at (or did, while it is stopped).
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.door.addr()
     }
 
     /// `https://…`, as a kubeconfig names it.
     pub fn url(&self) -> String {
-        format!("https://{}", self.addr)
+        format!("https://{}", self.addr())
     }
 
     /// Whether it answers.
     pub async fn is_running(&self) -> bool {
-        self.running.lock().await.is_some()
+        self.door.is_open().await
     }
 
     /// Stops answering and cuts all connections. Nothing else stops.
     pub async fn stop(&self) {
-        let Some(mut running) = self.running.lock().await.take() else { return };
-        running.stop.cancel();
-        // The listener must be closed when this returns; an aborted task's join error says nothing more.
-        running.accepting.abort();
-        let _ = (&mut running.accepting).await;
+        self.door.close().await;
     }
 
     /// Answers again, at the same address.
@@ -119,43 +97,7 @@ impl ServerHandle {
     /// # Errors
     /// When the address was taken meanwhile.
     pub async fn start(&self) -> io::Result<()> {
-        let mut running = self.running.lock().await;
-        if running.is_none() {
-            *running = Some(self.serve(bind(self.addr)?));
-        }
-        Ok(())
-    }
-
-    fn serve(&self, listener: TcpListener) -> Running {
-        let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, self.tls.clone(), Arc::clone(&self.wire), stop.clone()));
-        Running { stop, accepting }
-    }
-}
-
-fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Connections of the run before may still linger on the port.
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr)?;
-    socket.listen(1024)
-}
-
-async fn accept(listener: TcpListener, tls: TlsAcceptor, wire: Arc<Wire>, stop: CancellationToken) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (tls, wire, stop) = (tls.clone(), Arc::clone(&wire), stop.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = connection(stream, tls, wire, stop.clone()) => {}
-                    }
-                });
-            }
-            // Out of file descriptors, most likely: wait for some to come free.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-        }
+        self.door.reopen().await
     }
 }
 

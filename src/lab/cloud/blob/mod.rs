@@ -13,7 +13,6 @@ mod walk;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,12 +25,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::Timestamp;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpStream;
 
 use crate::lab::api::decode;
+use crate::lab::door::{Bound, Door};
 use answer::{Answer, Refusal};
 
 /// A storage account. Debug output never shows its key.
@@ -72,21 +69,8 @@ struct Site {
 
 /// The running service, or one that was stopped: its address stays. Dropping it stops it.
 pub struct BlobService {
-    addr: SocketAddr,
+    door: Door,
     site: Arc<Site>,
-    running: Mutex<Option<Running>>,
-}
-
-struct Running {
-    stop: CancellationToken,
-    accepting: JoinHandle<()>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        self.accepting.abort();
-    }
 }
 
 impl BlobService {
@@ -95,13 +79,12 @@ impl BlobService {
     /// # Errors
     /// When no port can be had.
     pub async fn start(root: PathBuf, account: Account, container: &str) -> io::Result<BlobService> {
-        let listener = bind(([127, 0, 0, 1], 0).into())?;
-        let addr = listener.local_addr()?;
-        let endpoint = format!("http://{addr}/{}", account.name);
+        let bound = Bound::at(([127, 0, 0, 1], 0).into())?;
+        let endpoint = format!("http://{}/{}", bound.addr(), account.name);
         let site = Arc::new(Site { account, container: container.to_owned(), root, endpoint });
-        let service = BlobService { addr, site, running: Mutex::new(None) };
-        *service.running.lock().await = Some(service.serve(listener));
-        Ok(service)
+        let served = Arc::clone(&site);
+        let door = bound.open(move |stream, _| connection(stream, Arc::clone(&served)));
+        Ok(BlobService { door, site })
     }
 
     /// The account that it serves.
@@ -116,11 +99,7 @@ impl BlobService {
 
     /// Answers no more: connections are cut, new ones refused.
     pub async fn stop(&self) {
-        let Some(mut running) = self.running.lock().await.take() else { return };
-        running.stop.cancel();
-        // The listener must be closed when this returns; an aborted task's join error says nothing more.
-        running.accepting.abort();
-        let _ = (&mut running.accepting).await;
+        self.door.close().await;
     }
 
     /// Answers again, at the same address.
@@ -128,43 +107,7 @@ impl BlobService {
     /// # Errors
     /// When the address was taken meanwhile.
     pub async fn resume(&self) -> io::Result<()> {
-        let mut running = self.running.lock().await;
-        if running.is_none() {
-            *running = Some(self.serve(bind(self.addr)?));
-        }
-        Ok(())
-    }
-
-    fn serve(&self, listener: TcpListener) -> Running {
-        let stop = CancellationToken::new();
-        let accepting = tokio::spawn(accept(listener, Arc::clone(&self.site), stop.clone()));
-        Running { stop, accepting }
-    }
-}
-
-fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
-    let socket = TcpSocket::new_v4()?;
-    // Connections of the run before may still linger on the port.
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr)?;
-    socket.listen(128)
-}
-
-async fn accept(listener: TcpListener, site: Arc<Site>, stop: CancellationToken) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (site, stop) = (Arc::clone(&site), stop.clone());
-                tokio::spawn(async move {
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = connection(stream, site) => {}
-                    }
-                });
-            }
-            // Out of file descriptors, most likely: wait for some to come free.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-        }
+        self.door.reopen().await
     }
 }
 
