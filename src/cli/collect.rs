@@ -54,9 +54,22 @@ impl Live {
     /// # Errors
     /// No kubeconfig, an unknown context.
     pub fn start(global: &Global, once: bool) -> Result<Live, Problem> {
+        Live::begin(global, |world| Config { once, stores: None, ..world })
+    }
+
+    /// Starts to look for as long as it is held, and into the object stores of what is looked at closely, where the
+    /// settings want that.
+    ///
+    /// # Errors
+    /// As [`Live::start`].
+    pub fn with_stores(global: &Global) -> Result<Live, Problem> {
+        Live::begin(global, |world| Config { once: false, ..world })
+    }
+
+    fn begin(global: &Global, how: impl FnOnce(Config) -> Config) -> Result<Live, Problem> {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
-        let handle = Adapters::start(Config { once, stores: None, ..wishes::world(global, &settings) }, outbox)?;
+        let handle = Adapters::start(how(wishes::world(global, &settings)), outbox)?;
         let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
         let (happenings, heard) = (Happenings::default(), VecDeque::new());
         Ok(Live { facts, histories, happenings, limits, settings, handle, inbox, heard })

@@ -33,6 +33,8 @@ pub enum Kind {
     ZoneLossDrill,
     StandbyLossDrill,
     Runbook,
+    TakeBackup,
+    Schedule,
 }
 
 /// A plan. Plain data: it prints, it is journaled whole, it is resumed.
@@ -328,6 +330,8 @@ impl Kind {
             Kind::ZoneLossDrill => "zone-loss-drill",
             Kind::StandbyLossDrill => "standby-loss-drill",
             Kind::Runbook => "runbook",
+            Kind::TakeBackup => "take-backup",
+            Kind::Schedule => "schedule",
         }
     }
 
@@ -392,7 +396,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_named_as_it_is_written() {
-        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook] {
+        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook, Kind::TakeBackup] {
             assert_eq!(serde_json::to_value(kind).unwrap(), json!(kind.name()));
         }
     }
