@@ -7,6 +7,8 @@ mod detail;
 mod lanes;
 mod line;
 mod list;
+mod offers;
+mod schedules;
 mod view;
 
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::field::Field;
 use super::list::{needs_one, step};
 use super::{Pane, PaneId, Scene, Selected, Wish};
 use crate::command::{Command, Scope};
@@ -54,6 +57,8 @@ pub struct Backups {
     /// Which of the spans.
     span: usize,
     made: Option<Made>,
+    /// The schedule editor, while it is open.
+    schedules: Option<schedules::Schedules>,
 }
 
 /// A catalog, and what it was made of.
@@ -142,6 +147,8 @@ impl Pane for Backups {
     fn hints(&self) -> &'static [(Command, &'static str)] {
         &[
             (Command::Up, "move"),
+            (Command::TakeBackup, "take one"),
+            (Command::EditSchedules, "schedules"),
             (Command::SpanShorter, "shorter"),
             (Command::SpanLonger, "longer"),
             (Command::Open, "describe"),
@@ -157,6 +164,11 @@ impl Pane for Backups {
             Command::Open if self.entry(scene).is_some_and(|e| e.object.is_none()) => {
                 Some("no Backup object tells of this one".into())
             }
+            Command::TakeBackup | Command::EditSchedules if scene.chosen.is_none() => {
+                Some("no cluster is chosen".into())
+            }
+            Command::TakeBackup => offers::refuses_take(scene),
+            Command::EditSchedules => offers::refuses_schedules(scene),
             Command::SpanShorter if self.span + 1 >= SPANS.len() => Some("this is the shortest".into()),
             Command::SpanLonger if self.span == 0 => Some("all there is is shown".into()),
             Command::Filter | Command::Sort | Command::SortReverse => Some("backups stand in the order of time".into()),
@@ -165,6 +177,13 @@ impl Pane for Backups {
     }
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
+        if let Some(editor) = &mut self.schedules {
+            let wishes = editor.on(command, scene);
+            if wishes.is_none() || wishes.as_ref().is_some_and(|w| w.iter().any(|w| matches!(w, Wish::Propose(_)))) {
+                self.schedules = None;
+            }
+            return wishes.unwrap_or_default();
+        }
         let total = self.catalog(scene).map_or(0, |c| c.entries.len());
         if let Some(place) = step(command, self.selected, total, || usize::from(scene.size.height / 3)) {
             self.selected = place;
@@ -174,6 +193,11 @@ impl Pane for Backups {
             Command::SpanShorter => self.span = (self.span + 1).min(SPANS.len() - 1),
             Command::SpanLonger => self.span = self.span.saturating_sub(1),
             Command::Open => return vec![Wish::Do(Command::Describe)],
+            Command::TakeBackup => return scene.chosen.map(offers::take_backup).into_iter().collect(),
+            Command::EditSchedules => {
+                let cluster = scene.chosen.and_then(|k| scene.known.facts.clusters.get(k));
+                self.schedules = cluster.map(|c| schedules::Schedules::open(c));
+            }
             Command::Copy => {
                 let id = self.entry(scene).map(|e| e.id.clone().unwrap_or_else(|| e.name().to_owned()));
                 return id.into_iter().map(Wish::copy).collect();
@@ -183,7 +207,26 @@ impl Pane for Backups {
         Vec::new()
     }
 
+    fn typing(&mut self) -> Option<&mut Field> {
+        self.schedules.as_mut().map(schedules::Schedules::field)
+    }
+
+    fn is_typing(&self) -> bool {
+        self.schedules.is_some()
+    }
+
+    fn typing_scope(&self) -> Scope {
+        Scope::Schedule
+    }
+
+    fn has_back(&self) -> bool {
+        self.schedules.is_some()
+    }
+
     fn press(&mut self, _x: u16, y: u16, scene: &Scene<'_>) -> Vec<Wish> {
+        if self.schedules.is_some() {
+            return Vec::new();
+        }
         if let Some(row) = view::row_at(self, scene, y) {
             self.selected = row;
             self.anchor(scene);
@@ -193,6 +236,9 @@ impl Pane for Backups {
 
     fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.learn(scene);
+        if self.schedules.as_ref().is_some_and(|s| !scene.known.facts.clusters.contains_key(s.cluster())) {
+            self.schedules = None;
+        }
         let place = self.catalog(scene).zip(self.anchor.as_deref()).and_then(|(c, name)| {
             let still = c.entries.get(self.selected).is_some_and(|e| e.name() == name);
             if still { None } else { c.entries.iter().position(|e| e.name() == name) }
@@ -200,11 +246,11 @@ impl Pane for Backups {
         let total = self.catalog(scene).map_or(0, |c| c.entries.len());
         self.selected = place.unwrap_or(self.selected).min(total.saturating_sub(1));
         self.anchor(scene);
-        Vec::new()
+        offers::may(scene).into_iter().collect()
     }
 
     fn chosen(&mut self, _key: &ClusterKey) {
-        (self.selected, self.anchor) = (0, None);
+        (self.selected, self.anchor, self.schedules) = (0, None, None);
     }
 
     fn point_at(&mut self, name: &str) {
@@ -229,5 +275,8 @@ impl Pane for Backups {
 
     fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
         view::draw(self, scene, look, area, buf);
+        if let Some(editor) = &self.schedules {
+            editor.draw(scene, look, area, buf);
+        }
     }
 }
