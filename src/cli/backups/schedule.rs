@@ -178,9 +178,10 @@ fn facts(s: &One) -> Vec<String> {
         (None, _) => "CNPG's default method".into(),
     }];
     out.push(s.last.map_or_else(|| "it never ran".into(), |at| format!("last run {}", clock(at))));
-    out.push(match (s.owner.as_deref(), s.backups) {
-        (Some("self"), n) => format!("{n} Backup objects, deleted with it"),
-        (_, n) => format!("{n} Backup objects"),
+    let objects = if s.backups == 1 { "1 Backup object".to_owned() } else { format!("{} Backup objects", s.backups) };
+    out.push(match s.owner.as_deref() {
+        Some("self") => format!("{objects}, deleted with it"),
+        _ => objects,
     });
     out
 }

@@ -2,6 +2,7 @@
 //!
 //! It changes nothing: what was typed becomes a plan, which is looked at, armed and begun like every other.
 
+use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
@@ -9,6 +10,7 @@ use ratatui::text::{Line, Span};
 
 use super::offers;
 use crate::command::{Command, Scope};
+use crate::domain::backup::cron::Cron;
 use crate::domain::cluster::{Cluster, Schedule};
 use crate::domain::names::ClusterKey;
 use crate::panes::field::Field;
@@ -28,6 +30,8 @@ const NEW: &str = "0 0 3 * * *";
 const AHEAD: usize = 5;
 /// Schedules in sight at once.
 const SHOWN: usize = 4;
+/// From this height on each run has a line of its own.
+const TALL: u16 = 18;
 /// Cells before what is typed.
 const LABEL: &str = "when    ";
 
@@ -181,16 +185,13 @@ impl Schedules {
         };
         match cron(self.field.text()) {
             Ok(cron) => {
-                say(&cron.words(), Role::Good);
-                let runs = cron.runs(scene.now, AHEAD);
-                let mut before = scene.now;
-                for at in &runs {
-                    let day = times::day(*at, before, scene.habits).map(|d| format!("{d} ")).unwrap_or_default();
-                    say(&format!("{day}{}", times::clock(*at, scene.habits)), Role::Dim);
-                    before = *at;
-                }
-                if runs.is_empty() {
-                    say("no such time comes", Role::Warn);
+                let zone = if self.field.text().trim().starts_with("TZ=") { "" } else { " (UTC)" };
+                say(&format!("{}{zone}", cron.words()), Role::Good);
+                let runs = runs(&cron, scene);
+                match runs.is_empty() {
+                    true => say("no such time comes", Role::Warn),
+                    false if scene.size.height < TALL => say(&runs.join(", "), Role::Dim),
+                    false => runs.iter().for_each(|run| say(run, Role::Dim)),
                 }
             }
             Err(problem) => {
@@ -210,6 +211,17 @@ impl Schedules {
         out.push(Line::styled(keys.join("   "), look.style(Role::Text)));
         out
     }
+}
+
+/// The next runs, in the person's own time; a day is said once.
+fn runs(cron: &Cron, scene: &Scene<'_>) -> Vec<String> {
+    let mut before = scene.now;
+    let mut said = |at: Timestamp| {
+        let day = times::day(at, before, scene.habits).map(|d| format!("{d} ")).unwrap_or_default();
+        before = at;
+        format!("{day}{}", times::clock(at, scene.habits))
+    };
+    cron.runs(scene.now, AHEAD).into_iter().map(&mut said).collect()
 }
 
 /// A name that no schedule has yet.
