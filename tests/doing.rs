@@ -253,3 +253,22 @@ fn pictures() {
     wish(&mut play, &mut outside, "switch best");
     insta::assert_snapshot!("plan-armed-60x15", play.picture());
 }
+
+#[test]
+fn a_backup_that_may_not_be_taken_is_refused_with_the_missing_verb() {
+    let (mut play, mut outside) = calm((120, 40));
+    outside.forbidden = vec!["create".into()];
+    outside.keys(&mut play, "4 T");
+    assert!(last_notice(&play).contains("you may not create backups"), "{}", last_notice(&play));
+    outside.keys(&mut play, "S enter");
+    assert!(last_notice(&play).contains("you may not create scheduledbackups"), "{}", last_notice(&play));
+    assert!(play.text().contains("Schedules of pg-primary"), "what was typed stays: {}", play.text());
+    outside.keys(&mut play, "esc");
+    assert!(!play.text().contains("Schedules of"), "{}", play.text());
+
+    let (mut play, mut outside) = calm((120, 40));
+    outside.keys(&mut play, "4 T");
+    assert!(play.text().contains("may it begin?"), "{}", play.text());
+    outside.keys(&mut play, "a b");
+    assert_eq!(outside.performed, ["backup"]);
+}

@@ -86,3 +86,79 @@ fn named(check: &Check) -> Option<&str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog::backup::Take;
+    use super::super::catalog::{Act, View, Wish, plan};
+    use super::super::entry::{Answer, By, Entry, RunId};
+    use super::*;
+    use crate::domain::cluster::{BackupObject, Methods};
+    use crate::domain::health::Limits;
+    use crate::domain::health::scene::{Scene, ago, now};
+    use std::sync::Arc;
+
+    fn scene(phase: &str) -> Scene {
+        let mut scene = Scene::healthy();
+        scene.cluster.backups.methods = Methods { barman: true, ..Methods::default() };
+        if !phase.is_empty() {
+            let object = BackupObject { name: "mine".into(), phase: Some(phase.into()), ..BackupObject::default() };
+            scene.cluster.backups.objects = vec![Arc::new(object)];
+        }
+        scene
+    }
+
+    /// A run whose one step was accepted.
+    fn run() -> Run {
+        let (scene, limits) = (scene(""), Limits::default());
+        let facts = scene.facts();
+        let act = Act::TakeBackup(Take { name: Some("mine".into()), ..Take::default() });
+        let wish = Wish { cluster: scene.cluster.key, act, because: None };
+        let plan = plan(&wish, View { facts: &facts, history: None, limits: &limits, now: now() }).unwrap();
+        let opened = What::Opened { run: RunId::from("r"), plan: Box::new(plan), by: By::default() };
+        let mut run = Run::open(Entry { at: ago(9), what: opened }).unwrap();
+        let step = StepId::from("backup");
+        run.absorb(Entry { at: ago(8), what: What::Began { step: step.clone(), request: None } });
+        run.absorb(Entry { at: ago(7), what: What::Accepted { step, answer: Answer::Done } });
+        run
+    }
+
+    fn event(name: &str, seconds: i64) -> Happening {
+        let key = scene("").cluster.key;
+        let what = Happened::Kubernetes {
+            warning: false,
+            reason: "Starting".into(),
+            object: format!("Backup/{name}"),
+            message: "Backup started".into(),
+            count: 1,
+            uid: name.into(),
+        };
+        Happening { at: ago(seconds), context: key.context.clone(), cluster: Some(key), what }
+    }
+
+    fn texts(all: &[What]) -> Vec<(Timestamp, &str)> {
+        let text = |w| match w {
+            &What::Observed { seen, ref text, .. } => (seen, text.as_str()),
+            other => panic!("{other:?}"),
+        };
+        all.iter().map(text).collect()
+    }
+
+    #[test]
+    fn each_phase_and_event_is_told_once_also_by_whoever_takes_the_run_up() {
+        let mut run = run();
+        let watching = Watching::of(&run.plan).unwrap();
+        let heard = [event("mine", 60), event("mine", 3), event("other", 3)];
+        let seen = watching.look(&run, &heard, &scene("started").facts());
+        let phase = "Backup mine is started: the instance was told to begin";
+        assert_eq!(texts(&seen), [(ago(2), phase), (ago(8), "Starting: Backup started")], "none before the request");
+        seen.into_iter().for_each(|what| run.absorb(Entry { at: now(), what }));
+        let again = Watching::of(&run.plan).unwrap();
+        assert!(again.look(&run, &heard, &scene("started").facts()).is_empty());
+        let next = again.look(&run, &[], &scene("running").facts());
+        assert_eq!(texts(&next), [(ago(2), "Backup mine is running")]);
+        let step = StepId::from("backup");
+        run.absorb(Entry { at: now(), what: What::Proven { step, evidence: Vec::new() } });
+        assert!(again.look(&run, &heard, &scene("failed").facts()).is_empty(), "it is over");
+    }
+}
