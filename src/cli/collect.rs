@@ -238,6 +238,9 @@ pub fn means(said: &str, key: &ClusterKey) -> bool {
 fn answered(facts: &Facts, cluster: &Cluster, by_sql: bool) -> bool {
     let told = |id: SourceId| facts.sources.get(&id).is_some_and(|h| matches!(h.state, SourceState::Absent(_)));
     let sql_absent = told(SourceId::Sql(cluster.key.clone()));
+    if cluster.jobs.iter().any(|j| !j.done && j.attempt.as_ref().is_some_and(|a| a.words.is_none())) {
+        return false;
+    }
     cluster.instances.iter().filter(|i| i.pod.as_ref().is_some_and(|p| p.phase == "Running")).all(|instance| {
         let sample = facts.sample(&cluster.key, &instance.name);
         let running = instance.pod.as_ref().is_some_and(|p| p.running);

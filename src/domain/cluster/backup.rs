@@ -122,6 +122,22 @@ impl BackupObject {
     pub fn is_failed(&self) -> bool {
         matches!(self.phase.as_deref(), Some("failed" | "invalid backup definition"))
     }
+
+    /// It can't begin: WAL archiving fails, and its operator waits for that, some minutes, before it gives the backup up
+    /// (cloudnative-pg `pkg/management/postgres/backup.go`).
+    pub fn is_held(&self) -> bool {
+        self.phase.as_deref() == Some("walArchivingFailing")
+    }
+
+    /// It failed or is about to: no good end of it is in sight.
+    pub fn is_failing(&self) -> bool {
+        self.is_failed() || self.is_held()
+    }
+
+    /// It is under way. A phase that is not told is not.
+    pub fn is_running(&self) -> bool {
+        self.stopped.is_none() && self.phase.is_some() && !self.is_over() && !self.is_held()
+    }
 }
 
 /// A backup schedule.

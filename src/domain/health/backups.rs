@@ -15,7 +15,7 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
     if !promised {
         return; // told by the rule on archiving: nothing is configured at all
     }
-    let done = |o: &&BackupObject| o.phase.as_deref() == Some("completed");
+    let done = |o: &&BackupObject| o.is_completed();
     let completed: Vec<&BackupObject> = b.objects.iter().map(|o| &**o).filter(done).collect();
     let by_objects = completed.iter().filter_map(|o| o.stopped.or(o.started)).max();
     match b.last_successful.max(by_objects) {
@@ -49,17 +49,23 @@ fn age(e: &Evidence, last: Timestamp, out: &mut Vec<Reason>) {
     out.push(e.by_cluster(ReasonCode::BackupTooOld, level, text));
 }
 
-/// The newest attempt failed.
+/// The newest attempt failed, or can't begin.
 fn failed(e: &Evidence, last_good: Option<Timestamp>, out: &mut Vec<Reason>) {
-    let bad = |o: &&BackupObject| {
-        matches!(o.phase.as_deref(), Some("failed" | "walArchivingFailing" | "invalid backup definition"))
-    };
-    let object =
-        e.cluster.backups.objects.iter().map(|o| &**o).find(bad).filter(|o| o.stopped.or(o.started) > last_good);
-    if let Some(o) = object {
+    // One that can't begin has no time but that of its making.
+    let at = |o: &BackupObject| o.stopped.or(o.started).or(o.created);
+    let bad = |o: &&BackupObject| o.is_failing();
+    let object = e.cluster.backups.objects.iter().map(|o| &**o).filter(bad).max_by_key(|o| at(o));
+    if let Some(o) = object.filter(|o| at(o) > last_good) {
         let why = o.error.as_ref().map(|w| format!(": {}", shorten(w, 120))).unwrap_or_default();
-        let ago = o.stopped.or(o.started).map(|t| format!(" {} ago", quantity::age(t, e.now))).unwrap_or_default();
-        let text = format!("backup {} failed{ago}{why}", o.name);
+        let since = at(o).map(|t| quantity::age(t, e.now));
+        let text = match (o.is_held(), since) {
+            (true, since) => {
+                let since = since.map(|s| format!(" for {s}")).unwrap_or_default();
+                format!("backup {} has waited{since} and can't begin: WAL archiving fails{why}", o.name)
+            }
+            (false, Some(ago)) => format!("backup {} failed {ago} ago{why}", o.name),
+            (false, None) => format!("backup {} failed{why}", o.name),
+        };
         out.push(e.by_object(format!("Backup/{}", o.name), ReasonCode::BackupFailed, Level::Warn, text));
     } else if let Some(at) = e.cluster.backups.last_failed.filter(|t| Some(*t) > last_good) {
         let text = format!("the last backup failed {} ago", quantity::age(at, e.now));

@@ -10,6 +10,7 @@ mod codes;
 pub(crate) mod evidence;
 mod freshness;
 mod instances;
+mod jobs;
 mod limits;
 mod primary;
 mod purpose;
@@ -118,6 +119,7 @@ pub enum ReasonCode {
     ConditionFalse,
     SettingUp,
     JobFailing,
+    RecoveryFailing,
     DiskFilling,
     CertificateExpiring,
     ConnectionsNearLimit,
@@ -203,6 +205,7 @@ pub fn judge(facts: &Facts, cluster: &Cluster, history: Option<&History>, limits
             instances::rules,
             replication::rules,
             purpose::rules,
+            jobs::rules,
             server::rules,
         ]),
         recoverability: verdict(&[freshness::picture, archive::rules, backups::rules]),

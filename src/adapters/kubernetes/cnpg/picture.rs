@@ -122,18 +122,26 @@ fn volumes(world: &World, key: &ClusterKey, own: &Own) -> Vec<Arc<Volume>> {
         .collect()
 }
 
-/// Jobs with the trouble of their newest pod.
+/// Jobs with the attempt that failed last, and the trouble of the pod that waits or failed.
 fn jobs(world: &World, key: &ClusterKey) -> Vec<Job> {
-    let of_job = |name: &str| {
-        pods(world, key)
-            .filter(|p| p.job.as_deref() == Some(name))
-            .max_by_key(|p| p.pod.created)
-            .and_then(|p| p.pod.trouble.clone())
+    let newest = |job: &str| pods(world, key).filter(|p| p.job.as_deref() == Some(job)).max_by_key(|p| p.pod.created);
+    let with_attempt = |mut j: Job| {
+        let pod = newest(&j.name);
+        j.active = pod.map_or(j.active, |p| p.ended.is_none() && p.pod.phase != "Succeeded");
+        let waits = pod.filter(|p| p.ended.is_none()).and_then(|p| p.pod.trouble.clone());
+        // A pod's end is told some seconds before the job counts it.
+        j.attempt = world.attempt(&key.namespace, &j);
+        j.failed = j.failed.max(j.attempt.as_ref().map_or(0, |a| a.number));
+        if !j.done {
+            let failed = j.attempt.as_ref().map(|a| format!("attempt {}: {}", a.number, a.cause()));
+            let all: Vec<String> = failed.into_iter().chain(j.trouble.take()).chain(waits).collect();
+            j.trouble = (!all.is_empty()).then(|| all.join("; "));
+        }
+        j
     };
     world
         .of(key, Kind::Job)
-        .filter_map(|(_, p)| if let Said::Job(j) = &p.said { Some((**j).clone()) } else { None })
-        .map(|j| Job { trouble: j.trouble.clone().or_else(|| of_job(&j.name)), ..j })
+        .filter_map(|(_, p)| if let Said::Job(j) = &p.said { Some(with_attempt((**j).clone())) } else { None })
         .collect()
 }
 

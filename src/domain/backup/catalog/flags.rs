@@ -120,7 +120,7 @@ fn outcome(entry: &Entry, now: Timestamp) -> Option<Flag> {
             let phase = o.phase.as_deref().unwrap_or("asked for");
             Some(match stale {
                 true => Flag::new(FlagKind::Abandoned, Level::Warn, format!("it began{since} and still says {phase}")),
-                false if phase == "walArchivingFailing" => {
+                false if o.is_held() => {
                     let text = format!("it began{since} and waits: WAL archiving fails");
                     Flag::new(FlagKind::Unfinished, Level::Warn, text)
                 }
