@@ -5,6 +5,8 @@
 //! that says "healthy" is one witness and never outvotes another. What can't be seen is unknown, never ok.
 
 mod archive;
+#[cfg(test)]
+mod archive_tests;
 mod backups;
 mod codes;
 pub(crate) mod evidence;
@@ -130,8 +132,11 @@ pub enum ReasonCode {
     ArchiveFailing,
     ArchiveStalled,
     ArchiveNotConfigured,
+    ArchiveGap,
     NoBackup,
+    NothingRestorable,
     BackupTooOld,
+    ScheduleBehind,
     BackupFailed,
     BackupNotRestorable,
     BackupCertificate,
@@ -208,6 +213,6 @@ pub fn judge(facts: &Facts, cluster: &Cluster, history: Option<&History>, limits
             jobs::rules,
             server::rules,
         ]),
-        recoverability: verdict(&[freshness::picture, archive::rules, backups::rules]),
+        recoverability: verdict(&[freshness::picture, archive::rules, backups::rules, backups::store]),
     }
 }

@@ -153,6 +153,11 @@ fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
         .collect();
     c.backups.objects.sort_by(|a, b| (b.started, &b.name).cmp(&(a.started, &a.name)));
     c.backups.objects.truncate(BACKUPS);
+    c.backups.snapshots_listed = !world.is_absent(Kind::VolumeSnapshot, &key.namespace);
+    c.backups.snapshots = world
+        .of(key, Kind::VolumeSnapshot)
+        .filter_map(|(_, p)| if let Said::Snapshot(s) = &p.said { Some(s.clone()) } else { None })
+        .collect();
     c.backups.schedules = world
         .of(key, Kind::ScheduledBackup)
         .filter_map(|(_, p)| if let Said::Schedule(s) = &p.said { Some((**s).clone()) } else { None })
