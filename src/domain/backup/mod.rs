@@ -56,7 +56,7 @@ impl StoreListing {
         let place = |l: &StoreListing| (l.destination == self.destination, l.server == self.server, l.whole);
         let same = place(later) == (true, true, self.whole) && self.archive.holds_the_same(&later.archive);
         let StoreListing { asked, took, pages, .. } = *later;
-        same.then(|| SeenAgain { asked, took, pages, keys: later.archive.keys })
+        same.then_some(SeenAgain { asked, took, pages, keys: later.archive.keys })
     }
 
     /// The later listing.
