@@ -164,6 +164,8 @@ commands! {
         SpanShorter "span-shorter" "A shorter time on the line" Look;
         SpanLonger "span-longer" "A longer time on the line" Look;
         Restore "restore" "Pick a moment to restore to" Look;
+        TakeBackup "take-backup" "Plan a base backup now" Look;
+        EditSchedules "edit-schedules" "Backup schedules" Look;
     }
     /// The moment to restore to, on the time line.
     Picker "picker" {
@@ -254,6 +256,12 @@ commands! {
         KeepText "keep-text" "Keep it" Local;
         LeaveText "leave-text" "Leave it; the text stays a draft" Look;
     }
+    /// The schedule editor: what is typed is an expression.
+    Schedule "schedule" {
+        ScheduleSuspend "schedule-suspend" "Suspended, or not" Look;
+        ScheduleImmediate "schedule-immediate" "A new one takes a backup at once" Look;
+        ScheduleDelete "schedule-delete" "Plan to delete the schedule" Look;
+    }
     /// Choosing several of a list: contexts and namespaces.
     Choice "choice" {
         ToggleChoice "toggle-choice" "Take or leave this one" Look;
@@ -287,6 +295,7 @@ impl Scope {
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],
             Editor => &[Editor],
+            Schedule => &[Schedule, Prompt],
             Choice => &[Choice, Prompt],
         }
     }

@@ -116,6 +116,29 @@ fn a_moment_is_picked() {
     insta::assert_snapshot!("picker-plain", play.picture());
 }
 
+/// The schedule editor: as it opens, an expression that would mean something else, a new one, and the plans it makes.
+#[test]
+fn backups_are_taken_and_schedules_edited() {
+    for size in [(60, 15), (80, 24), (120, 40)] {
+        let shown = |keys: &str| {
+            let mut play = Play::fresh(size);
+            play.send(Msg::Facts(scenario::backups::stored()));
+            play.keys("end 4").keys(keys);
+            play.picture()
+        };
+        let name = |state: &str| format!("schedules-{state}-{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name("open"), shown("S"));
+        insta::assert_snapshot!(name("five-fields"), shown("S ctrl-u 1 5 space 3 space * space * space *"));
+        insta::assert_snapshot!(
+            name("new"),
+            shown("S up ctrl-u 0 space 1 5 space * space ? space * space * ctrl-t ctrl-s")
+        );
+        insta::assert_snapshot!(name("plan"), shown("S ctrl-s enter"));
+        insta::assert_snapshot!(name("delete"), shown("S ctrl-d"));
+        insta::assert_snapshot!(name("take"), shown("T"));
+    }
+}
+
 #[test]
 fn the_smallest_and_the_too_small() {
     for (pane, keys) in PANES {

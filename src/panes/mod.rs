@@ -271,6 +271,10 @@ pub trait Pane {
     fn is_typing(&self) -> bool {
         false
     }
+    /// Where keys are looked for while there is one.
+    fn typing_scope(&self) -> Scope {
+        Scope::Prompt
+    }
     /// The mouse was pressed at this place within the pane.
     fn press(&mut self, _x: u16, _y: u16, _scene: &Scene<'_>) -> Vec<Wish> {
         Vec::new()

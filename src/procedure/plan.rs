@@ -34,6 +34,8 @@ pub enum Kind {
     StandbyLossDrill,
     Runbook,
     Restore,
+    TakeBackup,
+    Schedule,
 }
 
 /// A plan. Plain data: it prints, it is journaled whole, it is resumed.
@@ -334,6 +336,8 @@ impl Kind {
             Kind::StandbyLossDrill => "standby-loss-drill",
             Kind::Runbook => "runbook",
             Kind::Restore => "restore",
+            Kind::TakeBackup => "take-backup",
+            Kind::Schedule => "schedule",
         }
     }
 
@@ -408,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_named_as_it_is_written() {
-        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook] {
+        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook, Kind::TakeBackup] {
             assert_eq!(serde_json::to_value(kind).unwrap(), json!(kind.name()));
         }
     }

@@ -50,6 +50,15 @@ impl fmt::Display for Check {
                 write!(f, "one leads by its own word, on a later timeline than {after}")
             }
             Check::LeadsOn { after: None } => f.write_str("one leads by its own word"),
+            Check::BackupDone { backup } => {
+                write!(f, "Backup {backup} is completed, and its last WAL segment is in the archive")
+            }
+            Check::Scheduled { schedule, cron, suspended, looked, .. } => {
+                let state = if *suspended { " and is suspended" } else { "" };
+                let seen = if *looked { ", and the operator has acted by it" } else { "" };
+                write!(f, "schedule {schedule} says {cron}{state}{seen}")
+            }
+            Check::ScheduleGone { schedule, .. } => write!(f, "schedule {schedule} is gone"),
             Check::Beats(count) => write!(f, "the heartbeat has {count} more acknowledged writes"),
         }
     }

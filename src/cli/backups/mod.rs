@@ -1,12 +1,16 @@
 //! `howdah backups`: what a cluster could be restored from, read out of its objects and its object store.
 //!
 //! The store is listed by this command itself, once and whole. [`list`] and [`check`] are the answers as data, [`text`] the
-//! same for people. Nothing is written anywhere.
+//! same for people. [`take`] and
+//! [`schedule`] are acts: they write, through a plan that is followed like any other.
 
+mod acting;
 mod check;
 mod list;
 mod progress;
 mod restore;
+mod schedule;
+mod take;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -58,6 +62,16 @@ pub enum BackupsCommand {
     /// speaks against it. Ends with 0 when the new cluster is recovered and takes writes, 1 when it is not, 3 when it is
     /// refused: a target beyond a gap is, by the name of the missing segment.
     Restore(RestoreArgs),
+    /// Takes a base backup now, and follows it until it could be restored
+    ///
+    /// Ends with 0 when the Backup says completed and its last WAL segment is in the archive, as far as the store or the
+    /// primary's archiver can tell; 1 when it failed or was left, 3 when it is refused.
+    Take(take::TakeArgs),
+    /// The schedules by which the operator takes backups: shown, made, changed, suspended, deleted
+    ///
+    /// Without a change it shows them: each in words, with its next runs. CNPG's expressions have six fields, seconds first;
+    /// times are UTC.
+    Schedule(schedule::ScheduleArgs),
 }
 
 /// Whose backups.
@@ -99,6 +113,8 @@ pub async fn run(global: &Global, args: &BackupsArgs) -> Result<Exit, Problem> {
             };
             (answer(form, &report, || text::check(&report, style), || text::check_markdown(&report))?, exit)
         }
+        BackupsCommand::Take(args) => return take::run(global, args).await,
+        BackupsCommand::Schedule(args) => return schedule::run(global, args).await,
     };
     // Whoever stopped reading knows what they wanted to know.
     let _ = say(&said);

@@ -7,7 +7,9 @@ mod detail;
 mod lanes;
 mod line;
 mod list;
+mod offers;
 mod picker;
+mod schedules;
 mod view;
 
 use std::sync::Arc;
@@ -59,6 +61,8 @@ pub struct Backups {
     /// The moment that is picked to restore to.
     picker: Option<Picker>,
     made: Option<Made>,
+    /// The schedule editor, while it is open.
+    schedules: Option<schedules::Schedules>,
 }
 
 /// A catalog, and what it was made of.
@@ -202,6 +206,8 @@ impl Pane for Backups {
         &[
             (Command::Up, "move"),
             (Command::Restore, "restore"),
+            (Command::TakeBackup, "take one"),
+            (Command::EditSchedules, "schedules"),
             (Command::SpanShorter, "shorter"),
             (Command::SpanLonger, "longer"),
             (Command::Open, "describe"),
@@ -224,6 +230,11 @@ impl Pane for Backups {
             Command::Open if self.entry(scene).is_some_and(|e| e.object.is_none()) => {
                 Some("no Backup object tells of this one".into())
             }
+            Command::TakeBackup | Command::EditSchedules if scene.chosen.is_none() => {
+                Some("no cluster is chosen".into())
+            }
+            Command::TakeBackup => offers::refuses_take(scene),
+            Command::EditSchedules => offers::refuses_schedules(scene),
             Command::SpanShorter if self.span + 1 >= SPANS.len() => Some("this is the shortest".into()),
             Command::SpanLonger if self.span == 0 => Some("all there is is shown".into()),
             Command::Filter | Command::Sort | Command::SortReverse => Some("backups stand in the order of time".into()),
@@ -232,6 +243,13 @@ impl Pane for Backups {
     }
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
+        if let Some(editor) = &mut self.schedules {
+            let wishes = editor.on(command, scene);
+            if wishes.is_none() || wishes.as_ref().is_some_and(|w| w.iter().any(|w| matches!(w, Wish::Propose(_)))) {
+                self.schedules = None;
+            }
+            return wishes.unwrap_or_default();
+        }
         if self.picker.is_some() && !matches!(command, Command::SpanShorter | Command::SpanLonger) {
             return self.pick(command, scene);
         }
@@ -245,6 +263,11 @@ impl Pane for Backups {
             Command::SpanLonger => self.span = self.span.saturating_sub(1),
             Command::Restore => self.picker = self.catalog(scene).map(|c| Picker::open(c, scene.now)),
             Command::Open => return vec![Wish::Do(Command::Describe)],
+            Command::TakeBackup => return scene.chosen.map(offers::take_backup).into_iter().collect(),
+            Command::EditSchedules => {
+                let cluster = scene.chosen.and_then(|k| scene.known.facts.clusters.get(k));
+                self.schedules = cluster.map(|c| schedules::Schedules::open(c));
+            }
             Command::Copy => {
                 let id = self.entry(scene).map(|e| e.id.clone().unwrap_or_else(|| e.name().to_owned()));
                 return id.into_iter().map(Wish::copy).collect();
@@ -255,19 +278,29 @@ impl Pane for Backups {
     }
 
     fn typing(&mut self) -> Option<&mut Field> {
-        self.picker.as_mut()?.ask.as_mut().map(|(_, field)| field)
+        match &mut self.schedules {
+            Some(schedules) => Some(schedules.field()),
+            None => self.picker.as_mut()?.ask.as_mut().map(|(_, field)| field),
+        }
     }
 
     fn is_typing(&self) -> bool {
-        self.picker.as_ref().is_some_and(|p| p.ask.is_some())
+        self.schedules.is_some() || self.picker.as_ref().is_some_and(|p| p.ask.is_some())
+    }
+
+    fn typing_scope(&self) -> Scope {
+        match self.schedules {
+            Some(_) => Scope::Schedule,
+            None => Scope::Prompt,
+        }
     }
 
     fn has_back(&self) -> bool {
-        self.picker.is_some()
+        self.schedules.is_some() || self.picker.is_some()
     }
 
     fn press(&mut self, _x: u16, y: u16, scene: &Scene<'_>) -> Vec<Wish> {
-        if self.picker.is_some() {
+        if self.has_back() {
             return Vec::new();
         }
         if let Some(row) = view::row_at(self, scene, y) {
@@ -279,6 +312,9 @@ impl Pane for Backups {
 
     fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.learn(scene);
+        if self.schedules.as_ref().is_some_and(|s| !scene.known.facts.clusters.contains_key(s.cluster())) {
+            self.schedules = None;
+        }
         let place = self.catalog(scene).zip(self.anchor.as_deref()).and_then(|(c, name)| {
             let still = c.entries.get(self.selected).is_some_and(|e| e.name() == name);
             if still { None } else { c.entries.iter().position(|e| e.name() == name) }
@@ -286,11 +322,11 @@ impl Pane for Backups {
         let total = self.catalog(scene).map_or(0, |c| c.entries.len());
         self.selected = place.unwrap_or(self.selected).min(total.saturating_sub(1));
         self.anchor(scene);
-        Vec::new()
+        offers::may(scene).into_iter().collect()
     }
 
     fn chosen(&mut self, _key: &ClusterKey) {
-        (self.selected, self.anchor, self.picker) = (0, None, None);
+        (self.selected, self.anchor, self.picker, self.schedules) = (0, None, None, None);
     }
 
     fn point_at(&mut self, name: &str) {
@@ -315,5 +351,8 @@ impl Pane for Backups {
 
     fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
         view::draw(self, scene, look, area, buf);
+        if let Some(editor) = &self.schedules {
+            editor.draw(scene, look, area, buf);
+        }
     }
 }

@@ -5,11 +5,13 @@
 //! witness. It must not know how facts come in, or what a step does.
 
 mod asked;
+mod backup;
 mod leads;
 mod pods;
 mod purpose;
 mod redundant;
 mod restored;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::facts::Facts;
 use crate::domain::names::{ClusterKey, InstanceName, NodeName, ZoneName};
 use crate::domain::wal::Timeline;
+
+pub use backup::stage_of;
 
 /// What must be seen. Plain data: it prints in the plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +122,31 @@ pub enum Check {
         /// The timeline that the base backup was taken on.
         after: Option<Timeline>,
     },
+    /// The Backup of that name is completed, and its last WAL segment is in the archive as far as anybody can tell.
+    BackupDone {
+        /// The Backup object.
+        backup: String,
+    },
+    /// The backup schedule carries this, and the operator doesn't complain of it.
+    Scheduled {
+        /// The ScheduledBackup object.
+        schedule: String,
+        /// Its expression.
+        cron: String,
+        /// It is suspended.
+        suspended: bool,
+        /// The operator must have looked at it.
+        looked: bool,
+        /// When it had last looked before.
+        before: Option<Timestamp>,
+    },
+    /// The backup schedule of this identity is gone.
+    ScheduleGone {
+        /// The ScheduledBackup object.
+        schedule: String,
+        /// Its identity; empty: whichever has the name.
+        uid: String,
+    },
 }
 
 /// What the facts say to a check.
@@ -197,6 +226,11 @@ impl Check {
             Check::There => restored::there(a),
             Check::Recovered => restored::recovered(a),
             Check::LeadsOn { after } => restored::leads_on(a, *after),
+            Check::BackupDone { backup } => backup::done(a, backup),
+            Check::Scheduled { schedule, cron, suspended, looked, before } => {
+                schedule::carries(a, schedule, (cron, *suspended), looked.then_some(*before))
+            }
+            Check::ScheduleGone { schedule, uid } => schedule::gone(a, schedule, uid),
         }
     }
 }
