@@ -33,6 +33,7 @@ pub enum Kind {
     ZoneLossDrill,
     StandbyLossDrill,
     Runbook,
+    Restore,
     TakeBackup,
     Schedule,
 }
@@ -204,6 +205,8 @@ pub enum Gate {
 pub enum Weight {
     /// As it should be.
     Good,
+    /// Worth knowing before; nobody has to answer for it.
+    Heed,
     /// Can't be told, and is said so.
     Unknown,
     /// Goes on only when the person says why (`--because`).
@@ -217,6 +220,7 @@ impl Weight {
     pub fn level(self) -> Level {
         match self {
             Weight::Good => Level::Ok,
+            Weight::Heed => Level::Warn,
             Weight::Unknown => Level::Unknown,
             Weight::Justify => Level::Warn,
             Weight::Blocks => Level::Bad,
@@ -265,6 +269,7 @@ impl Candidate {
         let against = against.join("; ");
         match self.weight {
             Weight::Good => "fit".to_owned(),
+            Weight::Heed => format!("fit, but {against}"),
             Weight::Unknown => format!("not known: {against}"),
             Weight::Justify => format!("needs a reason: {against}"),
             Weight::Blocks => format!("blocked: {against}"),
@@ -330,6 +335,7 @@ impl Kind {
             Kind::ZoneLossDrill => "zone-loss-drill",
             Kind::StandbyLossDrill => "standby-loss-drill",
             Kind::Runbook => "runbook",
+            Kind::Restore => "restore",
             Kind::TakeBackup => "take-backup",
             Kind::Schedule => "schedule",
         }
@@ -376,6 +382,16 @@ impl Plan {
     pub fn rights(&self) -> Vec<Right> {
         let orders = self.steps.iter().flat_map(|s| s.order.iter().chain(&s.undo));
         orders.flat_map(Order::rights).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The other clusters that its checks ask of.
+    pub fn others(&self) -> BTreeSet<&ClusterKey> {
+        self.steps.iter().filter_map(|s| s.check.as_ref()).flat_map(Check::others).collect()
+    }
+
+    /// Its cluster, and the others.
+    pub fn clusters(&self) -> BTreeSet<&ClusterKey> {
+        std::iter::once(&self.cluster).chain(self.others()).collect()
     }
 
     /// A step of it changes the cluster's objects.

@@ -33,7 +33,7 @@ impl At {
     /// # Errors
     /// What can't even begin, or a cluster that is not there.
     pub(super) async fn look(&self, global: &Global) -> Result<(Live, ClusterKey), Problem> {
-        let mut live = Live::with_stores(global)?;
+        let mut live = Live::with_stores(global, false)?;
         let deadline = ahead(self.timeout);
         live.settle(deadline).await;
         let key = one(&live, &self.cluster)?;
