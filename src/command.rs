@@ -163,6 +163,25 @@ commands! {
     Backups "backups" {
         SpanShorter "span-shorter" "A shorter time on the line" Look;
         SpanLonger "span-longer" "A longer time on the line" Look;
+        Restore "restore" "Pick a moment to restore to" Look;
+        TakeBackup "take-backup" "Plan a base backup now" Look;
+        EditSchedules "edit-schedules" "Backup schedules" Look;
+    }
+    /// The moment to restore to, on the time line.
+    Picker "picker" {
+        MinuteBack "minute-back" "A minute earlier" Look;
+        MinuteOn "minute-on" "A minute later" Look;
+        HourBack "hour-back" "An hour earlier" Look;
+        HourOn "hour-on" "An hour later" Look;
+        SecondBack "second-back" "A second earlier" Look;
+        SecondOn "second-on" "A second later" Look;
+        DayBack "day-back" "A day earlier" Look;
+        DayOn "day-on" "A day later" Look;
+        MarkBack "mark-back" "The base or edge before" Look;
+        MarkOn "mark-on" "The next base or edge" Look;
+        PickExact "pick-exact" "Type the target" Look;
+        PickBase "pick-base" "The base backup alone, or not" Look;
+        PickTake "pick-take" "Restore to this: name the new one" Look;
     }
     /// What can be practised, and was.
     Drills "drills" {
@@ -237,6 +256,12 @@ commands! {
         KeepText "keep-text" "Keep it" Local;
         LeaveText "leave-text" "Leave it; the text stays a draft" Look;
     }
+    /// The schedule editor: what is typed is an expression.
+    Schedule "schedule" {
+        ScheduleSuspend "schedule-suspend" "Suspended, or not" Look;
+        ScheduleImmediate "schedule-immediate" "A new one takes a backup at once" Look;
+        ScheduleDelete "schedule-delete" "Plan to delete the schedule" Look;
+    }
     /// Choosing several of a list: contexts and namespaces.
     Choice "choice" {
         ToggleChoice "toggle-choice" "Take or leave this one" Look;
@@ -258,6 +283,7 @@ impl Scope {
             Replication => &[Replication, Object, List, Global],
             Events => &[Events, Stream, Object, List, Global],
             Backups => &[Backups, Object, List, Global],
+            Picker => &[Picker, Backups, List, Global],
             Drills => &[Drills, List, Global],
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],
@@ -269,6 +295,7 @@ impl Scope {
             Detail => &[Detail, Stream, List, Global],
             Prompt => &[Prompt],
             Editor => &[Editor],
+            Schedule => &[Schedule, Prompt],
             Choice => &[Choice, Prompt],
         }
     }

@@ -92,6 +92,53 @@ fn backups_as_the_stores_hold_them() {
     }
 }
 
+/// A moment to restore to is picked: one that a recovery reaches, one in a gap, a base backup alone, and the new name.
+#[test]
+fn a_moment_is_picked() {
+    for size in SIZES {
+        let listed = |keys: &str| {
+            let mut play = Play::fresh(size);
+            play.send(Msg::Facts(scenario::backups::stored()));
+            play.keys(keys);
+            play
+        };
+        let name = |state: &str| format!("picker-{state}-{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name("reached"), listed("end 4 r left left").picture());
+        insta::assert_snapshot!(name("gap"), listed("4 r home down right right").picture());
+        insta::assert_snapshot!(name("base"), listed("end 4 r up b").picture());
+        insta::assert_snapshot!(name("name"), listed("end 4 r left enter").picture());
+    }
+    let mut plain = setup((120, 40), "default", Depth::None);
+    plain.taste.ascii = true;
+    let mut play = Play::seeing(plain);
+    play.send(Msg::Facts(scenario::backups::stored()));
+    play.keys("4 r home down right right");
+    insta::assert_snapshot!("picker-plain", play.picture());
+}
+
+/// The schedule editor: as it opens, an expression that would mean something else, a new one, and the plans it makes.
+#[test]
+fn backups_are_taken_and_schedules_edited() {
+    for size in [(60, 15), (80, 24), (120, 40)] {
+        let shown = |keys: &str| {
+            let mut play = Play::fresh(size);
+            play.send(Msg::Facts(scenario::backups::stored()));
+            play.keys("end 4").keys(keys);
+            play.picture()
+        };
+        let name = |state: &str| format!("schedules-{state}-{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name("open"), shown("S"));
+        insta::assert_snapshot!(name("five-fields"), shown("S ctrl-u 1 5 space 3 space * space * space *"));
+        insta::assert_snapshot!(
+            name("new"),
+            shown("S up ctrl-u 0 space 1 5 space * space ? space * space * ctrl-t ctrl-s")
+        );
+        insta::assert_snapshot!(name("plan"), shown("S ctrl-s enter"));
+        insta::assert_snapshot!(name("delete"), shown("S ctrl-d"));
+        insta::assert_snapshot!(name("take"), shown("T"));
+    }
+}
+
 #[test]
 fn the_smallest_and_the_too_small() {
     for (pane, keys) in PANES {

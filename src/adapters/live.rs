@@ -14,7 +14,7 @@ use super::inbox::Outbox;
 use super::kubernetes::context::{self, Running, Shared};
 use super::kubernetes::faults::Faults;
 use super::kubernetes::probes::Focus;
-use super::kubernetes::{details, kubeconfig, psql};
+use super::kubernetes::{acts, details, kubeconfig, psql};
 use super::objects::find;
 use super::objects::reader::Reader;
 use super::postgres::heartbeat::Around;
@@ -28,6 +28,7 @@ use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::SourceId;
 use crate::problem::Problem;
+use crate::procedure::catalog::restore::Ground;
 use crate::procedure::question::{Asked, Reply};
 
 /// Which world to look at, and how.
@@ -279,6 +280,23 @@ impl Handle {
                 || Problem::new("can't list the archive").because(format!("{} is not looked at", key.context));
             let (store, place) = find::opened(&clients.ok_or_else(unknown)?, &key).await?;
             Reader::new(store, place).everything(told).await.cloned()
+        }
+    }
+
+    /// Reads what a restore of a cluster under a new name is planned from.
+    ///
+    /// # Errors
+    /// The cluster's object can't be read.
+    pub fn ground(
+        &self,
+        cluster: &ClusterKey,
+        new: &str,
+    ) -> impl Future<Output = Result<Ground, Problem>> + Send + 'static {
+        let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
+        let (key, new) = (cluster.clone(), new.to_owned());
+        async move {
+            let unknown = || Problem::new("nothing was read").because(format!("{} is not looked at", key.context));
+            acts::ground(&clients.ok_or_else(unknown)?, &key, &new).await
         }
     }
 

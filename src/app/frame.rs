@@ -231,13 +231,13 @@ pub fn hints(model: &Model) -> Vec<Hint> {
         (None, None) => {
             let pane = &model.panes[model.front];
             if pane.is_typing() {
-                (Scope::Prompt, overlay_hints(Scope::Prompt))
+                (pane.typing_scope(), overlay_hints(pane.typing_scope()))
             } else {
                 (pane.scope(), pane.hints().to_vec())
             }
         }
     };
-    if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Editor) {
+    if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Schedule | Scope::Editor) {
         commands.extend([(Command::Palette, "commands"), (Command::Help, "help")]);
     }
     let mut all = hints::of(&model.keymap, scope, &commands);
@@ -267,6 +267,9 @@ fn overlay_hints(scope: Scope) -> Vec<(Command, &'static str)> {
             (Command::Accept, "show these"),
             (Command::Cancel, "leave"),
         ],
+        Scope::Schedule => {
+            vec![(Command::Accept, "plan it"), (Command::ChoiceDown, "next"), (Command::Cancel, "leave")]
+        }
         Scope::Editor => vec![(Command::KeepText, "keep it"), (Command::LeaveText, "leave it a draft")],
         Scope::SourceList => vec![(Command::Down, "move"), (Command::RetrySource, "try now"), (Command::Back, "close")],
         _ => vec![(Command::Down, "scroll"), (Command::Back, "close")],

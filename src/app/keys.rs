@@ -50,7 +50,9 @@ fn key(model: &mut Model, chord: Chord) -> Vec<Effect> {
             dispatch(model, command)
         }
         // While a line is typed every character is text: no sequence may swallow its first key.
-        Found::Prefix if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Editor) => Vec::new(),
+        Found::Prefix if !matches!(scope, Scope::Prompt | Scope::Choice | Scope::Schedule | Scope::Editor) => {
+            Vec::new()
+        }
         _ => {
             let keys = std::mem::take(&mut model.pending);
             if let Some(Overlay::Note { editor, .. }) = &mut model.overlay {

@@ -9,6 +9,7 @@ use crate::domain::names::{ClusterKey, InstanceName};
 use crate::panes::Effect;
 use crate::panes::doing::Wanted;
 use crate::panes::rights::needed;
+use crate::procedure::catalog::backup::Take;
 use crate::procedure::catalog::{Act, Chosen, Wish};
 use crate::procedure::{Kind, Plan, Right, Run, RunId, Weight};
 use crate::ui::widgets::choices::Choice;
@@ -149,7 +150,7 @@ fn offer(model: &Model, text: String, wanted: &Wanted) -> Choice {
 /// What the plan's findings weigh, in a word.
 fn weight(plan: &Plan) -> String {
     match plan.weight() {
-        Weight::Good => String::new(),
+        Weight::Good | Weight::Heed => String::new(),
         Weight::Unknown => "something is unknown".into(),
         Weight::Justify => "needs a reason".into(),
         Weight::Blocks => "blocked".into(),
@@ -179,6 +180,7 @@ fn wishes(cluster: &Cluster, instance: Option<&InstanceName>) -> Vec<(String, Ac
         ("reload the settings".to_owned(), Act::Reload),
         ("open the maintenance window".to_owned(), Act::Maintenance { open: true, reuse_volumes: None }),
         ("close the maintenance window".to_owned(), Act::Maintenance { open: false, reuse_volumes: None }),
+        ("take a base backup now".to_owned(), Act::TakeBackup(Take::default())),
         ("fence every instance".to_owned(), Act::Fence { instances: Chosen::All }),
         ("unfence every instance".to_owned(), Act::Unfence { instances: Chosen::All }),
         ("hibernate: all pods go, the volumes stay".to_owned(), Act::Hibernate),

@@ -213,12 +213,14 @@ impl Model {
 
     /// Where keys are looked for now.
     pub(super) fn scope(&self) -> Scope {
-        let (typing, scope) = match (&self.overlay, self.viewers.last()) {
-            (Some(overlay), _) => return overlay.scope(),
-            (None, Some(viewer)) => (viewer.is_typing(), viewer.scope()),
-            (None, None) => (self.panes[self.front].is_typing(), self.panes[self.front].scope()),
-        };
-        if typing { Scope::Prompt } else { scope }
+        let pane = &self.panes[self.front];
+        match (&self.overlay, self.viewers.last()) {
+            (Some(overlay), _) => overlay.scope(),
+            (None, Some(viewer)) if viewer.is_typing() => Scope::Prompt,
+            (None, Some(viewer)) => viewer.scope(),
+            (None, None) if pane.is_typing() => pane.typing_scope(),
+            (None, None) => pane.scope(),
+        }
     }
 
     /// Says something for a while and keeps it.
@@ -311,8 +313,11 @@ impl Model {
         if let Some(key) = panes[self.front].suggests() {
             self.chosen = Some(key.clone());
         }
-        let focused = panes[self.front].visible(&self.scene());
+        let mut focused = panes[self.front].visible(&self.scene());
         self.panes = panes;
+        // A run may ask of a cluster that it has made, and that no pane shows.
+        let others = self.doing.under_way().flat_map(|d| d.run().plan.others().into_iter().cloned());
+        focused.extend(others.filter(|key| !focused.contains(key)).collect::<Vec<_>>());
         if let Some(mut viewer) = self.viewers.pop() {
             viewer.settle(&self.scene());
             self.viewers.push(viewer);

@@ -25,6 +25,8 @@ use crate::domain::history::Histories;
 use crate::domain::names::{ClusterKey, Context};
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::procedure::Plan;
+use crate::procedure::catalog::restore::Ground;
 use crate::procedure::question::{Asked, Reply};
 use crate::settings::Settings;
 
@@ -109,6 +111,19 @@ impl Live {
         told: impl FnMut(&StoreListing) + Send + 'static,
     ) -> impl Future<Output = Result<StoreListing, Problem>> + Send + 'static {
         self.handle.archive(cluster, told)
+    }
+
+    /// Reads what a restore of a cluster under a new name is planned from.
+    ///
+    /// # Errors
+    /// The cluster's object can't be read.
+    pub async fn ground(&self, cluster: &ClusterKey, new: &str) -> Result<Ground, Problem> {
+        self.handle.ground(cluster, new).await
+    }
+
+    /// Looks closely at everything that a plan asks of, also at what is not there yet.
+    pub fn attend(&self, plan: &Plan) {
+        self.handle.focus(plan.clusters().into_iter().cloned().collect());
     }
 
     /// What does orders in these contexts. Nothing is changed by making it.

@@ -1,12 +1,13 @@
 //! A run while it is followed: what a surface holds between one piece of news and the next.
 //!
 //! The command line and the console both follow runs by this, so they do the same and leave the same journal. It knows the
-//! run, which of its steps have something under way, and what a drill watches. It must not know how a thing is shown or
-//! asked, and writes nothing: it says what is to be written.
+//! run, which of its steps have something under way, and what a drill or a backup watches. It must not know how a thing is
+//! shown or asked, and writes nothing: it says what is to be written.
 
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
+use super::backup;
 use super::drill::Watching;
 use super::entry::{Entry, What};
 use super::plan::{Kind, StepId};
@@ -21,13 +22,15 @@ pub struct Followed {
     pub run: Run,
     busy: BTreeSet<StepId>,
     watching: Option<Watching>,
+    backup: Option<backup::Watching>,
 }
 
 impl Followed {
     /// Follows a run from where it stands.
     pub fn new(run: Run) -> Followed {
         let watching = run.plan.kind.is_drill().then(|| Watching::new(&run.plan));
-        Followed { run, busy: BTreeSet::new(), watching }
+        let backup = backup::Watching::of(&run.plan);
+        Followed { run, busy: BTreeSet::new(), watching, backup }
     }
 
     /// Takes in an entry that was written.
@@ -38,10 +41,12 @@ impl Followed {
     /// Looks at what happened since it last looked and at everything known now. What it gives is to be written before it is
     /// asked for what is [next](Followed::next).
     pub fn look(&mut self, heard: &[Happening], facts: &Facts) -> Vec<What> {
-        match &mut self.watching {
-            Some(watching) if self.run.closed.is_none() => watching.look(&self.run, heard, facts),
-            _ => Vec::new(),
+        if self.run.closed.is_some() {
+            return Vec::new();
         }
+        let drilled = self.watching.as_mut().map(|watching| watching.look(&self.run, heard, facts));
+        let backed_up = self.backup.as_ref().map(|watching| watching.look(&self.run, heard, facts));
+        drilled.into_iter().chain(backed_up).flatten().collect()
     }
 
     /// What is to be done now. What has to be performed counts as under way from here on, until [`Followed::ended`].

@@ -11,6 +11,7 @@
 //! is sent, where a journal is kept, or what a pane looks like. No clock: time is an argument.
 
 pub mod arming;
+mod backup;
 pub mod catalog;
 pub mod change;
 pub mod check;

@@ -33,6 +33,9 @@ pub enum Kind {
     ZoneLossDrill,
     StandbyLossDrill,
     Runbook,
+    Restore,
+    TakeBackup,
+    Schedule,
 }
 
 /// A plan. Plain data: it prints, it is journaled whole, it is resumed.
@@ -202,6 +205,8 @@ pub enum Gate {
 pub enum Weight {
     /// As it should be.
     Good,
+    /// Worth knowing before; nobody has to answer for it.
+    Heed,
     /// Can't be told, and is said so.
     Unknown,
     /// Goes on only when the person says why (`--because`).
@@ -215,6 +220,7 @@ impl Weight {
     pub fn level(self) -> Level {
         match self {
             Weight::Good => Level::Ok,
+            Weight::Heed => Level::Warn,
             Weight::Unknown => Level::Unknown,
             Weight::Justify => Level::Warn,
             Weight::Blocks => Level::Bad,
@@ -263,6 +269,7 @@ impl Candidate {
         let against = against.join("; ");
         match self.weight {
             Weight::Good => "fit".to_owned(),
+            Weight::Heed => format!("fit, but {against}"),
             Weight::Unknown => format!("not known: {against}"),
             Weight::Justify => format!("needs a reason: {against}"),
             Weight::Blocks => format!("blocked: {against}"),
@@ -328,6 +335,9 @@ impl Kind {
             Kind::ZoneLossDrill => "zone-loss-drill",
             Kind::StandbyLossDrill => "standby-loss-drill",
             Kind::Runbook => "runbook",
+            Kind::Restore => "restore",
+            Kind::TakeBackup => "take-backup",
+            Kind::Schedule => "schedule",
         }
     }
 
@@ -374,6 +384,16 @@ impl Plan {
         orders.flat_map(Order::rights).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// The other clusters that its checks ask of.
+    pub fn others(&self) -> BTreeSet<&ClusterKey> {
+        self.steps.iter().filter_map(|s| s.check.as_ref()).flat_map(Check::others).collect()
+    }
+
+    /// Its cluster, and the others.
+    pub fn clusters(&self) -> BTreeSet<&ClusterKey> {
+        std::iter::once(&self.cluster).chain(self.others()).collect()
+    }
+
     /// A step of it changes the cluster's objects.
     pub fn changes_cluster(&self) -> bool {
         self.steps.iter().any(|s| s.order.as_ref().is_some_and(Order::changes_cluster))
@@ -392,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_kind_is_named_as_it_is_written() {
-        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook] {
+        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook, Kind::TakeBackup] {
             assert_eq!(serde_json::to_value(kind).unwrap(), json!(kind.name()));
         }
     }

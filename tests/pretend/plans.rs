@@ -1,11 +1,12 @@
 //! The plans that must survive. A new one is one line in [`all`].
 
-use howdah::domain::cluster::{Cluster, Fenced, Hibernation};
+use howdah::domain::cluster::{Cluster, Fenced, Hibernation, Schedule};
 use howdah::domain::detail::ObjectRef;
 use howdah::domain::facts::Facts;
 use howdah::domain::health::Limits;
 use howdah::domain::names::ClusterKey;
 use howdah::problem::Problem;
+use howdah::procedure::catalog::backup::{Scheduling, Take};
 use howdah::procedure::catalog::drills::{Beat, Blow, DrillWish};
 use howdah::procedure::catalog::{self, Act, Chosen, View, Wish};
 use howdah::procedure::drill::Objectives;
@@ -85,12 +86,32 @@ fn acts() -> Vec<(String, Plan)> {
         ("scale down", calm, Act::Scale { instances: 2 }),
         ("maintenance", calm, Act::Maintenance { open: true, reuse_volumes: None }),
         ("end of maintenance", |c| c.maintenance = true, Act::Maintenance { open: false, reuse_volumes: None }),
+        ("take a backup", |c| c.backups.methods.barman = true, Act::TakeBackup(Take::default())),
+        ("schedule", |c| c.backups.methods.barman = true, scheduling("new", |s| s.cron = Some("0 0 3 * * *".into()))),
+        ("suspend a schedule", scheduled, scheduling("nightly", |s| s.suspend = Some(true))),
+        ("reschedule", scheduled, scheduling("nightly", |s| s.cron = Some("0 0 4 * * *".into()))),
+        ("delete a schedule", scheduled, scheduling("nightly", |s| s.delete = true)),
     ];
     let plan = |(name, change, act): (&str, Change, Act)| {
         let wish = Wish { cluster: pg(), act, because: Some("a test".into()) };
         (name.to_owned(), planned(change, |view| catalog::plan(&wish, view)))
     };
     all.into_iter().map(plan).collect()
+}
+
+fn scheduled(cluster: &mut Cluster) {
+    cluster.backups.schedules = vec![Schedule {
+        name: "nightly".into(),
+        cron: "0 0 3 * * *".into(),
+        uid: "uid-nightly".into(),
+        ..Schedule::default()
+    }];
+}
+
+fn scheduling(name: &str, change: impl FnOnce(&mut Scheduling)) -> Act {
+    let mut wanted = Scheduling { name: Some(name.into()), ..Scheduling::default() };
+    change(&mut wanted);
+    Act::Schedule(wanted)
 }
 
 fn drills() -> Vec<(String, Plan)> {

@@ -59,6 +59,7 @@ pub fn three(key: ClusterKey, leads: usize) -> Cluster {
         first_recoverability_point: Some(ago(7 * 86_400)),
         last_successful: Some(ago(51 * 60)),
         listed: true,
+        methods: Methods { barman: true, ..Methods::default() },
         ..Backups::default()
     };
     c.spread_over_zones = Some(SpreadRule::Required);

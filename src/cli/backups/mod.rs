@@ -1,14 +1,21 @@
 //! `howdah backups`: what a cluster could be restored from, read out of its objects and its object store.
 //!
 //! The store is listed by this command itself, once and whole. [`list`] and [`check`] are the answers as data, [`text`] the
-//! same for people. Nothing is written anywhere.
+//! same for people. [`take`] and
+//! [`schedule`] are acts: they write, through a plan that is followed like any other.
 
+mod acting;
 mod check;
 mod list;
 mod progress;
+mod restore;
+mod schedule;
+mod take;
 #[cfg(test)]
 mod tests;
 mod text;
+
+pub use restore::RestoreArgs;
 
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +56,22 @@ pub enum BackupsCommand {
     /// with 0 when nothing is missing, 1 on a gap, a missing last segment or when there is nothing to restore, 4 when it
     /// can't be told.
     Check(Whose),
+    /// A new cluster out of what this one has archived, up to a moment of your choice
+    ///
+    /// The cluster itself is not touched. Shows first which base backup is used, what is replayed, and everything that
+    /// speaks against it. Ends with 0 when the new cluster is recovered and takes writes, 1 when it is not, 3 when it is
+    /// refused: a target beyond a gap is, by the name of the missing segment.
+    Restore(RestoreArgs),
+    /// Takes a base backup now, and follows it until it could be restored
+    ///
+    /// Ends with 0 when the Backup says completed and its last WAL segment is in the archive, as far as the store or the
+    /// primary's archiver can tell; 1 when it failed or was left, 3 when it is refused.
+    Take(take::TakeArgs),
+    /// The schedules by which the operator takes backups: shown, made, changed, suspended, deleted
+    ///
+    /// Without a change it shows them: each in words, with its next runs. CNPG's expressions have six fields, seconds first;
+    /// times are UTC.
+    Schedule(schedule::ScheduleArgs),
 }
 
 /// Whose backups.
@@ -78,6 +101,7 @@ pub async fn run(global: &Global, args: &BackupsArgs) -> Result<Exit, Problem> {
             let exit = if seen.store.is_ok() { Exit::Ok } else { Exit::Unknown };
             (answer(form, &report, || text::list(&report, style), || text::list_markdown(&report))?, exit)
         }
+        BackupsCommand::Restore(args) => return restore::run(global, args).await,
         BackupsCommand::Check(whose) => {
             let seen = Seen::look(global, whose).await?;
             let listing = seen.store.as_ref().map_err(Clone::clone)?;
@@ -89,6 +113,8 @@ pub async fn run(global: &Global, args: &BackupsArgs) -> Result<Exit, Problem> {
             };
             (answer(form, &report, || text::check(&report, style), || text::check_markdown(&report))?, exit)
         }
+        BackupsCommand::Take(args) => return take::run(global, args).await,
+        BackupsCommand::Schedule(args) => return schedule::run(global, args).await,
     };
     // Whoever stopped reading knows what they wanted to know.
     let _ = say(&said);

@@ -50,6 +50,9 @@ pub struct Backups {
     pub retention: Option<String>,
     /// The objects above could be listed. `false`: forbidden or missing, so "no backup" is not known.
     pub listed: bool,
+    /// What the cluster is set up to be backed up by.
+    #[serde(default)]
+    pub methods: Methods,
     /// Volume snapshots that carry this cluster's label, by name.
     #[serde(default)]
     pub snapshots: Vec<Arc<Snapshot>>,
@@ -84,6 +87,21 @@ pub struct Snapshot {
     pub begin_wal: Option<String>,
     /// Last WAL segment its backup needs.
     pub end_wal: Option<String>,
+}
+
+/// What a cluster's object has set up for base backups (CNPG).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Methods {
+    /// The name of the Barman Cloud plugin in `spec.plugins`, where it is there and enabled.
+    pub plugin: Option<String>,
+    /// It is in `spec.plugins`, and disabled.
+    pub plugin_disabled: bool,
+    /// `spec.backup.barmanObjectStore`.
+    pub barman: bool,
+    /// `spec.backup.volumeSnapshot`.
+    pub snapshot: bool,
+    /// `spec.backup.target`, where it is told: `primary` or `prefer-standby`.
+    pub target: Option<String>,
 }
 
 /// One backup object.
@@ -201,6 +219,12 @@ pub struct Schedule {
     pub immediate: bool,
     /// What its backups are: `barmanObjectStore`, `volumeSnapshot`, `plugin`.
     pub method: Option<String>,
+    /// From where: `primary` or `prefer-standby`; `None`: as the cluster says.
+    pub target: Option<String>,
+    /// Who owns its Backup objects: `self` (they go with it), `cluster`, or `none`.
+    pub owner: Option<String>,
+    /// The object's identity.
+    pub uid: String,
     /// The operator's complaint about it.
     pub error: Option<String>,
 }

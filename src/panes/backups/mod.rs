@@ -7,6 +7,9 @@ mod detail;
 mod lanes;
 mod line;
 mod list;
+mod offers;
+mod picker;
+mod schedules;
 mod view;
 
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::field::Field;
 use super::list::{needs_one, step};
 use super::{Pane, PaneId, Scene, Selected, Wish};
 use crate::command::{Command, Scope};
@@ -27,6 +31,7 @@ use crate::domain::names::ClusterKey;
 use crate::domain::picture::Picture;
 use crate::domain::source::{SourceId, SourceState};
 use crate::ui::theme::Look;
+use picker::{Ask, Picker};
 
 /// The pane's name.
 pub const ID: PaneId = "backups";
@@ -53,7 +58,11 @@ pub struct Backups {
     anchor: Option<String>,
     /// Which of the spans.
     span: usize,
+    /// The moment that is picked to restore to.
+    picker: Option<Picker>,
     made: Option<Made>,
+    /// The schedule editor, while it is open.
+    schedules: Option<schedules::Schedules>,
 }
 
 /// A catalog, and what it was made of.
@@ -99,6 +108,48 @@ impl Backups {
         self.made = Some(Made { cluster: cluster.clone(), store: store.cloned(), at: scene.now, catalog });
     }
 
+    /// Why nothing can be restored from here; `None`: a moment can be picked.
+    fn not_restorable(&self, scene: &Scene<'_>) -> Option<String> {
+        let made = self.made.as_ref()?;
+        if made.cluster.operator == Operator::Pgo {
+            return Some("only CloudNativePG's way to recover is known".into());
+        }
+        if self.catalog(scene).is_some_and(|c| c.continuity.is_some()) {
+            return None;
+        }
+        unknown(scene, &made.cluster).or_else(|| Some("the object store was not listed".into()))
+    }
+
+    /// A command while a moment is picked.
+    fn pick(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
+        let Some(made) = self.made.as_ref().filter(|m| Some(&m.cluster.key) == scene.chosen) else { return Vec::new() };
+        let (catalog, key) = (&made.catalog, &made.cluster.key);
+        let Some(picker) = &mut self.picker else { return Vec::new() };
+        match command {
+            Command::Accept => {
+                return match picker.take(catalog, key) {
+                    Ok(wish) => {
+                        // It goes on in the plan; the picker stays where it is for who comes back.
+                        wish.into_iter().collect()
+                    }
+                    Err(problem) => vec![Wish::Say(problem.line())],
+                };
+            }
+            Command::Cancel => picker.ask = None,
+            Command::Back => self.picker = None,
+            Command::PickExact => {
+                let at = picker.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+                picker.ask(Ask::Target, &at);
+            }
+            Command::PickBase => picker.alone(),
+            Command::PickTake => picker.ask(Ask::Name, &format!("{}-restored", key.name)),
+            _ => {
+                picker.moved(command, catalog, scene.now);
+            }
+        }
+        Vec::new()
+    }
+
     fn anchor(&mut self, scene: &Scene<'_>) {
         self.anchor = self.entry(scene).map(|e| e.name().to_owned());
     }
@@ -136,12 +187,27 @@ impl Pane for Backups {
     }
 
     fn scope(&self) -> Scope {
-        Scope::Backups
+        if self.picker.is_some() { Scope::Picker } else { Scope::Backups }
     }
 
     fn hints(&self) -> &'static [(Command, &'static str)] {
+        if self.picker.is_some() {
+            return &[
+                (Command::PickTake, "restore"),
+                (Command::MinuteBack, "earlier"),
+                (Command::MinuteOn, "later"),
+                (Command::HourBack, "an hour"),
+                (Command::MarkBack, "base or edge"),
+                (Command::PickExact, "type it"),
+                (Command::PickBase, "base alone"),
+                (Command::Back, "leave"),
+            ];
+        }
         &[
             (Command::Up, "move"),
+            (Command::Restore, "restore"),
+            (Command::TakeBackup, "take one"),
+            (Command::EditSchedules, "schedules"),
             (Command::SpanShorter, "shorter"),
             (Command::SpanLonger, "longer"),
             (Command::Open, "describe"),
@@ -153,10 +219,22 @@ impl Pane for Backups {
     fn refuses(&self, command: Command, scene: &Scene<'_>) -> Option<String> {
         match command {
             _ if scene.chosen.is_none() && needs_one(command) => Some("no cluster is chosen".into()),
+            Command::Restore if scene.chosen.is_none() => Some("no cluster is chosen".into()),
+            Command::Restore => self.not_restorable(scene),
+            Command::PickTake => {
+                let (picker, catalog) = (self.picker.as_ref()?, self.catalog(scene)?);
+                let (target, plotted) = picker.plot(catalog);
+                plotted.err().map(|why| format!("{}: {why}", why.word())).map(|why| format!("{target}: {why}"))
+            }
             Command::Open | Command::Copy if self.entry(scene).is_none() => Some("no backup is known".into()),
             Command::Open if self.entry(scene).is_some_and(|e| e.object.is_none()) => {
                 Some("no Backup object tells of this one".into())
             }
+            Command::TakeBackup | Command::EditSchedules if scene.chosen.is_none() => {
+                Some("no cluster is chosen".into())
+            }
+            Command::TakeBackup => offers::refuses_take(scene),
+            Command::EditSchedules => offers::refuses_schedules(scene),
             Command::SpanShorter if self.span + 1 >= SPANS.len() => Some("this is the shortest".into()),
             Command::SpanLonger if self.span == 0 => Some("all there is is shown".into()),
             Command::Filter | Command::Sort | Command::SortReverse => Some("backups stand in the order of time".into()),
@@ -165,6 +243,16 @@ impl Pane for Backups {
     }
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
+        if let Some(editor) = &mut self.schedules {
+            let wishes = editor.on(command, scene);
+            if wishes.is_none() || wishes.as_ref().is_some_and(|w| w.iter().any(|w| matches!(w, Wish::Propose(_)))) {
+                self.schedules = None;
+            }
+            return wishes.unwrap_or_default();
+        }
+        if self.picker.is_some() && !matches!(command, Command::SpanShorter | Command::SpanLonger) {
+            return self.pick(command, scene);
+        }
         let total = self.catalog(scene).map_or(0, |c| c.entries.len());
         if let Some(place) = step(command, self.selected, total, || usize::from(scene.size.height / 3)) {
             self.selected = place;
@@ -173,7 +261,13 @@ impl Pane for Backups {
         match command {
             Command::SpanShorter => self.span = (self.span + 1).min(SPANS.len() - 1),
             Command::SpanLonger => self.span = self.span.saturating_sub(1),
+            Command::Restore => self.picker = self.catalog(scene).map(|c| Picker::open(c, scene.now)),
             Command::Open => return vec![Wish::Do(Command::Describe)],
+            Command::TakeBackup => return scene.chosen.map(offers::take_backup).into_iter().collect(),
+            Command::EditSchedules => {
+                let cluster = scene.chosen.and_then(|k| scene.known.facts.clusters.get(k));
+                self.schedules = cluster.map(|c| schedules::Schedules::open(c));
+            }
             Command::Copy => {
                 let id = self.entry(scene).map(|e| e.id.clone().unwrap_or_else(|| e.name().to_owned()));
                 return id.into_iter().map(Wish::copy).collect();
@@ -183,7 +277,32 @@ impl Pane for Backups {
         Vec::new()
     }
 
+    fn typing(&mut self) -> Option<&mut Field> {
+        match &mut self.schedules {
+            Some(schedules) => Some(schedules.field()),
+            None => self.picker.as_mut()?.ask.as_mut().map(|(_, field)| field),
+        }
+    }
+
+    fn is_typing(&self) -> bool {
+        self.schedules.is_some() || self.picker.as_ref().is_some_and(|p| p.ask.is_some())
+    }
+
+    fn typing_scope(&self) -> Scope {
+        match self.schedules {
+            Some(_) => Scope::Schedule,
+            None => Scope::Prompt,
+        }
+    }
+
+    fn has_back(&self) -> bool {
+        self.schedules.is_some() || self.picker.is_some()
+    }
+
     fn press(&mut self, _x: u16, y: u16, scene: &Scene<'_>) -> Vec<Wish> {
+        if self.has_back() {
+            return Vec::new();
+        }
         if let Some(row) = view::row_at(self, scene, y) {
             self.selected = row;
             self.anchor(scene);
@@ -193,6 +312,9 @@ impl Pane for Backups {
 
     fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
         self.learn(scene);
+        if self.schedules.as_ref().is_some_and(|s| !scene.known.facts.clusters.contains_key(s.cluster())) {
+            self.schedules = None;
+        }
         let place = self.catalog(scene).zip(self.anchor.as_deref()).and_then(|(c, name)| {
             let still = c.entries.get(self.selected).is_some_and(|e| e.name() == name);
             if still { None } else { c.entries.iter().position(|e| e.name() == name) }
@@ -200,11 +322,11 @@ impl Pane for Backups {
         let total = self.catalog(scene).map_or(0, |c| c.entries.len());
         self.selected = place.unwrap_or(self.selected).min(total.saturating_sub(1));
         self.anchor(scene);
-        Vec::new()
+        offers::may(scene).into_iter().collect()
     }
 
     fn chosen(&mut self, _key: &ClusterKey) {
-        (self.selected, self.anchor) = (0, None);
+        (self.selected, self.anchor, self.picker, self.schedules) = (0, None, None, None);
     }
 
     fn point_at(&mut self, name: &str) {
@@ -229,5 +351,8 @@ impl Pane for Backups {
 
     fn view(&self, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut Buffer) {
         view::draw(self, scene, look, area, buf);
+        if let Some(editor) = &self.schedules {
+            editor.draw(scene, look, area, buf);
+        }
     }
 }

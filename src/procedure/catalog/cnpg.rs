@@ -196,7 +196,14 @@ fn own(c: &Cluster, subresource: Option<&str>) -> Target {
     target(c, "postgresql.cnpg.io/v1", "Cluster", "clusters", &c.key.name, subresource)
 }
 
-fn target(c: &Cluster, api: &str, kind: &str, plural: &str, name: &str, subresource: Option<&str>) -> Target {
+pub(super) fn target(
+    c: &Cluster,
+    api: &str,
+    kind: &str,
+    plural: &str,
+    name: &str,
+    subresource: Option<&str>,
+) -> Target {
     let object = ObjectRef {
         context: c.key.context.clone(),
         api_version: api.into(),

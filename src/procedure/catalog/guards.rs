@@ -52,7 +52,7 @@ pub(super) fn look(m: &mut Making<'_>, needs: Needs) {
     }
 }
 
-fn freshness(m: &mut Making<'_>) {
+pub(super) fn freshness(m: &mut Making<'_>) {
     let age = m.e.age(m.e.proven);
     if age > m.e.limits.watch_stale {
         let text = format!("what Kubernetes told is {} old: it may be otherwise by now", quantity::age_of(age));
@@ -69,7 +69,7 @@ fn reconciliation(m: &mut Making<'_>) {
 }
 
 /// No fact is not known; an empty list is "none found", which may also be an operator outside of the cluster.
-fn operator(m: &mut Making<'_>, needs: Needs) {
+pub(super) fn operator(m: &mut Making<'_>, needs: Needs) {
     let about = "operator";
     let heavy = if needs.operator { Weight::Blocks } else { Weight::Justify };
     let Some(all) = m.view.facts.operators.get(&m.cluster.key.context) else {

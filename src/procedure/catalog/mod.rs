@@ -4,6 +4,7 @@
 //! told, its steps carry the exact writes, its premise what must still hold when the first of them is sent. Nothing here
 //! sends anything or decides who may.
 
+pub mod backup;
 mod candidates;
 mod cnpg;
 pub mod drills;
@@ -15,6 +16,7 @@ mod making;
 mod rebuild;
 mod reload;
 mod restart;
+pub mod restore;
 mod scale;
 pub mod switchover;
 #[cfg(test)]
@@ -90,6 +92,10 @@ pub enum Act {
         /// Instances wait for their volumes instead of being built anew elsewhere; `None`: as it is set now.
         reuse_volumes: Option<bool>,
     },
+    /// Take a base backup now.
+    TakeBackup(backup::Take),
+    /// Make, change or delete a backup schedule.
+    Schedule(backup::Scheduling),
 }
 
 /// Some instances or all.
@@ -140,6 +146,8 @@ pub fn plan(wish: &Wish, view: View<'_>) -> Result<Plan, Problem> {
         Act::Rebuild { instance } => rebuild::plan(&mut m, instance),
         Act::Scale { instances } => scale::plan(&mut m, *instances),
         Act::Maintenance { open, reuse_volumes } => maintenance::plan(&mut m, *open, *reuse_volumes),
+        Act::TakeBackup(take) => backup::take(&mut m, take),
+        Act::Schedule(wanted) => backup::schedule(&mut m, wanted),
     }
     .map(|mut plan| {
         if let Some(because) = &wish.because {
@@ -194,6 +202,8 @@ impl Act {
             Act::Rebuild { .. } => Kind::Rebuild,
             Act::Scale { .. } => Kind::Scale,
             Act::Maintenance { .. } => Kind::Maintenance,
+            Act::TakeBackup(_) => Kind::TakeBackup,
+            Act::Schedule(_) => Kind::Schedule,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Plans of every act on the health scenes, and the writes beside what CNPG's own plugin was recorded to send.
 
+mod backup;
 mod refused;
+mod schedule;
 mod writes;
 
 use super::{Act, Chosen, View, Wish, admit, plan, protect};

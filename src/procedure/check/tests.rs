@@ -1,5 +1,8 @@
 //! Each check against the health scenes: when it holds, by which words, and when it must not.
 
+mod backup;
+mod schedule;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Proof};

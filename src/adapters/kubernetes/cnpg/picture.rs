@@ -151,7 +151,9 @@ fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
         .of(key, Kind::Backup)
         .filter_map(|(_, p)| if let Said::Backup(b) = &p.said { Some(b.clone()) } else { None })
         .collect();
-    c.backups.objects.sort_by(|a, b| (b.started, &b.name).cmp(&(a.started, &a.name)));
+    // One that was only just asked for has not begun: it is the newest all the same.
+    let when = |b: &BackupObject| b.started.or(b.created);
+    c.backups.objects.sort_by(|a, b| (when(b), &b.name).cmp(&(when(a), &a.name)));
     c.backups.objects.truncate(BACKUPS);
     c.backups.snapshots_listed = !world.is_absent(Kind::VolumeSnapshot, &key.namespace);
     c.backups.snapshots = world

@@ -45,6 +45,9 @@ const PARAMETERS: [&str; 16] = [
     "work_mem",
 ];
 
+/// The plugin that backs up into object stores.
+const BARMAN_CLOUD: &str = "barman-cloud.cloudnative-pg.io";
+
 /// Annotations by which something is asked of the operator.
 const REQUESTS: [&str; 2] = ["kubectl.kubernetes.io/restartedAt", "cnpg.io/reloadedAt"];
 
@@ -201,11 +204,12 @@ fn archiving(v: &Value, c: &mut Cluster) -> Option<(String, String)> {
         time(v, &["status", "lastSuccessfulBackup"]).or_else(|| latest(v, "lastSuccessfulBackupByMethod"));
     c.backups.last_failed = time(v, &["status", "lastFailedBackup"]);
     c.backups.retention = text(v, &["spec", "backup", "retentionPolicy"]);
+    c.backups.methods = methods(v);
     let own_name = || c.key.name.to_string();
     let plugin = list(v, &["spec", "plugins"])
         .iter()
         .filter(|p| at(p, &["enabled"]).and_then(Value::as_bool) != Some(false))
-        .find(|p| flag(p, &["isWALArchiver"]) || raw(p, &["name"]) == Some("barman-cloud.cloudnative-pg.io"));
+        .find(|p| flag(p, &["isWALArchiver"]) || raw(p, &["name"]) == Some(BARMAN_CLOUD));
     if let Some(p) = plugin {
         let parameter = |k| text(p, &["parameters", k]);
         let server = parameter("serverName").unwrap_or_else(own_name);
@@ -219,6 +223,20 @@ fn archiving(v: &Value, c: &mut Cluster) -> Option<(String, String)> {
         c.archiving.destination = text(store, &["destinationPath"]);
     }
     None
+}
+
+/// What base backups can be taken by.
+fn methods(v: &Value) -> Methods {
+    let plugin = list(v, &["spec", "plugins"]).iter().find(|p| raw(p, &["name"]) == Some(BARMAN_CLOUD));
+    let off = plugin.is_some_and(|p| at(p, &["enabled"]).and_then(Value::as_bool) == Some(false));
+    let has = |field| at(v, &["spec", "backup", field]).is_some_and(Value::is_object);
+    Methods {
+        plugin: plugin.filter(|_| !off).map(|_| BARMAN_CLOUD.to_owned()),
+        plugin_disabled: off,
+        barman: has("barmanObjectStore"),
+        snapshot: has("volumeSnapshot"),
+        target: text(v, &["spec", "backup", "target"]),
+    }
 }
 
 fn earliest(v: &Value, field: &str) -> Option<jiff::Timestamp> {

@@ -113,6 +113,9 @@ pub(in crate::adapters) fn schedule(v: &Value) -> Option<Schedule> {
         checked: time(v, &["status", "lastCheckTime"]),
         immediate: flag(v, &["spec", "immediate"]),
         method: text(v, &["spec", "method"]),
+        target: text(v, &["spec", "target"]),
+        owner: text(v, &["spec", "backupOwnerReference"]),
+        uid: text(v, &["metadata", "uid"]).unwrap_or_default(),
         error: text(v, &["status", "error"]),
     })
 }
@@ -164,12 +167,13 @@ mod tests {
     fn a_schedule_and_a_stores_retention() {
         let s = schedule(&json!({
             "metadata": {"name": "hourly", "creationTimestamp": "2026-11-20T22:57:20Z"},
-            "spec": {"schedule": "0 15 * ? * *", "immediate": true, "method": "plugin"},
+            "spec": {"schedule": "0 15 * ? * *", "immediate": true, "method": "plugin", "backupOwnerReference": "self"},
             "status": {"lastCheckTime": "2026-11-20T22:58:20Z", "lastScheduleTime": "2026-11-20T22:58:00Z"}
         }))
         .unwrap();
         assert_eq!((s.cron.as_str(), s.immediate, s.method.as_deref()), ("0 15 * ? * *", true, Some("plugin")));
         assert!(s.created.is_some() && s.checked > s.last && s.error.is_none());
+        assert_eq!((s.owner.as_deref(), s.target), (Some("self"), None));
         let store = object_store(&json!({"spec": {"retentionPolicy": "30d"}}));
         assert_eq!(store.retention.as_deref(), Some("30d"));
     }

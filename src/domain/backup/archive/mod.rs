@@ -266,6 +266,11 @@ impl Archive {
         })
     }
 
+    /// Whether this segment is there, whole.
+    pub fn holds(&self, wal: WalName) -> bool {
+        self.timelines.get(&wal.timeline).is_some_and(|t| t.runs.has(wal))
+    }
+
     /// When the newest segment of any timeline was stored.
     pub fn newest(&self) -> Option<Timestamp> {
         self.timelines.values().filter_map(|t| t.newest).max()

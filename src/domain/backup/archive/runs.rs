@@ -97,6 +97,12 @@ impl Runs {
         self.count
     }
 
+    /// Whether this segment is there. Its timeline is not looked at.
+    pub fn has(&self, wal: WalName) -> bool {
+        let place = place(wal);
+        self.stretches.range(..=place).next_back().is_some_and(|(_, s)| place <= s.last)
+    }
+
     /// Stretches kept now: what the memory is proportional to.
     pub fn kept(&self) -> usize {
         self.stretches.len()

@@ -20,7 +20,7 @@ fn because(mut plan: Plan, why: &str) -> Plan {
 }
 
 /// It is refused, and a reason does not help.
-fn blocked(act: Act, change: impl Fn(&mut Scene), why: &str) {
+pub(super) fn blocked(act: Act, change: impl Fn(&mut Scene), why: &str) {
     let told = refused(act.clone(), &change);
     assert!(told.contains(why), "{told}");
     if let Ok(plan) = made(act, change) {
@@ -29,7 +29,7 @@ fn blocked(act: Act, change: impl Fn(&mut Scene), why: &str) {
 }
 
 /// It is refused without a reason, and goes on with one.
-fn justified(act: Act, change: impl Fn(&mut Scene), why: &str) {
+pub(super) fn justified(act: Act, change: impl Fn(&mut Scene), why: &str) {
     let told = refused(act.clone(), &change);
     assert!(told.contains(why) && told.contains("--because"), "{told}");
     let plan = made(act, change).unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::cluster::{Cluster, Operator};
 use crate::domain::names::ClusterKey;
+use crate::procedure::catalog::backup::{Method, Take, writes};
 use crate::procedure::catalog::cnpg;
 use crate::procedure::order::{Order, Patch};
 
@@ -96,4 +97,25 @@ fn restart_of_a_standby() {
     assert_eq!((request.method.as_str(), request.path.as_str()), ("DELETE", line["path"].as_str().unwrap()));
     let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": "u-2"}});
     assert_eq!(request.body, Some(options));
+}
+
+/// The plugin leaves the method to the default of the CRD and writes an empty status that the API drops; ours says what was
+/// chosen, and of which plan it is.
+#[test]
+fn a_backup() {
+    let line = recorded("backup");
+    let mut cluster = Cluster::named(ClusterKey::new("recorded", "pg", "shop"), Operator::Cnpg);
+    cluster.backups.methods.barman = true;
+    let made = "2026-11-20T22:56:45Z".parse().unwrap();
+    let order = writes::backup(&cluster, "shop-20261120225645", Method::Barman, &Take::default(), made);
+    let request = order.request();
+    assert_eq!((request.method.as_str(), request.content_type.as_deref()), ("POST", line["content_type"].as_str()));
+    assert_eq!(request.path, format!("{}?fieldManager=howdah", line["path"].as_str().unwrap()));
+    let mut ours = request.body.unwrap();
+    assert_eq!(ours["spec"].as_object_mut().unwrap().remove("method"), Some("barmanObjectStore".into()));
+    let annotations = ours["metadata"].as_object_mut().unwrap().remove("annotations");
+    assert_eq!(annotations, Some(json!({"howdah/planned": "2026-11-20T22:56:45.000000Z"})));
+    let mut sent = body(&line);
+    assert_eq!(sent.as_object_mut().unwrap().remove("status"), Some(json!({"snapshotBackupStatus": {}})));
+    assert_eq!(ours, sent);
 }
