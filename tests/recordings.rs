@@ -212,6 +212,14 @@ fn a_recovery_that_fails_is_told_with_its_reason_while_it_happens() {
     );
 }
 
+/// Each phase of a backup is an entry of the timeline, as it comes.
+#[test]
+fn a_backup_is_told_phase_by_phase() {
+    let story = story("6b-ondemand-backup", "shop");
+    let told: Vec<_> = story.iter().filter(|t| t.starts_with("backup")).collect();
+    assert_eq!(told, ["backup started", "backup running", "backup completed"]);
+}
+
 /// The phase says healthy throughout. Before, and where no instance says that WAL is archived, that is unknown.
 #[test]
 fn an_object_store_that_is_down() {

@@ -134,3 +134,17 @@ async fn once(clients: &Clients, namespace: &str, attempt: &Attempt) -> Result<O
     };
     timeout(ANSWER, read).await.unwrap_or_else(|_| Err(Trouble::timed_out(ANSWER.as_secs_f64())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_not_be_read_or_says_nothing_is_said() {
+        let trouble = |kind| said(Err(Trouble::new(kind, "pods/log is forbidden"))).unwrap_err();
+        assert_eq!(trouble(TroubleKind::Forbidden), "no right to read its log: pods/log is forbidden");
+        assert_eq!(trouble(TroubleKind::Missing), "its log is gone with its pod");
+        assert_eq!(said(Ok(None)).unwrap_err(), "its log does not say why");
+        assert_eq!(said(Ok(Some("no room".into()))).as_deref(), Ok("no room"));
+    }
+}

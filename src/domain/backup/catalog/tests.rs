@@ -340,3 +340,12 @@ fn a_backup_by_snapshots_is_worth_what_its_snapshots_are() {
     assert_eq!((count, name.as_str(), verdict), (1, "b10", (Level::Ok, "no Backup")));
     assert!(reason.contains("a restore names them"), "{reason}");
 }
+
+/// By the store's clock the last segment of a backup was stored before the backup says it ended.
+#[test]
+fn a_window_does_not_end_before_it_begins() {
+    let c = assembled(&objects([]), Some(&store(1..=3, &[(0, 2, 3, "DONE")])));
+    let [window] = &c.continuity.as_ref().unwrap().windows[..] else { panic!("{:?}", c.continuity) };
+    assert_eq!((window.from, window.until), (Some(ago(0)), Some(ago(0))));
+    assert!(window.is_open());
+}
