@@ -32,6 +32,7 @@ pub enum Kind {
     SwitchoverDrill,
     ZoneLossDrill,
     StandbyLossDrill,
+    RestoreDrill,
     Runbook,
 }
 
@@ -327,13 +328,18 @@ impl Kind {
             Kind::SwitchoverDrill => "switchover-drill",
             Kind::ZoneLossDrill => "zone-loss-drill",
             Kind::StandbyLossDrill => "standby-loss-drill",
+            Kind::RestoreDrill => "restore-drill",
             Kind::Runbook => "runbook",
         }
     }
 
     /// It is a drill: its marks are written down, its writes are counted.
     pub fn is_drill(self) -> bool {
-        matches!(self, Kind::FailoverDrill | Kind::SwitchoverDrill | Kind::ZoneLossDrill | Kind::StandbyLossDrill)
+        self == Kind::RestoreDrill
+            || matches!(
+                self,
+                Kind::FailoverDrill | Kind::SwitchoverDrill | Kind::ZoneLossDrill | Kind::StandbyLossDrill
+            )
     }
 }
 
