@@ -149,7 +149,7 @@ fn offer(model: &Model, text: String, wanted: &Wanted) -> Choice {
 /// What the plan's findings weigh, in a word.
 fn weight(plan: &Plan) -> String {
     match plan.weight() {
-        Weight::Good => String::new(),
+        Weight::Good | Weight::Heed => String::new(),
         Weight::Unknown => "something is unknown".into(),
         Weight::Justify => "needs a reason".into(),
         Weight::Blocks => "blocked".into(),

@@ -203,6 +203,8 @@ pub enum Gate {
 pub enum Weight {
     /// As it should be.
     Good,
+    /// Worth knowing before; nobody has to answer for it.
+    Heed,
     /// Can't be told, and is said so.
     Unknown,
     /// Goes on only when the person says why (`--because`).
@@ -216,6 +218,7 @@ impl Weight {
     pub fn level(self) -> Level {
         match self {
             Weight::Good => Level::Ok,
+            Weight::Heed => Level::Warn,
             Weight::Unknown => Level::Unknown,
             Weight::Justify => Level::Warn,
             Weight::Blocks => Level::Bad,
@@ -264,6 +267,7 @@ impl Candidate {
         let against = against.join("; ");
         match self.weight {
             Weight::Good => "fit".to_owned(),
+            Weight::Heed => format!("fit, but {against}"),
             Weight::Unknown => format!("not known: {against}"),
             Weight::Justify => format!("needs a reason: {against}"),
             Weight::Blocks => format!("blocked: {against}"),

@@ -8,11 +8,13 @@ pub mod catalog;
 pub mod continuity;
 pub mod cron;
 pub mod info;
+pub mod target;
 
 pub use archive::Archive;
 pub use catalog::Catalog;
 pub use continuity::Continuity;
 pub use info::{BackupInfo, BackupStatus};
+pub use target::RecoveryTarget;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

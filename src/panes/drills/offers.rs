@@ -108,7 +108,9 @@ pub fn verdict(kind: Kind, key: &ClusterKey, with: (bool, bool), scene: &Scene<'
     let against = || against.map(|f| f.text.clone()).unwrap_or_default();
     let words = match weight {
         // `failover drill of pg-primary: pg-primary-1 is killed`
-        Weight::Good => plan.title.split_once(": ").map_or(plan.title.clone(), |(_, what)| what.to_owned()),
+        Weight::Good | Weight::Heed => {
+            plan.title.split_once(": ").map_or(plan.title.clone(), |(_, what)| what.to_owned())
+        }
         Weight::Unknown => format!("not known: {}", against()),
         Weight::Justify => format!("needs a reason: {}", against()),
         Weight::Blocks => format!("blocked: {}", against()),

@@ -109,6 +109,7 @@ fn findings(plan: &Plan, look: &Look, area: Rect, room: u16, buf: &mut Buffer) -
 fn word(weight: Weight) -> &'static str {
     match weight {
         Weight::Good => "",
+        Weight::Heed => " (worth knowing)",
         Weight::Unknown => " (not known)",
         Weight::Justify => " (needs a reason)",
         Weight::Blocks => " (blocks)",

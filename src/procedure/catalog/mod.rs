@@ -15,6 +15,7 @@ mod making;
 mod rebuild;
 mod reload;
 mod restart;
+pub mod restore;
 mod scale;
 pub mod switchover;
 #[cfg(test)]

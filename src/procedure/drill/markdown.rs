@@ -77,6 +77,7 @@ impl Report {
             for f in &self.findings {
                 let mark = match f.weight {
                     Weight::Good => "good",
+                    Weight::Heed => "worth knowing",
                     Weight::Unknown => "unknown",
                     Weight::Justify => "justified",
                     Weight::Blocks => "blocks",
