@@ -14,7 +14,7 @@ use super::inbox::Outbox;
 use super::kubernetes::context::{self, Running, Shared};
 use super::kubernetes::faults::Faults;
 use super::kubernetes::probes::Focus;
-use super::kubernetes::{details, kubeconfig, psql};
+use super::kubernetes::{details, kubeconfig, origin, psql};
 use super::objects::find;
 use super::objects::reader::Reader;
 use super::postgres::heartbeat::Around;
@@ -28,6 +28,7 @@ use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::SourceId;
 use crate::problem::Problem;
+use crate::procedure::catalog::restore::Source;
 use crate::procedure::question::{Asked, Reply};
 
 /// Which world to look at, and how.
@@ -279,6 +280,19 @@ impl Handle {
                 || Problem::new("can't list the archive").because(format!("{} is not looked at", key.context));
             let (store, place) = find::opened(&clients.ok_or_else(unknown)?, &key).await?;
             Reader::new(store, place).everything(told).await.cloned()
+        }
+    }
+
+    /// The objects that a restore of a cluster is made from.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub fn origin(&self, cluster: &ClusterKey) -> impl Future<Output = Result<Source, Problem>> + Send + 'static {
+        let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
+        let key = cluster.clone();
+        async move {
+            let unknown = || Problem::new(format!("can't read {key}")).because("its context is not looked at");
+            origin::read(&clients.ok_or_else(unknown)?, &key).await
         }
     }
 

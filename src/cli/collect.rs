@@ -25,6 +25,7 @@ use crate::domain::history::Histories;
 use crate::domain::names::{ClusterKey, Context};
 use crate::domain::source::{SourceId, SourceState};
 use crate::problem::Problem;
+use crate::procedure::catalog::restore::Source;
 use crate::procedure::question::{Asked, Reply};
 use crate::settings::Settings;
 
@@ -93,6 +94,14 @@ impl Live {
         told: impl FnMut(&StoreListing) + Send + 'static,
     ) -> impl Future<Output = Result<StoreListing, Problem>> + Send + 'static {
         self.handle.archive(cluster, told)
+    }
+
+    /// The objects that a restore of a cluster is made from.
+    ///
+    /// # Errors
+    /// They can't be read.
+    pub fn origin(&self, cluster: &ClusterKey) -> impl Future<Output = Result<Source, Problem>> + Send + 'static {
+        self.handle.origin(cluster)
     }
 
     /// What does orders in these contexts. Nothing is changed by making it.

@@ -161,6 +161,13 @@ impl Step {
         self
     }
 
+    /// Has this long, where nothing else proves it than its order's answer.
+    #[must_use]
+    pub fn within(mut self, within: SignedDuration) -> Step {
+        self.within = within;
+        self
+    }
+
     /// Is done without acting where its check holds already.
     #[must_use]
     pub fn or_already(mut self) -> Step {

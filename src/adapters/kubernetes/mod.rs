@@ -20,6 +20,7 @@ pub mod list;
 pub mod metrics;
 pub mod objects;
 mod pods;
+pub mod origin;
 pub mod probes;
 pub mod psql;
 pub mod pulses;
