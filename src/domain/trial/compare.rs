@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Print, Prints, ROWS};
+use super::{Print, Prints, ROWS, many};
 
 /// What came of one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -106,7 +106,7 @@ impl Counts {
     /// `3 tables the same, 1 changed meanwhile, 0 different`.
     pub fn words(self) -> String {
         let Counts { same, counted, changed, different, skipped } = self;
-        let mut words = format!("{same} tables the same");
+        let mut words = format!("{} the same", many(same, "table"));
         for (n, what) in
             [(counted, "the same by count alone"), (changed, "changed meanwhile"), (skipped, "not compared")]
         {
@@ -248,7 +248,7 @@ mod tests {
         assert!(comparison(&[(1, ROWS), (2, ROWS), (3, 1)]).missed().unwrap().contains("too late"));
         assert_eq!(
             comparison(&[(1, ROWS), (2, ROWS)]).words(),
-            "it ends at the right moment; 1 tables the same, 1 changed meanwhile, 0 different"
+            "it ends at the right moment; 1 table the same, 1 changed meanwhile, 0 different"
         );
     }
 

@@ -155,7 +155,7 @@ impl Learned {
             Learned::Marked(m) => format!("{ROWS} marker rows are committed, WAL is at {}", m.lsn),
             Learned::Printed(p) => {
                 let read = p.before.values().filter(|p| p.rows.is_some()).count();
-                format!("{read} tables read twice by {}; recovered to will be {}", p.by, p.target)
+                format!("{} read twice by {}; recovered to will be {}", many(read, "table"), p.by, p.target)
             }
             Learned::Archived(a) => format!("{} is archived: {}", a.wal, a.how),
             Learned::Recovered(r) => recovered(r),
@@ -168,6 +168,11 @@ impl Learned {
             Learned::TornDown(t) => torn_down(t),
         }
     }
+}
+
+/// `1 table`, `3 tables`.
+fn many(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 fn recovered(r: &Recovered) -> String {
@@ -184,6 +189,7 @@ fn recovered(r: &Recovered) -> String {
 fn torn_down(t: &TornDown) -> String {
     let mut words = match t.gone.len() {
         0 => "nothing was there".to_owned(),
+        1 => "1 object is gone".to_owned(),
         n => format!("{n} objects are gone"),
     };
     if !t.by_hand.is_empty() {

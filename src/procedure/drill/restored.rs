@@ -111,7 +111,8 @@ impl Restored {
             Learned::Recovered(recovered) => {
                 self.rto_ms = since;
                 self.failed = recovered.failed;
-                let part = |(phase, took): (&str, Option<SignedDuration>)| Span { phase: phase.into(), ms: took.map(millis) };
+                let part =
+                    |(phase, took): (&str, Option<SignedDuration>)| Span { phase: phase.into(), ms: took.map(millis) };
                 self.spans = recovered.spans().into_iter().map(part).collect();
                 let story = &recovered.story;
                 self.base = story.base.clone().or(self.base.take());
@@ -187,7 +188,9 @@ impl Restored {
             Some(torn) if !torn.unseen.is_empty() => {
                 (None, format!("not known of {}, which may not be listed", torn.unseen.join(", ")))
             }
-            Some(torn) => (Some(true), format!("{} objects are gone, and so is the table of the markers", torn.gone.len())),
+            Some(torn) => {
+                (Some(true), format!("objects that are gone: {}; so is the table of the markers", torn.gone.len()))
+            }
         };
         Objective { name: "nothing left".into(), met, text }
     }

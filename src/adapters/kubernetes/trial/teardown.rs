@@ -4,7 +4,7 @@
 
 use http::{Method, Request};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -110,23 +110,30 @@ async fn round(
     away: &mut Option<Instant>,
 ) -> Result<Vec<Left>, Stop> {
     let path = cluster(&trial.scratch);
-    let mut left = Vec::new();
-    match read(clients, &path).await? {
+    let object = read(clients, &path).await?;
+    if object.as_ref().is_some_and(|o| label(o, LABEL) != Some(&*trial.scratch.name)) {
+        return Err(Stop::Alien);
+    }
+    // Listed before its end is asked for: what is told to be gone was there.
+    let mut left = belongings(clients, trial, torn).await?;
+    match object {
         Some(object) => {
-            if label(&object, LABEL) != Some(&*trial.scratch.name) {
-                return Err(Stop::Alien);
-            }
             let uid = raw(&object, &["metadata", "uid"]).unwrap_or_default().to_owned();
             if raw(&object, &["metadata", "deletionTimestamp"]).is_none() {
                 delete(clients, &path, &uid).await?;
             }
-            left.push(Left { name: format!("Cluster/{}", trial.scratch.name), path, uid });
+            left.insert(0, Left { name: format!("Cluster/{}", trial.scratch.name), path, uid });
         }
         None => {
             away.get_or_insert_with(Instant::now);
         }
     }
-    let mut unseen = BTreeMap::new();
+    Ok(left)
+}
+
+/// Everything that bears the cluster's name as its label.
+async fn belongings(clients: &Clients, trial: &Trial, torn: &mut TornDown) -> Result<Vec<Left>, Trouble> {
+    let (mut left, mut unseen) = (Vec::new(), Vec::new());
     for (group_version, kind, plural) in KINDS {
         match read(clients, &belonging(&trial.scratch, group_version, plural)).await {
             Ok(listed) => {
@@ -135,11 +142,11 @@ async fn round(
                     list(&listed, &["items"]).iter().filter_map(|o| one(o, trial, (group_version, kind, plural))),
                 );
             }
-            Err(t) if matches!(t.kind, TroubleKind::Forbidden) => drop(unseen.insert(plural, ())),
-            Err(t) => return Err(t.into()),
+            Err(t) if t.kind == TroubleKind::Forbidden => unseen.push(plural.to_owned()),
+            Err(t) => return Err(t),
         }
     }
-    torn.unseen = unseen.into_keys().map(str::to_owned).collect();
+    torn.unseen = unseen;
     Ok(left)
 }
 

@@ -56,7 +56,7 @@ async fn marks(restored: &Tongue, trial: &Trial) -> Result<Marks, String> {
 
 /// Where it left its source's timeline, from the history file that it wrote itself. Only a superuser may read it.
 async fn left(restored: &Tongue) -> Option<String> {
-    let asked = "SELECT pg_read_file('pg_wal/' || lpad(upper(to_hex(timeline_id)), 8, '0') || '.history', true) FROM \
+    let asked = "SELECT pg_read_file('pg_wal/' || lpad(upper(to_hex(timeline_id)), 8, '0') || '.history', 0, 1000000, true) FROM \
                  pg_control_checkpoint()";
     let text = restored.one(asked, SOON).await.ok().flatten()?;
     let last = text.lines().rfind(|l| !l.trim().is_empty())?;

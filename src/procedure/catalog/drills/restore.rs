@@ -109,7 +109,8 @@ pub fn plan(wish: &RestoreDrill, source: &Source, view: View<'_>) -> Result<Plan
     look(&mut m, &plotted, &manifest);
     let trial = trial(wish, &m, &name);
     let steps = steps(&m, &trial, &plotted, manifest.body);
-    let mut plan = m.plan(Kind::RestoreDrill, format!("restore drill of {}: {name} is made of its backups", m.name()), steps);
+    let mut plan =
+        m.plan(Kind::RestoreDrill, format!("restore drill of {}: {name} is made of its backups", m.name()), steps);
     plan.objectives = wish.rto.map(|rto| Objectives { rto, rpo: 0 });
     let mut chosen = |what: &str, is: String| drop(plan.parameters.insert(what.into(), is));
     chosen("base backup", plotted.base.id.clone());
@@ -134,7 +135,10 @@ fn plotted(m: &Making<'_>, wish: &RestoreDrill) -> Result<Plotted, Problem> {
     let plotted = chosen.map_err(|refused| {
         Problem::refused(format!("there is nothing to drill a restore of {} with", wish.cluster))
             .because(refused.to_string())
-            .try_this(format!("howdah backups take {0}; howdah backups check {0} tells what is missing", wish.cluster.name))
+            .try_this(format!(
+                "howdah backups take {0}; howdah backups check {0} tells what is missing",
+                wish.cluster.name
+            ))
     })?;
     Ok(Plotted { target: RecoveryTarget::Time(m.now()), ..plotted })
 }
@@ -219,7 +223,6 @@ fn source_steps(m: &Making<'_>, trial: &Trial) -> Vec<Step> {
     .does(trial.part(Part::Archive));
     vec![mark.within(SQL), print.within(READ), archive.within(ARCHIVED)]
 }
-
 
 /// The scratch cluster: made, recovered, looked at.
 fn scratch_steps(m: &Making<'_>, trial: &Trial, plotted: &Plotted, body: Value) -> Vec<Step> {
