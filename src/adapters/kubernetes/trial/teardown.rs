@@ -32,10 +32,20 @@ const KINDS: [(&str, &str, &str); 12] = [
     ("coordination.k8s.io/v1", "Lease", "leases"),
     ("v1", "ConfigMap", "configmaps"),
 ];
+/// What bears no such label everywhere, by what its name has behind the cluster's.
+const NAMED: [(&str, &str, &str, &str); 5] = [
+    ("v1", "ServiceAccount", "serviceaccounts", ""),
+    ("rbac.authorization.k8s.io/v1", "Role", "roles", ""),
+    ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings", ""),
+    ("coordination.k8s.io/v1", "Lease", "leases", ""),
+    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", "-primary"),
+];
+/// So often nothing must be found: an operator that was in the middle of a pass makes things for a cluster that is gone.
+const SURE: u32 = 3;
 /// How often it is looked at.
 const AGAIN: Duration = Duration::from_secs(1);
 /// What is still there so long after the cluster's object has gone is deleted by hand.
-const COLLECTED: Duration = Duration::from_secs(30);
+const COLLECTED: Duration = Duration::from_secs(15);
 
 /// Something that is left: its path and its identity.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,14 +70,15 @@ pub async fn tear_down(clients: &Clients, trial: &Trial, patience: Duration) -> 
     let mut torn = TornDown::default();
     let mut gone: BTreeSet<String> = BTreeSet::new();
     let mut by_hand: BTreeSet<String> = BTreeSet::new();
-    let mut away: Option<Instant> = None;
+    let (mut away, mut nothing): (Option<Instant>, u32) = (None, 0);
     loop {
         let why = match round(clients, trial, &mut torn, &mut away).await {
             Err(Stop::Alien) => return Err(refused("a cluster of that name is there that this drill did not make")),
             Err(Stop::Trouble(trouble)) => trouble.why,
             Ok(left) => {
                 gone.extend(left.iter().map(|l| l.name.clone()));
-                if left.is_empty() {
+                nothing = if left.is_empty() { nothing + 1 } else { 0 };
+                if nothing == SURE {
                     torn.gone = gone.into_iter().collect();
                     torn.by_hand = by_hand.into_iter().collect();
                     return Ok(torn);
@@ -79,7 +90,8 @@ pub async fn tear_down(clients: &Clients, trial: &Trial, patience: Duration) -> 
                         }
                     }
                 }
-                left.iter().map(|l| l.name.as_str()).collect::<Vec<_>>().join(", ")
+                let names: Vec<_> = left.iter().map(|l| l.name.as_str()).collect();
+                format!("left: {}", names.join(", "))
             }
         };
         if Instant::now() >= end {
@@ -146,6 +158,20 @@ async fn belongings(clients: &Clients, trial: &Trial, torn: &mut TornDown) -> Re
             Err(t) => return Err(t),
         }
     }
+    for (group_version, kind, plural, behind) in NAMED {
+        let root = if group_version.contains('/') { "apis" } else { "api" };
+        let (namespace, name) = (&trial.scratch.namespace, &trial.scratch.name);
+        let path = format!("/{root}/{group_version}/namespaces/{namespace}/{plural}/{name}{behind}");
+        match read(clients, &path).await {
+            Ok(object) => left.extend(object.and_then(|o| one(&o, trial, (group_version, kind, plural)))),
+            Err(t) if t.kind == TroubleKind::Forbidden => unseen.push(plural.to_owned()),
+            Err(t) => return Err(t),
+        }
+    }
+    left.sort();
+    left.dedup();
+    unseen.sort();
+    unseen.dedup();
     torn.unseen = unseen;
     Ok(left)
 }
