@@ -1,5 +1,6 @@
 //! `howdah drill`: a measured failover, switchover, loss of a zone or of a standby; a restore that is proven.
 
+mod every;
 mod progress;
 mod restore;
 mod told;

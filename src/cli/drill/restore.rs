@@ -11,6 +11,7 @@ use crate::cli::act::one;
 use crate::cli::args::{Global, time};
 use crate::cli::collect::Live;
 use crate::cli::conduct::{Following, conduct, read_only, store};
+use crate::cli::output::say;
 use crate::domain::quantity;
 use crate::problem::{Exit, Problem};
 use crate::procedure::catalog::View;
@@ -39,6 +40,12 @@ pub struct Restoring {
     /// Of larger tables only the rows are counted, and no checksums made
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub max_size: u64,
+    /// Do nothing now: print what has Kubernetes do it on this schedule (five fields, as a CronJob has them)
+    #[arg(long, value_name = "CRON")]
+    pub every: Option<String>,
+    /// The image of that CronJob, with howdah as its entry point; none is published
+    #[arg(long, value_name = "IMAGE", requires = "every")]
+    pub image: Option<String>,
     /// Flags of every plan.
     #[command(flatten)]
     pub following: Following,
@@ -60,6 +67,11 @@ fn size(text: &str) -> Result<u64, String> {
 /// # Errors
 /// Refused, out of reach, or the journal can't be written.
 pub async fn run(global: &Global, args: &Restoring) -> Result<Exit, Problem> {
+    if let Some(every) = &args.every {
+        // Whoever stopped reading knows what they wanted to know.
+        let _ = say(&super::every::manifests(global, args, every)?);
+        return Ok(Exit::Ok);
+    }
     if !args.following.plan {
         read_only(global, "drill")?;
     }

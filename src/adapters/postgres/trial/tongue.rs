@@ -89,6 +89,14 @@ impl Tongue {
         Err(shorten(&clean(&closed.join("; ")), REASON))
     }
 
+    /// By a connection string, for servers of a test's own.
+    #[cfg(test)]
+    pub(super) async fn by_dsn(text: &str) -> Tongue {
+        let session = Session { name: "howdah drill", options: "" };
+        let line = line::by_dsn(text, session).await.unwrap_or_else(|refusal| panic!("{refusal:?}"));
+        Tongue { way: Way::Wire(Box::new(line)), by: "SQL".into(), database: "postgres".into() }
+    }
+
     /// It may do everything that the server can.
     pub fn is_superuser(&self) -> bool {
         matches!(self.way, Way::Exec { .. }) || self.by.ends_with(" as postgres")
