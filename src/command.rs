@@ -163,6 +163,23 @@ commands! {
     Backups "backups" {
         SpanShorter "span-shorter" "A shorter time on the line" Look;
         SpanLonger "span-longer" "A longer time on the line" Look;
+        Restore "restore" "Pick a moment to restore to" Look;
+    }
+    /// The moment to restore to, on the time line.
+    Picker "picker" {
+        MinuteBack "minute-back" "A minute earlier" Look;
+        MinuteOn "minute-on" "A minute later" Look;
+        HourBack "hour-back" "An hour earlier" Look;
+        HourOn "hour-on" "An hour later" Look;
+        SecondBack "second-back" "A second earlier" Look;
+        SecondOn "second-on" "A second later" Look;
+        DayBack "day-back" "A day earlier" Look;
+        DayOn "day-on" "A day later" Look;
+        MarkBack "mark-back" "The base or edge before" Look;
+        MarkOn "mark-on" "The next base or edge" Look;
+        PickExact "pick-exact" "Type the target" Look;
+        PickBase "pick-base" "The base backup alone, or not" Look;
+        PickTake "pick-take" "Restore to this: name the new one" Look;
     }
     /// What can be practised, and was.
     Drills "drills" {
@@ -258,6 +275,7 @@ impl Scope {
             Replication => &[Replication, Object, List, Global],
             Events => &[Events, Stream, Object, List, Global],
             Backups => &[Backups, Object, List, Global],
+            Picker => &[Picker, Backups, List, Global],
             Drills => &[Drills, List, Global],
             Runs => &[Runs, List, Global],
             Plan => &[Plan, List, Global],

@@ -92,6 +92,30 @@ fn backups_as_the_stores_hold_them() {
     }
 }
 
+/// A moment to restore to is picked: one that a recovery reaches, one in a gap, a base backup alone, and the new name.
+#[test]
+fn a_moment_is_picked() {
+    for size in SIZES {
+        let listed = |keys: &str| {
+            let mut play = Play::fresh(size);
+            play.send(Msg::Facts(scenario::backups::stored()));
+            play.keys(keys);
+            play
+        };
+        let name = |state: &str| format!("picker-{state}-{}x{}", size.0, size.1);
+        insta::assert_snapshot!(name("reached"), listed("end 4 r left left").picture());
+        insta::assert_snapshot!(name("gap"), listed("4 r home down right right").picture());
+        insta::assert_snapshot!(name("base"), listed("end 4 r up b").picture());
+        insta::assert_snapshot!(name("name"), listed("end 4 r left enter").picture());
+    }
+    let mut plain = setup((120, 40), "default", Depth::None);
+    plain.taste.ascii = true;
+    let mut play = Play::seeing(plain);
+    play.send(Msg::Facts(scenario::backups::stored()));
+    play.keys("4 r home down right right");
+    insta::assert_snapshot!("picker-plain", play.picture());
+}
+
 #[test]
 fn the_smallest_and_the_too_small() {
     for (pane, keys) in PANES {

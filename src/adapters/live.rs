@@ -14,7 +14,7 @@ use super::inbox::Outbox;
 use super::kubernetes::context::{self, Running, Shared};
 use super::kubernetes::faults::Faults;
 use super::kubernetes::probes::Focus;
-use super::kubernetes::{details, kubeconfig, origin, psql};
+use super::kubernetes::{acts, details, kubeconfig, psql};
 use super::objects::find;
 use super::objects::reader::Reader;
 use super::postgres::heartbeat::Around;
@@ -28,7 +28,7 @@ use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::SourceId;
 use crate::problem::Problem;
-use crate::procedure::catalog::restore::Source;
+use crate::procedure::catalog::restore::Ground;
 use crate::procedure::question::{Asked, Reply};
 
 /// Which world to look at, and how.
@@ -283,16 +283,20 @@ impl Handle {
         }
     }
 
-    /// The objects that a restore of a cluster is made from.
+    /// Reads what a restore of a cluster under a new name is planned from.
     ///
     /// # Errors
-    /// They can't be read.
-    pub fn origin(&self, cluster: &ClusterKey) -> impl Future<Output = Result<Source, Problem>> + Send + 'static {
+    /// The cluster's object can't be read.
+    pub fn ground(
+        &self,
+        cluster: &ClusterKey,
+        new: &str,
+    ) -> impl Future<Output = Result<Ground, Problem>> + Send + 'static {
         let clients = self.contexts.get(&cluster.context).map(|c| c.clients.clone());
-        let key = cluster.clone();
+        let (key, new) = (cluster.clone(), new.to_owned());
         async move {
-            let unknown = || Problem::new(format!("can't read {key}")).because("its context is not looked at");
-            origin::read(&clients.ok_or_else(unknown)?, &key).await
+            let unknown = || Problem::new("nothing was read").because(format!("{} is not looked at", key.context));
+            acts::ground(&clients.ok_or_else(unknown)?, &key, &new).await
         }
     }
 

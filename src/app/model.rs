@@ -311,8 +311,11 @@ impl Model {
         if let Some(key) = panes[self.front].suggests() {
             self.chosen = Some(key.clone());
         }
-        let focused = panes[self.front].visible(&self.scene());
+        let mut focused = panes[self.front].visible(&self.scene());
         self.panes = panes;
+        // A run may ask of a cluster that it has made, and that no pane shows.
+        let others = self.doing.under_way().flat_map(|d| d.run().plan.others().into_iter().cloned());
+        focused.extend(others.filter(|key| !focused.contains(key)).collect::<Vec<_>>());
         if let Some(mut viewer) = self.viewers.pop() {
             viewer.settle(&self.scene());
             self.viewers.push(viewer);

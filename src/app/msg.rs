@@ -9,6 +9,7 @@ use crate::domain::facts::Fact;
 use crate::domain::health::Limits;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
+use crate::procedure::catalog::restore::{Ground, RestoreWish};
 use crate::procedure::drill::Objectives;
 use crate::procedure::question::{Asked, Reply};
 use crate::procedure::{Entry, Protected, Right, RunId, StepId, Summary, Tried};
@@ -97,6 +98,8 @@ pub enum RunNews {
     Read(RunId, Result<Vec<Entry>, Problem>),
     /// An instance's reply to a walk's question.
     Reply(RunId, Asked, Reply),
+    /// What a restore is planned from.
+    Ground(Box<RestoreWish>, Result<Box<Ground>, Problem>),
 }
 
 /// An effect was performed.

@@ -137,8 +137,9 @@ pub fn begin(model: &mut Model) -> Vec<Effect> {
 
 /// Makes the proposed plan anew from what is known now.
 pub fn again(model: &mut Model) -> Vec<Effect> {
-    match model.doing.proposal.take() {
-        Some(proposal) => propose(model, proposal.wanted),
+    match model.doing.proposal.take().map(|p| p.wanted) {
+        Some(Wanted::Restore(wish, _)) => vec![Effect::Run(RunEffect::Ground(wish))],
+        Some(wanted) => propose(model, wanted),
         None => Vec::new(),
     }
 }
@@ -304,6 +305,8 @@ pub fn take(model: &mut Model, news: RunNews) -> Vec<Effect> {
             }
             return walks::read(model, &run);
         }
+        RunNews::Ground(wish, Ok(ground)) => return propose(model, Wanted::Restore(wish, ground)),
+        RunNews::Ground(_, Err(problem)) => model.say(problem.line(), true),
         RunNews::Reply(run, asked, reply) => {
             if let Some(asking) = model.doing.asking.get_mut(&run) {
                 asking.remove(&asked);

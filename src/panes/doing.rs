@@ -11,6 +11,7 @@ use crate::domain::event::Happening;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
 use crate::procedure::catalog::drills::{self, DrillWish};
+use crate::procedure::catalog::restore::{self, Ground, RestoreWish};
 use crate::procedure::catalog::{self, View, Wish};
 use crate::procedure::drill::Objectives;
 use crate::procedure::question::{Asked, Replies};
@@ -59,6 +60,8 @@ pub enum Wanted {
     Act(Wish),
     /// A drill.
     Drill(DrillWish),
+    /// A restore, with what was read for it.
+    Restore(Box<RestoreWish>, Box<Ground>),
 }
 
 impl Wanted {
@@ -70,6 +73,7 @@ impl Wanted {
         match self {
             Wanted::Act(wish) => catalog::plan(wish, view),
             Wanted::Drill(wish) => drills::plan(wish, view),
+            Wanted::Restore(wish, ground) => restore::plan(wish, ground, view),
         }
     }
 
@@ -78,6 +82,7 @@ impl Wanted {
         match self {
             Wanted::Act(wish) => &wish.cluster,
             Wanted::Drill(wish) => &wish.cluster,
+            Wanted::Restore(wish, _) => &wish.cluster,
         }
     }
 
@@ -87,6 +92,7 @@ impl Wanted {
         match &mut self {
             Wanted::Act(wish) => wish.because = Some(why),
             Wanted::Drill(wish) => wish.because = Some(why),
+            Wanted::Restore(wish, _) => wish.because = Some(why),
         }
         self
     }

@@ -34,6 +34,7 @@ pub enum Kind {
     StandbyLossDrill,
     RestoreDrill,
     Runbook,
+    Restore,
 }
 
 /// A plan. Plain data: it prints, it is journaled whole, it is resumed.
@@ -341,6 +342,7 @@ impl Kind {
             Kind::StandbyLossDrill => "standby-loss-drill",
             Kind::RestoreDrill => "restore-drill",
             Kind::Runbook => "runbook",
+            Kind::Restore => "restore",
         }
     }
 
@@ -389,6 +391,16 @@ impl Plan {
     pub fn rights(&self) -> Vec<Right> {
         let orders = self.steps.iter().flat_map(|s| s.order.iter().chain(&s.undo));
         orders.flat_map(Order::rights).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The other clusters that its checks ask of.
+    pub fn others(&self) -> BTreeSet<&ClusterKey> {
+        self.steps.iter().filter_map(|s| s.check.as_ref()).flat_map(Check::others).collect()
+    }
+
+    /// Its cluster, and the others.
+    pub fn clusters(&self) -> BTreeSet<&ClusterKey> {
+        std::iter::once(&self.cluster).chain(self.others()).collect()
     }
 
     /// A step of it changes the cluster's objects.

@@ -43,6 +43,13 @@ impl fmt::Display for Check {
             Check::Cordoned { node, yes: true } => write!(f, "{node} takes no new pods"),
             Check::Cordoned { node, yes: false } => write!(f, "{node} takes new pods"),
             Check::ZoneLeft { zone } => write!(f, "no ready pod is left in {zone}"),
+            Check::Of { cluster, check } => write!(f, "of {}: {check}", cluster.name),
+            Check::There => f.write_str("the cluster's object is there"),
+            Check::Recovered => f.write_str("the recovery job has ended well"),
+            Check::LeadsOn { after: Some(after) } => {
+                write!(f, "one leads by its own word, on a later timeline than {after}")
+            }
+            Check::LeadsOn { after: None } => f.write_str("one leads by its own word"),
             Check::Beats(count) => write!(f, "the heartbeat has {count} more acknowledged writes"),
         }
     }

@@ -101,6 +101,10 @@ impl Drivers {
                     Msg::Run(RunNews::Read(run, entries))
                 });
             }
+            RunEffect::Ground(wish) => {
+                let ground = self.adapters.ground(&wish.cluster, &wish.name);
+                self.beside(async move { RunNews::Ground(wish, ground.await.map(Box::new)) });
+            }
             RunEffect::Put(run, cluster, asked) => {
                 let reply = self.adapters.ask(&cluster, asked.clone());
                 self.beside(async move { RunNews::Reply(run, asked, reply.await) });

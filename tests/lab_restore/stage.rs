@@ -151,15 +151,19 @@ impl Stage {
         log.lines().map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether the application's user gets in by the password in the cluster's own secret.
+    /// Whether the application's user gets in by the password in the secret that its manifest names, else in the cluster's
+    /// own.
     pub fn lets_the_application_in(&self, name: &str) -> bool {
-        let secret = self.get(&["secret", &format!("{name}-app")]);
+        let cluster = self.get(&["cluster", name]);
+        let named = cluster["spec"]["bootstrap"]["recovery"]["secret"]["name"].as_str().map(str::to_owned);
+        let secret = self.get(&["secret", &named.unwrap_or_else(|| format!("{name}-app"))]);
         let word = |key: &str| {
             let bytes =
                 base64::engine::general_purpose::STANDARD.decode(secret["data"][key].as_str().unwrap()).unwrap();
             String::from_utf8(bytes).unwrap()
         };
-        let (user, password, database) = (word("username"), word("password"), word("dbname"));
+        let (user, password) = (word("username"), word("password"));
+        let database = cluster["spec"]["bootstrap"]["recovery"]["database"].as_str().unwrap_or("app");
         let line = format!("PGPASSWORD={password} psql -XAtc 'select current_user' -h 127.0.0.1 -U {user} {database}");
         let pod = self.get(&["cluster", name])["status"]["currentPrimary"].as_str().unwrap_or_default().to_owned();
         let out = self.kubectl.run(&["-n", NS, "exec", &pod, "-c", "postgres", "--", "sh", "-c", &line]);

@@ -6,9 +6,12 @@
 mod check;
 mod list;
 mod progress;
+mod restore;
 #[cfg(test)]
 mod tests;
 mod text;
+
+pub use restore::RestoreArgs;
 
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +52,12 @@ pub enum BackupsCommand {
     /// with 0 when nothing is missing, 1 on a gap, a missing last segment or when there is nothing to restore, 4 when it
     /// can't be told.
     Check(Whose),
+    /// A new cluster out of what this one has archived, up to a moment of your choice
+    ///
+    /// The cluster itself is not touched. Shows first which base backup is used, what is replayed, and everything that
+    /// speaks against it. Ends with 0 when the new cluster is recovered and takes writes, 1 when it is not, 3 when it is
+    /// refused: a target beyond a gap is, by the name of the missing segment.
+    Restore(RestoreArgs),
 }
 
 /// Whose backups.
@@ -78,6 +87,7 @@ pub async fn run(global: &Global, args: &BackupsArgs) -> Result<Exit, Problem> {
             let exit = if seen.store.is_ok() { Exit::Ok } else { Exit::Unknown };
             (answer(form, &report, || text::list(&report, style), || text::list_markdown(&report))?, exit)
         }
+        BackupsCommand::Restore(args) => return restore::run(global, args).await,
         BackupsCommand::Check(whose) => {
             let seen = Seen::look(global, whose).await?;
             let listing = seen.store.as_ref().map_err(Clone::clone)?;

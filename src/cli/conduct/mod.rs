@@ -92,6 +92,7 @@ pub async fn conduct(
     if !asker.begin(&plan).await? {
         return Err(Problem::refused(format!("nothing was done: {}", plan.title)).because("you said no"));
     }
+    live.attend(&plan);
     let me = by("command line", By::met(&live.facts, &plan.cluster));
     let store = store(global)?;
     let journal = store.begin(&run, &me, Timestamp::now())?;
@@ -143,6 +144,7 @@ impl TakenUp {
     ) -> Result<Exit, Problem> {
         let TakenUp { run, journal, me, store } = self;
         let me = By { versions: By::met(&live.facts, &run.plan.cluster), ..me };
+        live.attend(&run.plan);
         let (told, entries) = tokio::sync::mpsc::unbounded_channel();
         let kept = Box::new((journal, store.audit()));
         let whose = (run.id.clone(), run.plan.clone(), &me);

@@ -14,7 +14,7 @@ use crate::domain::backup::continuity::{Continuity, Gap};
 use crate::domain::health::Level;
 use crate::domain::quantity::age;
 use crate::domain::wal::Timeline;
-use crate::panes::Scene;
+use crate::panes::{Scene, times};
 use crate::ui::text::{put, width};
 use crate::ui::theme::{Look, Role};
 
@@ -113,6 +113,28 @@ pub(super) fn draw(pane: &Backups, scene: &Scene<'_>, look: &Look, area: Rect, m
     }
     edge(&mut pen, (area.y, y), catalog);
     axis(&mut pen, y, pane, catalog, scene);
+    if let Some(picker) = &pane.picker {
+        cursor(&mut pen, (area.y, y), picker.at, picker.plot(catalog).1.is_ok(), scene);
+    }
+}
+
+/// The moment that is picked, through all lanes; its time stands on the axis, with a mark of whether a recovery gets there.
+fn cursor(pen: &mut Pen<'_, '_>, (top, bottom): (u16, u16), at: Timestamp, good: bool, scene: &Scene<'_>) {
+    let level = if good { Level::Ok } else { Level::Bad };
+    let style = pen.look.level(level).add_modifier(ratatui::style::Modifier::REVERSED);
+    let x = pen.scale.column(at);
+    for y in top..bottom {
+        if let Some(cell) = pen.buf.cell_mut((x, y)) {
+            cell.set_style(style);
+        }
+    }
+    let outside = if at < pen.scale.from { pen.look.marks.more } else { "" };
+    let words = format!("{outside}{} {}", pen.look.marks.level(level), times::clock(at, scene.habits));
+    let room = width(&words) as u16;
+    let last = (pen.scale.left + pen.scale.width).saturating_sub(room);
+    let left = x.saturating_sub(room / 2).clamp(pen.scale.left, last.max(pen.scale.left));
+    pen.put(left.saturating_sub(1), bottom, &" ".repeat(usize::from(room) + 2), pen.look.style(Role::Text));
+    pen.put(left, bottom, &words, style);
 }
 
 fn windows(pen: &mut Pen<'_, '_>, y: u16, catalog: &Catalog, store: Option<&StoreListing>, stale: bool) {

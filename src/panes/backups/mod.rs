@@ -7,6 +7,7 @@ mod detail;
 mod lanes;
 mod line;
 mod list;
+mod picker;
 mod view;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::field::Field;
 use super::list::{needs_one, step};
 use super::{Pane, PaneId, Scene, Selected, Wish};
 use crate::command::{Command, Scope};
@@ -27,6 +29,7 @@ use crate::domain::names::ClusterKey;
 use crate::domain::picture::Picture;
 use crate::domain::source::{SourceId, SourceState};
 use crate::ui::theme::Look;
+use picker::{Ask, Picker};
 
 /// The pane's name.
 pub const ID: PaneId = "backups";
@@ -53,6 +56,8 @@ pub struct Backups {
     anchor: Option<String>,
     /// Which of the spans.
     span: usize,
+    /// The moment that is picked to restore to.
+    picker: Option<Picker>,
     made: Option<Made>,
 }
 
@@ -99,6 +104,48 @@ impl Backups {
         self.made = Some(Made { cluster: cluster.clone(), store: store.cloned(), at: scene.now, catalog });
     }
 
+    /// Why nothing can be restored from here; `None`: a moment can be picked.
+    fn not_restorable(&self, scene: &Scene<'_>) -> Option<String> {
+        let made = self.made.as_ref()?;
+        if made.cluster.operator == Operator::Pgo {
+            return Some("only CloudNativePG's way to recover is known".into());
+        }
+        if self.catalog(scene).is_some_and(|c| c.continuity.is_some()) {
+            return None;
+        }
+        unknown(scene, &made.cluster).or_else(|| Some("the object store was not listed".into()))
+    }
+
+    /// A command while a moment is picked.
+    fn pick(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
+        let Some(made) = self.made.as_ref().filter(|m| Some(&m.cluster.key) == scene.chosen) else { return Vec::new() };
+        let (catalog, key) = (&made.catalog, &made.cluster.key);
+        let Some(picker) = &mut self.picker else { return Vec::new() };
+        match command {
+            Command::Accept => {
+                return match picker.take(catalog, key) {
+                    Ok(wish) => {
+                        // It goes on in the plan; the picker stays where it is for who comes back.
+                        wish.into_iter().collect()
+                    }
+                    Err(problem) => vec![Wish::Say(problem.line())],
+                };
+            }
+            Command::Cancel => picker.ask = None,
+            Command::Back => self.picker = None,
+            Command::PickExact => {
+                let at = picker.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+                picker.ask(Ask::Target, &at);
+            }
+            Command::PickBase => picker.alone(),
+            Command::PickTake => picker.ask(Ask::Name, &format!("{}-restored", key.name)),
+            _ => {
+                picker.moved(command, catalog, scene.now);
+            }
+        }
+        Vec::new()
+    }
+
     fn anchor(&mut self, scene: &Scene<'_>) {
         self.anchor = self.entry(scene).map(|e| e.name().to_owned());
     }
@@ -136,12 +183,25 @@ impl Pane for Backups {
     }
 
     fn scope(&self) -> Scope {
-        Scope::Backups
+        if self.picker.is_some() { Scope::Picker } else { Scope::Backups }
     }
 
     fn hints(&self) -> &'static [(Command, &'static str)] {
+        if self.picker.is_some() {
+            return &[
+                (Command::PickTake, "restore"),
+                (Command::MinuteBack, "earlier"),
+                (Command::MinuteOn, "later"),
+                (Command::HourBack, "an hour"),
+                (Command::MarkBack, "base or edge"),
+                (Command::PickExact, "type it"),
+                (Command::PickBase, "base alone"),
+                (Command::Back, "leave"),
+            ];
+        }
         &[
             (Command::Up, "move"),
+            (Command::Restore, "restore"),
             (Command::SpanShorter, "shorter"),
             (Command::SpanLonger, "longer"),
             (Command::Open, "describe"),
@@ -153,6 +213,13 @@ impl Pane for Backups {
     fn refuses(&self, command: Command, scene: &Scene<'_>) -> Option<String> {
         match command {
             _ if scene.chosen.is_none() && needs_one(command) => Some("no cluster is chosen".into()),
+            Command::Restore if scene.chosen.is_none() => Some("no cluster is chosen".into()),
+            Command::Restore => self.not_restorable(scene),
+            Command::PickTake => {
+                let (picker, catalog) = (self.picker.as_ref()?, self.catalog(scene)?);
+                let (target, plotted) = picker.plot(catalog);
+                plotted.err().map(|why| format!("{}: {why}", why.word())).map(|why| format!("{target}: {why}"))
+            }
             Command::Open | Command::Copy if self.entry(scene).is_none() => Some("no backup is known".into()),
             Command::Open if self.entry(scene).is_some_and(|e| e.object.is_none()) => {
                 Some("no Backup object tells of this one".into())
@@ -165,6 +232,9 @@ impl Pane for Backups {
     }
 
     fn on(&mut self, command: Command, scene: &Scene<'_>) -> Vec<Wish> {
+        if self.picker.is_some() && !matches!(command, Command::SpanShorter | Command::SpanLonger) {
+            return self.pick(command, scene);
+        }
         let total = self.catalog(scene).map_or(0, |c| c.entries.len());
         if let Some(place) = step(command, self.selected, total, || usize::from(scene.size.height / 3)) {
             self.selected = place;
@@ -173,6 +243,7 @@ impl Pane for Backups {
         match command {
             Command::SpanShorter => self.span = (self.span + 1).min(SPANS.len() - 1),
             Command::SpanLonger => self.span = self.span.saturating_sub(1),
+            Command::Restore => self.picker = self.catalog(scene).map(|c| Picker::open(c, scene.now)),
             Command::Open => return vec![Wish::Do(Command::Describe)],
             Command::Copy => {
                 let id = self.entry(scene).map(|e| e.id.clone().unwrap_or_else(|| e.name().to_owned()));
@@ -183,7 +254,22 @@ impl Pane for Backups {
         Vec::new()
     }
 
+    fn typing(&mut self) -> Option<&mut Field> {
+        self.picker.as_mut()?.ask.as_mut().map(|(_, field)| field)
+    }
+
+    fn is_typing(&self) -> bool {
+        self.picker.as_ref().is_some_and(|p| p.ask.is_some())
+    }
+
+    fn has_back(&self) -> bool {
+        self.picker.is_some()
+    }
+
     fn press(&mut self, _x: u16, y: u16, scene: &Scene<'_>) -> Vec<Wish> {
+        if self.picker.is_some() {
+            return Vec::new();
+        }
         if let Some(row) = view::row_at(self, scene, y) {
             self.selected = row;
             self.anchor(scene);
@@ -204,7 +290,7 @@ impl Pane for Backups {
     }
 
     fn chosen(&mut self, _key: &ClusterKey) {
-        (self.selected, self.anchor) = (0, None);
+        (self.selected, self.anchor, self.picker) = (0, None, None);
     }
 
     fn point_at(&mut self, name: &str) {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::{Backups, Made, SPANS, detail, lanes, list, unknown};
+use super::{Backups, Made, SPANS, detail, lanes, list, picker, unknown};
 use crate::domain::backup::Catalog;
 use crate::domain::backup::catalog::Entry;
 use crate::domain::health::Level;
@@ -56,6 +56,11 @@ pub fn draw(pane: &Backups, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mu
     title(made, why.is_some(), scene, look, plan.title, buf);
     holds(made, why.as_deref(), scene, look, plan.holds, buf);
     lanes::draw(pane, scene, look, plan.lanes, plan.most, buf);
+    if let Some(picker) = &pane.picker {
+        let below = Rect { height: area.bottom().saturating_sub(plan.rule.y), ..plan.rule };
+        picker::view::draw(picker, catalog, scene, look, below, buf);
+        return;
+    }
     rule(&heading(pane, catalog), look, plan.rule, buf);
     list::table(pane, catalog).draw(plan.table, buf, look, |n| list::row(&catalog.entries[n], scene, look));
     lower(pane, made, scene, look, plan.lower, buf);

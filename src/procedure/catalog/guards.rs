@@ -52,7 +52,7 @@ pub(super) fn look(m: &mut Making<'_>, needs: Needs) {
     }
 }
 
-fn freshness(m: &mut Making<'_>) {
+pub(super) fn freshness(m: &mut Making<'_>) {
     let age = m.e.age(m.e.proven);
     if age > m.e.limits.watch_stale {
         let text = format!("what Kubernetes told is {} old: it may be otherwise by now", quantity::age_of(age));
@@ -69,7 +69,7 @@ fn reconciliation(m: &mut Making<'_>) {
 }
 
 /// No fact is not known; an empty list is "none found", which may also be an operator outside of the cluster.
-fn operator(m: &mut Making<'_>, needs: Needs) {
+pub(super) fn operator(m: &mut Making<'_>, needs: Needs) {
     let about = "operator";
     let heavy = if needs.operator { Weight::Blocks } else { Weight::Justify };
     let Some(all) = m.view.facts.operators.get(&m.cluster.key.context) else {
@@ -137,11 +137,7 @@ fn under_way(m: &mut Making<'_>) {
 
 /// A backup that runs now.
 pub(super) fn running_backup(m: &Making<'_>) -> Option<Arc<BackupObject>> {
-    let runs = |b: &&Arc<BackupObject>| {
-        let over = |p: &str| matches!(p, "completed" | "failed" | "walArchivingFailing" | "invalid backup definition");
-        b.stopped.is_none() && b.phase.as_deref().is_some_and(|p| !over(p))
-    };
-    m.cluster.backups.objects.iter().find(runs).cloned()
+    m.cluster.backups.objects.iter().find(|b| b.is_running()).cloned()
 }
 
 fn backups(m: &mut Making<'_>) {

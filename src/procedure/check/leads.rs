@@ -32,6 +32,11 @@ pub(super) fn another(a: &Asked<'_>, than: &InstanceName, after: Option<Timeline
         Some(_) => return missing(format!("cluster status: {than} is still named primary")),
         None => return missing("cluster status: no primary is named"),
     };
+    later(a, leader, after)
+}
+
+/// It leads, on a later timeline.
+pub(super) fn later(a: &Asked<'_>, leader: &InstanceName, after: Option<Timeline>) -> Told {
     let mut evidence = leads(a, leader)?;
     let Some(after) = after else { return Ok(evidence) };
     let own = a.word(leader).and_then(|w| w.timeline);

@@ -9,6 +9,7 @@ mod leads;
 mod pods;
 mod purpose;
 mod redundant;
+mod restored;
 #[cfg(test)]
 mod tests;
 
@@ -101,6 +102,22 @@ pub enum Check {
     },
     /// The heartbeat has had this many more acknowledged writes since the step began.
     Beats(u64),
+    /// This holds for another cluster than the plan's.
+    Of {
+        /// Which.
+        cluster: ClusterKey,
+        /// What.
+        check: Box<Check>,
+    },
+    /// The cluster's object is there. Not being there yet is no end.
+    There,
+    /// The cluster's data has been recovered from a backup.
+    Recovered,
+    /// Whoever leads is out of recovery, on a later timeline than this.
+    LeadsOn {
+        /// The timeline that the base backup was taken on.
+        after: Option<Timeline>,
+    },
 }
 
 /// What the facts say to a check.
@@ -117,11 +134,31 @@ pub enum Proof {
 impl Check {
     /// Asks the facts. Only what was confirmed after `since` counts; an older fact is no answer.
     pub fn judge(&self, facts: &Facts, cluster: &ClusterKey, since: Timestamp) -> Proof {
+        if let Check::Of { cluster, check } = self {
+            return check.judge(facts, cluster, since);
+        }
         let told = match asked::Asked::new(facts, cluster, since) {
             Ok(asked) => self.ask(&asked),
+            // A new object is told by its watch some time after it was made.
+            Err(Proof::Never(_)) if *self == Check::There => asked::missing(format!("{cluster} has not been seen yet")),
             Err(proof) => Err(proof),
         };
         told.map_or_else(|proof| proof, Proof::Yes)
+    }
+
+    /// The other clusters that it asks of.
+    pub fn others(&self) -> Vec<&ClusterKey> {
+        match self {
+            Check::Of { cluster, check } => std::iter::once(cluster).chain(check.others()).collect(),
+            Check::All(checks) => checks.iter().flat_map(Check::others).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same, asked of another cluster.
+    #[must_use]
+    pub fn of(self, cluster: &ClusterKey) -> Check {
+        Check::Of { cluster: cluster.clone(), check: Box::new(self) }
     }
 
     /// The evidence, or why it is not proven.
@@ -153,6 +190,13 @@ impl Check {
             Check::Cordoned { node, yes } => pods::cordoned(a, node, *yes),
             Check::ZoneLeft { zone } => pods::zone_left(a, zone),
             Check::Beats(more) => purpose::beats(a, *more),
+            Check::Of { cluster, check } => match check.judge(a.facts, cluster, a.since) {
+                Proof::Yes(evidence) => Ok(evidence),
+                proof => Err(proof),
+            },
+            Check::There => restored::there(a),
+            Check::Recovered => restored::recovered(a),
+            Check::LeadsOn { after } => restored::leads_on(a, *after),
         }
     }
 }

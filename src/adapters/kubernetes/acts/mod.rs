@@ -7,6 +7,7 @@
 mod ask;
 mod create;
 mod find;
+mod ground;
 mod patch;
 mod rehearse;
 mod remove;
@@ -14,6 +15,8 @@ mod rights;
 #[cfg(test)]
 mod tests;
 mod words;
+
+pub use ground::ground;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::Value;

@@ -229,6 +229,11 @@ fn belongings(source: &Source, wanted: &Wanted, spec: &mut Map<String, Value>, f
         let text = "the source's own certificates are left out: they name the source. The operator makes new ones";
         found(findings, "certificates", Weight::Heed, text);
     }
+    for field in ["topologySpreadConstraints", "affinity"] {
+        if let Some(part) = spec.get_mut(field) {
+            follow(part, source.name(), &wanted.name);
+        }
+    }
     if let Some(account) = &wanted.service_account {
         spec.remove("serviceAccountTemplate");
         spec.insert("serviceAccountName".into(), account.as_str().into());
@@ -236,6 +241,22 @@ fn belongings(source: &Source, wanted: &Wanted, spec: &mut Map<String, Value>, f
     if let Some(scratch) = wanted.scratch {
         ["managed", "superuserSecret", "monitoring"].iter().for_each(|field| drop(spec.remove(*field)));
         spec.insert("enableSuperuserAccess".into(), scratch.superuser.into());
+    }
+}
+
+/// Rules for where pods may run that select the cluster's own pods select the new one's.
+fn follow(part: &mut Value, from: &str, to: &str) {
+    match part {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "cnpg.io/cluster" && text == from => to.clone_into(text),
+                    value => follow(value, from, to),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| follow(value, from, to)),
+        _ => {}
     }
 }
 

@@ -139,6 +139,8 @@ fn what_belongs_to_the_source_stays_with_it() {
     spec["serviceAccountTemplate"] = json!({"metadata": {"annotations": {"azure.workload.identity/client-id": "1"}}});
     spec["inheritedMetadata"] = json!({"labels": {"azure.workload.identity/use": "true"}});
     spec["primaryUpdateStrategy"] = json!("supervised");
+    spec["topologySpreadConstraints"] =
+        json!([{"maxSkew": 1, "labelSelector": {"matchLabels": {"cnpg.io/cluster": "shop"}}}]);
     spec["tablespaces"] = json!([{"name": "later", "storage": {"size": "1Gi"}}]);
     spec["backup"]["barmanObjectStore"]["azureCredentials"] = json!({"inheritFromAzureAD": true});
     let three = Manifest::of(&source, &wanted("shop-2", 3)).unwrap();
@@ -157,6 +159,8 @@ fn what_belongs_to_the_source_stays_with_it() {
     }
     assert_eq!(spec["postgresql"]["parameters"]["max_worker_processes"], "32");
     assert!(spec["inheritedMetadata"].is_object() && spec["serviceAccountTemplate"].is_object());
+    let selector = spec.pointer("/topologySpreadConstraints/0/labelSelector/matchLabels").unwrap();
+    assert_eq!(*selector, json!({"cnpg.io/cluster": "shop-2"}));
     assert_eq!(made.service_account(), "shop-2");
     assert!(source.origin().unwrap().by_azure_identity());
     assert_eq!(texts(&made.findings, Weight::Heed).len(), 3, "{:?}", made.findings);
