@@ -57,7 +57,7 @@ fn size(text: &str) -> Result<u64, String> {
     // Kubernetes' units have no B at the end.
     let unit = text.strip_suffix(['B', 'b']).unwrap_or(text);
     match quantity::kubernetes(unit) {
-        Some(bytes) if bytes >= 0.0 && bytes < 1e18 => Ok(bytes as u64),
+        Some(bytes) if (0.0..1e18).contains(&bytes) => Ok(bytes as u64),
         _ => Err("a size is written like 500MB, 1GiB or 10Gi".into()),
     }
 }
@@ -80,9 +80,9 @@ pub async fn run(global: &Global, args: &Restoring) -> Result<Exit, Problem> {
     live.settle(first).await;
     let key = one(&live, &args.cluster)?;
     let listing = live.archive(&key, |_| {});
-    let source = live.origin(&key);
+
     live.focus(std::slice::from_ref(&key), first).await;
-    let (listing, source) = tokio::join!(listing, source);
+    let (listing, ground) = tokio::join!(listing, live.ground(&key, ""));
     live.facts.stores.insert(key.clone(), Arc::new(listing?));
     let wish = RestoreDrill {
         cluster: key.clone(),
@@ -95,7 +95,7 @@ pub async fn run(global: &Global, args: &Restoring) -> Result<Exit, Problem> {
     };
     let now = Timestamp::now();
     let view = View { facts: &live.facts, history: live.histories.of(&key), limits: &live.limits, now };
-    let plan = drills::restore(&wish, &source?, view)?;
+    let plan = drills::restore(&wish, &ground?.source, view)?;
     let store = store(global)?;
     let run = Store::name(plan.kind, &key, now);
     let hands = live.executor(&store);
