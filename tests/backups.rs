@@ -27,6 +27,22 @@ fn calm(site: &Site) {
     site.until("a whole archive", || (backups(site, "check").0 == Some(0)).then_some(()));
 }
 
+/// The reasons that `howdah status` gives against bringing the cluster back: level, code, text, witness.
+fn against(site: &Site) -> Vec<[String; 4]> {
+    let out = site.run(&["status", CLUSTER, "-o", "json", "--timeout", "20s"]);
+    let report: Value = serde_json::from_slice(&out.stdout).unwrap_or_default();
+    let reasons = report["clusters"][0]["recoverability"]["reasons"].as_array().cloned().unwrap_or_default();
+    let text = |r: &Value, field: &str| r[field].as_str().unwrap_or_default().to_owned();
+    reasons.iter().map(|r| ["level", "code", "text", "witness"].map(|field| text(r, field))).collect()
+}
+
+/// Waits until the verdict gives this reason, and shows what it gave instead.
+fn until_told(site: &Site, level: &str, code: &str, words: &str) {
+    let said =
+        |r: &[String; 4]| r[0] == level && r[1] == code && r[2].contains(words) && r[3].starts_with("object store");
+    site.until(&format!("{level} {code}: {words}"), || against(site).iter().any(said).then_some(()));
+}
+
 /// The segment that a message names first.
 fn segment(message: &str) -> &str {
     let name = |w: &&str| w.len() == 24 && w.bytes().all(|b| b.is_ascii_hexdigit());
@@ -46,7 +62,9 @@ fn what_is_missing_is_named() {
     let gaps = report["gaps"].as_array().unwrap();
     assert_eq!((gaps.len(), gaps[0]["first"].as_str()), (1, Some(segment(&gone))), "{report:#}");
     assert!(report["windows"].as_array().unwrap().iter().all(|w| w["last_wal"].as_str() < Some(segment(&gone))));
+    until_told(&site, "bad", "archive-gap", segment(&gone));
     calm(&site);
+    site.until("the verdict has calmed down", || against(&site).iter().all(|r| r[1] != "archive-gap").then_some(()));
 
     let gone = fault(&site, "end-wal-missing");
     let (code, report) = backups(&site, "check");
@@ -56,6 +74,10 @@ fn what_is_missing_is_named() {
     assert_eq!((code, &newest["restorable"]), (Some(0), &Value::from(false)), "{listed:#}");
     assert_eq!(newest["flags"][0]["kind"], "not-restorable", "{listed:#}");
     assert!(newest["flags"][0]["reason"].as_str().unwrap().contains("says completed"), "{listed:#}");
+    site.until("a backup that can't be restored is told", || {
+        let codes = ["nothing-restorable", "backup-not-restorable"];
+        against(&site).iter().any(|r| codes.contains(&r[1].as_str()) && r[2].contains(segment(&gone))).then_some(())
+    });
     calm(&site);
 
     fault(&site, "bucket-unreachable");
@@ -66,4 +88,8 @@ fn what_is_missing_is_named() {
     let (code, listed) = backups(&site, "list");
     assert_eq!((code, &listed["store"]), (Some(4), &Value::Null), "{listed:#}");
     assert_eq!(listed["backups"][0]["restorable"], Value::Null, "without the store nobody can tell");
+    site.until("the store's silence is a note", || {
+        let note = |r: &[String; 4]| r[0] == "ok" && r[1] == "cant-be-asked" && r[2].contains("can't be listed");
+        against(&site).iter().any(note).then_some(())
+    });
 }

@@ -13,7 +13,7 @@ mod play;
 
 use howdah::domain::health::Level::{Bad, Ok as Fine, Unknown, Warn};
 use howdah::domain::health::ReasonCode::*;
-use play::{Expected, expect, nothing, phases, story};
+use play::{Expected, expect, nothing, phases, says, story};
 
 /// From this millisecond until the next row: this level of availability, for this reason, by this witness.
 fn row(
@@ -172,12 +172,43 @@ fn a_recovery_whose_job_fails() {
         "availability",
         &[
             row(90, Warn, SettingUp, "cluster status"),
-            row(9996, Bad, JobFailing, "Job/shop-restored-1-full-recovery"),
+            row(9996, Bad, RecoveryFailing, "Job/shop-restored-1-full-recovery"),
             row(73_200, Warn, NoPrimary, "cluster status"),
             row(74_822, Bad, PrimaryNotReady, "pod shop-restored-1"),
             row(84_190, Warn, PhaseNotHealthy, "cluster status"),
             row(84_270, Unknown, CantBeAsked, "howdah's sources"),
         ],
+    );
+}
+
+/// Within a moment of each failure: how often, why, and when it goes on. The recording has the log of the first attempt only.
+#[test]
+fn a_recovery_that_fails_is_told_with_its_reason_while_it_happens() {
+    let early = "recovery ended before configured recovery target was reached";
+    let code = "Error: full-recovery ended with exit code 1";
+    says(
+        "6d-pitr-recovery",
+        "shop-restored",
+        RecoveryFailing,
+        &[
+            (10_000, &format!("recovery has failed once: {code}; next attempt in ~8s")),
+            (10_200, &format!("recovery has failed once: {early}; next attempt in ~8s")),
+            (18_600, &format!("{early}; the next attempt is due")),
+            (18_800, &format!("{early}; attempt 2 is under way")),
+            (31_100, &format!("recovery has failed 2 times: {code}; next attempt in ~18s")),
+            (49_800, "attempt 3 is under way"),
+            (73_100, "recovery has failed 2 times"),
+        ],
+    );
+    let story = story("6d-pitr-recovery", "shop-restored");
+    let told: Vec<_> = story.iter().filter(|t| t.starts_with("attempt")).collect();
+    assert_eq!(
+        told,
+        [
+            &format!("attempt 1 failed: {code}"),
+            &format!("attempt 1 failed: {early}"),
+            &format!("attempt 2 failed: {code}")
+        ]
     );
 }
 

@@ -48,6 +48,8 @@ pub struct Live {
     handle: Handle,
     inbox: Inbox,
     heard: VecDeque<Happening>,
+    /// Stores are looked into.
+    stores: bool,
 }
 
 impl Live {
@@ -56,12 +58,26 @@ impl Live {
     /// # Errors
     /// No kubeconfig, an unknown context.
     pub fn start(global: &Global, once: bool) -> Result<Live, Problem> {
+        Live::begin(global, |config| Config { once, stores: None, ..config })
+    }
+
+    /// The same, and looks into the object stores of the clusters that are looked at closely, where the settings have it so.
+    ///
+    /// # Errors
+    /// As [`Live::start`].
+    pub fn with_stores(global: &Global, once: bool) -> Result<Live, Problem> {
+        Live::begin(global, |config| Config { once, ..config })
+    }
+
+    fn begin(global: &Global, how: impl FnOnce(Config) -> Config) -> Result<Live, Problem> {
         let (outbox, inbox) = inbox();
         let settings = wishes::settings(global)?;
-        let handle = Adapters::start(Config { once, stores: None, ..wishes::world(global, &settings) }, outbox)?;
+        let config = how(wishes::world(global, &settings));
+        let stores = config.stores.is_some();
+        let handle = Adapters::start(config, outbox)?;
         let (facts, histories, limits) = (Facts::default(), Histories::default(), settings.limits.clone());
         let (happenings, heard) = (Happenings::default(), VecDeque::new());
-        Ok(Live { facts, histories, happenings, limits, settings, handle, inbox, heard })
+        Ok(Live { facts, histories, happenings, limits, settings, handle, inbox, heard, stores })
     }
 
     /// Puts a question to an instance.
@@ -185,6 +201,26 @@ impl Live {
         .await;
     }
 
+    /// Waits until the stores of these clusters were listed, or why not: for as long as a person would, an archive of years
+    /// takes longer.
+    pub async fn listed(&mut self, keys: &[ClusterKey], deadline: Instant) {
+        const PATIENCE: Duration = Duration::from_secs(3);
+        if !self.stores || keys.len() > sampler::CLUSTERS {
+            return;
+        }
+        let keys = keys.to_vec();
+        self.until(deadline.min(Instant::now() + PATIENCE), |facts| {
+            let told = |key: &ClusterKey| {
+                let has_one = facts.clusters.get(key).is_some_and(|c| c.archiving.server_name.is_some());
+                let state = facts.sources.get(&SourceId::Store(key.clone())).map(|h| &h.state);
+                let ended = matches!(state, Some(SourceState::Failing { .. } | SourceState::Absent(_)));
+                !has_one || ended || facts.stores.get(key).is_some_and(|s| s.whole)
+            };
+            keys.iter().all(told)
+        })
+        .await;
+    }
+
     /// The clusters that a name on the command line means; all of them without one.
     ///
     /// # Errors
@@ -253,6 +289,9 @@ pub fn means(said: &str, key: &ClusterKey) -> bool {
 fn answered(facts: &Facts, cluster: &Cluster, by_sql: bool) -> bool {
     let told = |id: SourceId| facts.sources.get(&id).is_some_and(|h| matches!(h.state, SourceState::Absent(_)));
     let sql_absent = told(SourceId::Sql(cluster.key.clone()));
+    if cluster.jobs.iter().any(|j| !j.done && j.attempt.as_ref().is_some_and(|a| a.words.is_none())) {
+        return false;
+    }
     cluster.instances.iter().filter(|i| i.pod.as_ref().is_some_and(|p| p.phase == "Running")).all(|instance| {
         let sample = facts.sample(&cluster.key, &instance.name);
         let running = instance.pod.as_ref().is_some_and(|p| p.running);

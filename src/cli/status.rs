@@ -31,11 +31,12 @@ const SEGMENT: u64 = 16 * 1024 * 1024;
 /// What can't even begin, a cluster that is not there, or a Kubernetes out of reach.
 pub async fn run(global: &Global, args: &StatusArgs) -> Result<Exit, Problem> {
     let form = global.output.unwrap_or_default();
-    let mut live = Live::start(global, !args.watch)?;
+    let mut live = Live::with_stores(global, !args.watch)?;
     let deadline = ahead(args.timeout);
     live.settle(deadline).await;
     let mut keys = live.choose(args.cluster.as_deref())?;
     live.focus(&keys, deadline).await;
+    live.listed(&keys, deadline).await;
     let runbooks = super::runbook::load(global)?;
     let look = |live: &Live, keys: &[ClusterKey]| {
         let report = report(&live.facts, keys, args.cluster.is_none(), &live.limits, Timestamp::now());

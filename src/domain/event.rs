@@ -151,6 +151,28 @@ pub enum Transition {
         /// Now.
         streaming: bool,
     },
+    /// An attempt of a job that builds an instance failed, or was heard to say why.
+    Job {
+        /// The job.
+        job: String,
+        /// What it does: `full-recovery`, `join`, …
+        role: String,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// Why, as far as it is known.
+        why: String,
+    },
+    /// A Backup came to another phase.
+    Backup {
+        /// Which.
+        name: String,
+        /// Its phase, word for word.
+        phase: String,
+        /// It failed, or is about to.
+        failing: bool,
+        /// Its error, where it has one.
+        why: Option<String>,
+    },
     /// A verdict changed.
     Verdict {
         /// `availability` or `recoverability`.

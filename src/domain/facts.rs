@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::backup::StoreListing;
+use super::backup::catalog::{Catalog, Kept, Witnesses};
 use super::cluster::{Cluster, Node, OperatorState};
 use super::fault::Standing;
 use super::heartbeat::Pulse;
@@ -15,6 +16,7 @@ use super::names::{ClusterKey, Context, InstanceName};
 use super::replication::Standby;
 use super::sample::{InstanceStatus, MetricsSample, Probe, SqlSample};
 use super::source::{SourceHealth, SourceId};
+use super::wal::WalName;
 
 /// Something learned. A later fact of the same key replaces an earlier one, read or not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -148,6 +150,7 @@ pub struct Facts {
     pub faults: BTreeMap<Context, Arc<Vec<Standing>>>,
     /// Object stores as last listed, by cluster.
     pub stores: BTreeMap<ClusterKey, Arc<StoreListing>>,
+    catalogs: Kept,
 }
 
 impl Facts {
@@ -160,6 +163,7 @@ impl Facts {
                 self.samples.remove(&key);
                 self.heartbeats.remove(&key);
                 self.stores.remove(&key);
+                self.catalogs.forget(&key);
                 self.sources.retain(|id, _| id.cluster() != Some(&key));
                 self.clusters.remove(&key).is_some()
             }
@@ -238,6 +242,23 @@ impl Facts {
     /// What an instance last said.
     pub fn sample(&self, key: &ClusterKey, instance: &InstanceName) -> Option<&Samples> {
         self.samples.get(key)?.get(instance)
+    }
+
+    /// The catalog of a cluster's backups. `archived`: the last segment its primary says it archived, and when.
+    pub fn catalog(
+        &self,
+        cluster: &Cluster,
+        archived: Option<(WalName, Option<Timestamp>)>,
+        now: Timestamp,
+    ) -> Arc<Catalog> {
+        let known = self.clusters.get(&cluster.key).filter(|known| std::ptr::eq(Arc::as_ptr(known), cluster));
+        // Of half a listing nothing can be told.
+        let listing = self.stores.get(&cluster.key).filter(|l| l.whole);
+        let own = Witnesses { archived, ..Witnesses::of(cluster, listing.map(Arc::as_ref)) };
+        match (known, listing) {
+            (Some(cluster), Some(listing)) => self.catalogs.get(cluster, listing, &own, now),
+            _ => Arc::new(Catalog::assemble(&own, now)),
+        }
     }
 
     /// The node an instance's pod is on.

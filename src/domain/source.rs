@@ -98,6 +98,8 @@ pub enum Witness {
     Metrics(InstanceName),
     /// SQL on an instance, naming the view.
     Sql(InstanceName, String),
+    /// The object store, listed: the server's folder in it.
+    Store(String),
     /// howdah's own sources: nobody else could be asked.
     Sources,
 }
@@ -112,6 +114,7 @@ impl fmt::Display for Witness {
             Witness::Status(name) => write!(f, "/pg/status of {name}"),
             Witness::Metrics(name) => write!(f, "metrics of {name}"),
             Witness::Sql(name, view) => write!(f, "{view} on {name}"),
+            Witness::Store(server) => write!(f, "object store, {server}"),
             Witness::Sources => f.write_str("howdah's sources"),
         }
     }

@@ -101,6 +101,12 @@ fn of_transition(transition: &Transition) -> Words {
         Streaming { instance, streaming: false } => {
             (Level::Warn, "Streaming", instance.to_string(), "streams no more".into())
         }
+        Job { job, attempt, why, .. } => (Level::Warn, "Job", job.clone(), format!("attempt {attempt} failed: {why}")),
+        Backup { name, phase, failing, why } => {
+            let level = if *failing { Level::Warn } else { Level::Ok };
+            let why = why.as_ref().map(|w| format!(": {w}")).unwrap_or_default();
+            (level, "Backup", name.clone(), format!("{phase}{why}"))
+        }
         Verdict { about, from, to, reason } => {
             let reason = reason.as_ref().map(|r| format!(": {r}")).unwrap_or_default();
             (level_of(to), "Verdict", String::new(), format!("{about} {from} → {to}{reason}"))

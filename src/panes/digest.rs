@@ -108,8 +108,16 @@ impl Marks {
             ]),
             sync: worst(&[SyncPromiseNotMet]),
             lag: worst(&[StandbyLagging, StandbyLagRising, StandbyNotStreaming, StandbyOnOtherTimeline, ReplayPaused]),
-            archived: worst(&[ArchiveFailing, ArchiveStalled]),
-            backup: worst(&[NoBackup, BackupTooOld, BackupFailed, BackupNotRestorable, BackupCertificate]),
+            archived: worst(&[ArchiveFailing, ArchiveStalled, ArchiveGap]),
+            backup: worst(&[
+                NoBackup,
+                NothingRestorable,
+                BackupTooOld,
+                ScheduleBehind,
+                BackupFailed,
+                BackupNotRestorable,
+                BackupCertificate,
+            ]),
         }
     }
 }

@@ -76,9 +76,23 @@ fn short(transition: &Transition) -> Option<String> {
             format!("writes {}", to.first().map_or("nowhere".into(), ToString::to_string))
         }
         Transition::Pod { instance, change } => format!("pod {instance} {change}"),
+        Transition::Job { attempt, why, .. } => format!("attempt {attempt} failed: {why}"),
+        Transition::Backup { phase, failing, .. } => format!("backup {phase}{}", if *failing { "!" } else { "" }),
         Transition::Streaming { instance, streaming } => format!("{instance} streams {streaming}"),
         _ => return None,
     })
+}
+
+/// At each of these moments a reason of this code must say these words.
+pub fn says(recording: &str, cluster: &str, code: ReasonCode, words: &[(i64, &str)]) {
+    let mut open: Vec<_> = words.to_vec();
+    judged(recording, cluster, |ms, health| {
+        let Some(at) = open.iter().position(|(from, _)| *from <= ms) else { return };
+        let (_, wanted) = open.remove(at);
+        let said: Vec<_> = health.reasons().filter(|r| r.code == code).map(|r| r.text.as_str()).collect();
+        assert!(said.iter().any(|t| t.contains(wanted)), "{recording} at {ms} ms: {said:?} does not say {wanted:?}");
+    });
+    assert!(open.is_empty(), "{recording}: never came to {open:?}");
 }
 
 fn about<'h>(health: &'h Health, which: &str) -> &'h Verdict {

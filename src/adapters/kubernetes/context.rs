@@ -16,6 +16,7 @@ use super::client::{Clients, Made, Maker, clients, connect, get};
 use super::gather::{Gather, Pictures};
 use super::kinds::Kind;
 use super::kubeconfig::Target;
+use super::last_words::Listener;
 use super::probes::{Focus, Probes};
 use super::standing::tell_if_lab;
 use super::trouble::{Trouble, TroubleKind};
@@ -93,6 +94,9 @@ pub fn start(target: Target, namespaces: &Namespaces, shared: Shared) -> Running
     if !once {
         tasks.spawn(tell_if_lab(context.clone(), clients.clone(), outbox.clone(), wakers.clone()));
     }
+    let (words, on_screen) = (said.clone(), focus.clone());
+    let listener = Listener { clients: clients.clone(), pictures: seen.clone(), focus: on_screen, said: words };
+    tasks.spawn(listener.run());
     tasks.spawn(Gather::new(context, outbox.clone(), kinds(), open, pictures).run(heard));
     let probe_again = Arc::new(Notify::new());
     let probes = Probes {

@@ -40,6 +40,7 @@ pub(super) enum Said {
     Job(Box<Job>),
     Complaint(Box<Complained>),
     Operator(Box<OperatorState>),
+    Snapshot(Arc<Snapshot>),
 }
 
 /// Which service, and the pods that get its traffic.
@@ -136,6 +137,7 @@ pub(super) fn part(kind: Kind, v: &Value) -> Option<(Id, Part)> {
         Kind::Job => Said::Job(Box::new(workloads::job(v)?)),
         Kind::Event => Said::Complaint(Box::new(complaint(v)?)),
         Kind::Deployment => Said::Operator(Box::new(workloads::operator(v)?)),
+        Kind::VolumeSnapshot => Said::Snapshot(Arc::new(cnpg::store::volume_snapshot(v)?)),
     };
     let cluster = cluster(kind, v).map(|c| clean(c).into());
     // A pod, claim, lease, … of nobody we know is not worth its memory.
@@ -168,9 +170,13 @@ fn cluster(kind: Kind, v: &Value) -> Option<&str> {
                 && raw(about, &["apiVersion"])?.starts_with("postgresql.cnpg.io/"))
             .then(|| raw(about, &["name"]))?
         }
-        Kind::Pod | Kind::Endpoints | Kind::EndpointSlice | Kind::Pvc | Kind::Lease | Kind::Job => {
-            label(v, "cnpg.io/cluster").or_else(|| owner(v, "Cluster"))
-        }
+        Kind::Pod
+        | Kind::Endpoints
+        | Kind::EndpointSlice
+        | Kind::Pvc
+        | Kind::Lease
+        | Kind::Job
+        | Kind::VolumeSnapshot => label(v, "cnpg.io/cluster").or_else(|| owner(v, "Cluster")),
     }
 }
 

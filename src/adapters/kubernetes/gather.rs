@@ -144,6 +144,7 @@ impl Gather {
                 self.tell_events();
             }
             Said::Applied(kind, object) => self.applied(kind, object),
+            Said::LastWords(last) => self.update(|world| world.told(&last)),
             Said::Deleted(kind, id) => self.update(|world| world.deleted(kind, Some(id))),
         }
         if self.unread.is_empty() && self.world.is_some() {

@@ -35,11 +35,13 @@ pub enum Kind {
     Event,
     /// The operators' own deployments.
     Deployment,
+    /// Snapshots of volumes: what backups by snapshot consist of.
+    VolumeSnapshot,
 }
 
 impl Kind {
     /// All of them, in the order in which their watches are worth starting.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: [Kind; 17] = [
         Kind::Cluster,
         Kind::Pod,
         Kind::Node,
@@ -53,6 +55,7 @@ impl Kind {
         Kind::ObjectStore,
         Kind::Pooler,
         Kind::FailoverQuorum,
+        Kind::VolumeSnapshot,
         Kind::Deployment,
         Kind::Event,
         Kind::Endpoints,
@@ -77,6 +80,7 @@ impl Kind {
             Kind::Job => ("batch", "v1", "jobs", "Job"),
             Kind::Event => ("", "v1", "events", "Event"),
             Kind::Deployment => ("apps", "v1", "deployments", "Deployment"),
+            Kind::VolumeSnapshot => ("snapshot.storage.k8s.io", "v1", "volumesnapshots", "VolumeSnapshot"),
         }
     }
 
@@ -88,7 +92,7 @@ impl Kind {
     /// The label that marks CNPG's objects of this kind, where the API can select by it and nothing is lost. Services made
     /// by hand (a load balancer for writes) and their endpoints carry none, nor do claims: these are not selected.
     pub fn selector(self) -> Option<&'static str> {
-        matches!(self, Kind::Pod | Kind::Job).then_some("cnpg.io/cluster")
+        matches!(self, Kind::Pod | Kind::Job | Kind::VolumeSnapshot).then_some("cnpg.io/cluster")
     }
 
     /// Nodes belong to no namespace.

@@ -5,6 +5,7 @@
 //! Nothing here decides whether a cluster is well; that is [`crate::domain::health`].
 
 pub mod acts;
+pub mod attempts;
 pub mod client;
 pub mod cnpg;
 pub mod context;
@@ -16,6 +17,7 @@ pub mod faults;
 pub mod gather;
 pub(in crate::adapters) mod kinds;
 pub mod kubeconfig;
+pub mod last_words;
 pub mod list;
 pub mod metrics;
 pub mod objects;

@@ -7,9 +7,10 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::attempts::{Attempts, LastWords};
 use super::decode::{self, Part, Said};
 use super::shelves::{Id, Shelves};
-use crate::domain::cluster::{Complaint, Node, Operator, OperatorState};
+use crate::domain::cluster::{Attempt, Complaint, Job, Node, Operator, OperatorState};
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 
 pub use super::kinds::Kind;
@@ -68,6 +69,7 @@ type ListKey = (Kind, Option<String>);
 pub struct World {
     context: Context,
     shelves: Shelves,
+    attempts: Attempts,
     /// All lists there are to be.
     lists: BTreeSet<ListKey>,
     /// Lists that have not been read yet.
@@ -84,6 +86,7 @@ impl World {
         World {
             context,
             shelves: Shelves::default(),
+            attempts: Attempts::default(),
             waiting: lists.clone(),
             lists,
             absent: BTreeSet::new(),
@@ -161,6 +164,23 @@ impl World {
         }
     }
 
+    /// What a failed pod of a job said before it ended.
+    pub fn told(&mut self, last: &LastWords) -> Changed {
+        let mut changed = Changed::default();
+        let id: Id = (last.namespace.clone(), last.job.as_str().into());
+        if self.attempts.told(last)
+            && let Some(part) = self.shelves.get(Kind::Job, &id.0, &id.1)
+        {
+            self.touch(Kind::Job, &id, part, &mut changed);
+        }
+        self.seen(changed)
+    }
+
+    /// The attempt of a job that failed last.
+    pub(super) fn attempt(&self, namespace: &str, job: &Job) -> Option<Attempt> {
+        self.attempts.last(namespace, job)
+    }
+
     /// What a change looks like from outside: nothing before the world has settled, and then everything at once.
     fn seen(&mut self, changed: Changed) -> Changed {
         if !self.settled() {
@@ -219,11 +239,13 @@ impl World {
             _ => {}
         }
         self.touch(kind, &id, &part, changed);
+        self.attempts.seen(kind, &id, &part);
         self.shelves.put(kind, id, part);
     }
 
     fn remove(&mut self, kind: Kind, id: &Id, changed: &mut Changed) {
         if let Some(part) = self.shelves.remove(kind, id) {
+            self.attempts.gone(kind, id);
             self.touch(kind, id, &part, changed);
         }
     }

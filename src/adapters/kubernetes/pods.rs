@@ -1,5 +1,6 @@
 //! What is kept of a pod.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -19,8 +20,19 @@ pub(in crate::adapters) struct PodPart {
     pub role: Option<Role>,
     /// The operator's version that made it.
     pub operator_version: Option<String>,
+    /// How the pod of a job failed.
+    pub ended: Option<Box<EndedPart>>,
     /// The pod.
     pub pod: Arc<Pod>,
+}
+
+/// The container of a job's pod that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::adapters) struct EndedPart {
+    /// Its name.
+    pub container: Arc<str>,
+    /// When it ended.
+    pub at: Option<Timestamp>,
 }
 
 /// States of a container that are no trouble: they pass by themselves.
@@ -42,6 +54,7 @@ pub(super) fn pod(v: &Value) -> Option<PodPart> {
         job: job.map(|j| clean(j).into()),
         role,
         operator_version: annotation(v, "cnpg.io/operatorVersion").map(clean),
+        ended: job.and_then(|_| ended(v)).map(Box::new),
         pod: Arc::new(body(v, pod_name)),
     })
 }
@@ -85,6 +98,16 @@ fn body(v: &Value, pod_name: String) -> Pod {
         limits: spec.and_then(limits),
         container,
     }
+}
+
+/// A pod of a job is never started again: one container that ends in error is its end.
+fn ended(v: &Value) -> Option<EndedPart> {
+    let statuses = ["initContainerStatuses", "containerStatuses"].into_iter().flat_map(|f| list(v, &["status", f]));
+    let code = |s: &Value| at(s, &["state", "terminated", "exitCode"]).and_then(Value::as_i64);
+    let failed = statuses.clone().find(|s| code(s).is_some_and(|c| c != 0));
+    let failed = failed.or_else(|| statuses.last().filter(|_| raw(v, &["status", "phase"]) == Some("Failed")))?;
+    let container = name(failed, &["name"])?;
+    Some(EndedPart { container, at: time(failed, &["state", "terminated", "finishedAt"]) })
 }
 
 fn limits(container: &Value) -> Option<Box<str>> {

@@ -354,7 +354,7 @@ fn shapeless() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn no_shape_panics(objects in prop::collection::vec((0usize..16, shapeless()), 1..8), lists: bool) {
+    fn no_shape_panics(objects in prop::collection::vec((0usize..Kind::ALL.len(), shapeless()), 1..8), lists: bool) {
         let mut w = old_world();
         for (kind, mut object) in objects {
             let kind = Kind::ALL[kind];

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::live::Namespaces;
 use super::super::supervisor::{Ended, Pulse, Source};
+use super::attempts::LastWords;
 use super::client::Clients;
 use super::cut::Cut;
 use super::decode;
@@ -51,6 +52,8 @@ pub enum Said {
     Deleted(Kind, (Arc<str>, Arc<str>)),
     /// It can't be had there.
     Absent(Kind, Scope),
+    /// What a failed pod of a job said before it ended.
+    LastWords(LastWords),
     /// All namespaces are forbidden: this kind is watched in these instead.
     Narrowed(Kind, Vec<Scope>),
 }

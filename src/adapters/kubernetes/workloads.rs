@@ -62,6 +62,9 @@ pub(super) fn job(v: &Value) -> Option<Job> {
             .filter(|c| truth(c, &["status"]) == Some(true))
             .and_then(|c| text(c, &["message"]).or_else(|| text(c, &["reason"]))),
         created: time(v, &["metadata", "creationTimestamp"]),
+        active: count(v, &["status", "active"]).unwrap_or(0) > 0,
+        gave_up: condition(v, "Failed").and_then(|c| truth(c, &["status"])) == Some(true),
+        attempt: None,
     })
 }
 

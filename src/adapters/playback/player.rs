@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::reading::{Recording, Step, What};
+use crate::adapters::kubernetes::attempts::LastWords;
 use crate::adapters::kubernetes::cnpg;
 use crate::adapters::kubernetes::objects::{Changed, Kind, ObjectEvent, World};
 use crate::adapters::streams::Streams;
@@ -116,6 +117,16 @@ impl Player {
                 let happened = self.streams.heard(&fact);
                 told.extend(happened.into_iter().map(|h| (at, Told::News(News::Happening(h)))));
                 told.push((at, Told::Fact(fact)));
+            }
+            What::Log { pod, told: cause } => {
+                let jobs = self.pictures.values().flat_map(|c| c.jobs.iter().map(move |j| (c, j)));
+                let found = jobs.filter_map(|(c, j)| Some((c, j, j.attempt.as_ref().filter(|a| a.pod == pod)?))).next();
+                let Some((cluster, job, attempt)) = found else { return };
+                let words = cause.ok_or_else(|| "its log does not say why".to_owned());
+                let namespace = cluster.key.namespace.clone();
+                let last = LastWords { namespace, job: job.name.clone(), uid: attempt.uid.clone(), words };
+                let changed = self.world.told(&last);
+                self.publish(at, changed, told);
             }
             What::Note(text) => {
                 let what = event::What::Notice { text, warning: false };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use crate::adapters::kubernetes::last_words::Telling;
 use crate::adapters::kubernetes::objects::Kind;
 use crate::adapters::kubernetes::status;
 use crate::domain::sample::{InstanceStatus, Silence, SilenceKind};
@@ -50,6 +51,13 @@ pub enum What {
         /// The answer.
         answer: Result<Box<InstanceStatus>, Silence>,
     },
+    /// What the log of a pod that had ended told of the cause, read to its end.
+    Log {
+        /// Of this pod.
+        pod: String,
+        /// The cause.
+        told: Option<String>,
+    },
     /// What was done to the cluster, in the recorder's words.
     Note(String),
 }
@@ -75,6 +83,13 @@ struct Line {
     merge_patch: Option<Value>,
     #[serde(default)]
     note: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    t_ms: i64,
+    pod: String,
+    lines: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -113,6 +128,7 @@ impl Recording {
         for (name, read) in [
             ("pg-status-poll.jsonl", Recording::polls as fn(&mut Recording, &str) -> Result<(), String>),
             ("notes.jsonl", Recording::notes),
+            ("logs.jsonl", Recording::logs),
         ] {
             if folder.join(name).exists() {
                 read(&mut recording, &text(name)?).map_err(|e| problem(name, &e))?;
@@ -187,6 +203,16 @@ impl Recording {
             push(given_up, asked, Err(Silence { kind: SilenceKind::TimedOut, why }));
             asked = given_up;
         }
+    }
+
+    fn logs(&mut self, text: &str) -> Result<(), String> {
+        for (number, line) in text.lines().enumerate() {
+            let log: Log = serde_json::from_str(line).map_err(|e| format!("line {}: {e}", number + 1))?;
+            let mut telling = Telling::default();
+            log.lines.iter().for_each(|line| telling.line(line));
+            self.steps.push(Step { at: self.at(log.t_ms), what: What::Log { pod: log.pod, told: telling.cause() } });
+        }
+        Ok(())
     }
 
     fn notes(&mut self, text: &str) -> Result<(), String> {

@@ -95,7 +95,7 @@ pub(super) fn report(seen: &Seen, listing: &StoreListing, now: Timestamp) -> Che
 }
 
 fn gap(gap: &Gap) -> GapReport {
-    let Gap { first, last, count, hole, partial } = gap;
+    let Gap { first, last, count, hole, partial, .. } = gap;
     GapReport { first: first.to_string(), last: last.to_string(), count: *count, hole: *hole, partial: *partial }
 }
 

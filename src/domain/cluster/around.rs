@@ -116,7 +116,7 @@ pub struct Pooler {
 }
 
 /// A job that builds an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// Its name.
     pub name: String,
@@ -136,6 +136,52 @@ pub struct Job {
     pub trouble: Option<String>,
     /// When it was made.
     pub created: Option<Timestamp>,
+    /// A pod of it waits or runs.
+    #[serde(default)]
+    pub active: bool,
+    /// It failed for good: no further pod is made.
+    #[serde(default)]
+    pub gave_up: bool,
+    /// The pod of it that failed last. It is kept when the pod is gone.
+    #[serde(default)]
+    pub attempt: Option<Attempt>,
+}
+
+impl Job {
+    /// It brings a new cluster up from a backup.
+    pub fn is_recovery(&self) -> bool {
+        matches!(self.role.as_str(), "full-recovery" | "snapshot-recovery")
+    }
+}
+
+/// A pod of a job that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Which attempt it was, from 1.
+    pub number: u32,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's identity.
+    pub uid: String,
+    /// The container that failed.
+    pub container: String,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How it ended, as its pod says: mostly an exit code.
+    pub how: String,
+    /// What it said of the cause before it ended, or why that is not known. `None`: nobody has looked.
+    pub words: Option<Result<String, String>>,
+}
+
+impl Attempt {
+    /// The cause in words, as far as it is known: its own words, else how it ended.
+    pub fn cause(&self) -> String {
+        match &self.words {
+            Some(Ok(words)) => words.clone(),
+            Some(Err(why)) => format!("{} ({why})", self.how),
+            None => self.how.clone(),
+        }
+    }
 }
 
 /// Something an object says is wrong, in words: an event-like complaint with its object.

@@ -50,6 +50,40 @@ pub struct Backups {
     pub retention: Option<String>,
     /// The objects above could be listed. `false`: forbidden or missing, so "no backup" is not known.
     pub listed: bool,
+    /// Volume snapshots that carry this cluster's label, by name.
+    #[serde(default)]
+    pub snapshots: Vec<Arc<Snapshot>>,
+    /// Volume snapshots could be listed.
+    #[serde(default)]
+    pub snapshots_listed: bool,
+}
+
+/// A VolumeSnapshot object of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// The Backup it belongs to.
+    pub backup: Option<String>,
+    /// What it holds: `PG_DATA`, `PG_WAL`, `PG_TABLESPACE`.
+    pub kind: String,
+    /// When the object was made.
+    pub created: Option<Timestamp>,
+    /// The storage says that it can be restored from; `None`: it says nothing yet.
+    pub ready: Option<bool>,
+    /// Bytes a volume made of it needs.
+    pub bytes: Option<u64>,
+    /// What the storage complains of.
+    pub error: Option<String>,
+    /// When its backup began.
+    pub began: Option<Timestamp>,
+    /// When its backup ended.
+    pub ended: Option<Timestamp>,
+    /// First WAL segment its backup needs.
+    pub begin_wal: Option<String>,
+    /// Last WAL segment its backup needs.
+    pub end_wal: Option<String>,
 }
 
 /// One backup object.
@@ -108,6 +142,11 @@ pub struct SnapshotElement {
 }
 
 impl BackupObject {
+    /// Where it stands in time: its end, else its begin, else its making.
+    pub fn at(&self) -> Option<Timestamp> {
+        self.stopped.or(self.started).or(self.created)
+    }
+
     /// It is over, well or not. A phase that is not known is not.
     pub fn is_over(&self) -> bool {
         self.is_completed() || self.is_failed()
@@ -121,6 +160,22 @@ impl BackupObject {
     /// It says that it failed.
     pub fn is_failed(&self) -> bool {
         matches!(self.phase.as_deref(), Some("failed" | "invalid backup definition"))
+    }
+
+    /// It can't begin: WAL archiving fails, and its operator waits for that, some minutes, before it gives the backup up
+    /// (cloudnative-pg `pkg/management/postgres/backup.go`).
+    pub fn is_held(&self) -> bool {
+        self.phase.as_deref() == Some("walArchivingFailing")
+    }
+
+    /// It failed or is about to: no good end of it is in sight.
+    pub fn is_failing(&self) -> bool {
+        self.is_failed() || self.is_held()
+    }
+
+    /// It is under way. A phase that is not told is not.
+    pub fn is_running(&self) -> bool {
+        self.stopped.is_none() && self.phase.is_some() && !self.is_over() && !self.is_held()
     }
 }
 

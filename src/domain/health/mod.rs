@@ -5,11 +5,14 @@
 //! that says "healthy" is one witness and never outvotes another. What can't be seen is unknown, never ok.
 
 mod archive;
+#[cfg(test)]
+mod archive_tests;
 mod backups;
 mod codes;
 pub(crate) mod evidence;
 mod freshness;
 mod instances;
+mod jobs;
 mod limits;
 mod primary;
 mod purpose;
@@ -118,6 +121,7 @@ pub enum ReasonCode {
     ConditionFalse,
     SettingUp,
     JobFailing,
+    RecoveryFailing,
     DiskFilling,
     CertificateExpiring,
     ConnectionsNearLimit,
@@ -128,8 +132,11 @@ pub enum ReasonCode {
     ArchiveFailing,
     ArchiveStalled,
     ArchiveNotConfigured,
+    ArchiveGap,
     NoBackup,
+    NothingRestorable,
     BackupTooOld,
+    ScheduleBehind,
     BackupFailed,
     BackupNotRestorable,
     BackupCertificate,
@@ -203,8 +210,9 @@ pub fn judge(facts: &Facts, cluster: &Cluster, history: Option<&History>, limits
             instances::rules,
             replication::rules,
             purpose::rules,
+            jobs::rules,
             server::rules,
         ]),
-        recoverability: verdict(&[freshness::picture, archive::rules, backups::rules]),
+        recoverability: verdict(&[freshness::picture, archive::rules, backups::rules, backups::store]),
     }
 }

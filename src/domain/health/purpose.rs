@@ -1,10 +1,10 @@
-//! What the operator says, and what was done on purpose: phase, conditions, fencing, hibernation, set-up, jobs.
+//! What the operator says, and what was done on purpose: phase, conditions, fencing, hibernation, set-up.
 //!
 //! A phase that says "healthy" proves nothing and is never heard here; one that says otherwise is a witness.
 
 use super::evidence::Evidence;
 use super::{Level, Reason, ReasonCode};
-use crate::domain::cluster::{Fenced, Job, Operator};
+use crate::domain::cluster::{Fenced, Operator};
 use crate::domain::quantity;
 use crate::text::shorten;
 
@@ -26,7 +26,6 @@ pub(super) fn rules(e: &Evidence, out: &mut Vec<Reason>) {
         phase(e, out);
         conditions(e, out);
     }
-    jobs(e, out);
     complaints(e, out);
     operator(e, out);
     certificates(e, out);
@@ -135,29 +134,6 @@ fn conditions(e: &Evidence, out: &mut Vec<Reason>) {
         let text = format!("{} is false{since}: {}", c.kind, shorten(message, 120));
         out.push(e.by_cluster(ReasonCode::ConditionFalse, level, text));
     }
-}
-
-/// A job that builds an instance and fails or waits: the phase says "Setting up primary" all the while.
-fn jobs(e: &Evidence, out: &mut Vec<Reason>) {
-    for job in e.cluster.jobs.iter().filter(|j| !j.done) {
-        if let Some((level, text)) = judged(e, job) {
-            out.push(e.by_object(format!("Job/{}", job.name), ReasonCode::JobFailing, level, text));
-        }
-    }
-}
-
-fn judged(e: &Evidence, job: &Job) -> Option<(Level, String)> {
-    // Without a primary the cluster waits for this very job; else it is one standby's.
-    let level = if e.cluster.primary.is_none() { Level::Bad } else { Level::Warn };
-    let why = job.trouble.as_ref().map(|t| format!(": {}", shorten(t, 160))).unwrap_or_default();
-    if job.failed > 0 {
-        return Some((level, format!("job {} failed {} times so far{why}", job.name, job.failed)));
-    }
-    if job.trouble.is_some() {
-        return Some((level, format!("job {} does not get on{why}", job.name)));
-    }
-    let late = job.created.filter(|t| e.age(*t) > e.limits.setup_time)?;
-    Some((Level::Warn, format!("job {} has run for {}", job.name, quantity::age(late, e.now))))
 }
 
 /// Warning events about claims, and refusals of the webhook. What pods suffer from is told by the pods themselves.

@@ -137,11 +137,7 @@ fn under_way(m: &mut Making<'_>) {
 
 /// A backup that runs now.
 pub(super) fn running_backup(m: &Making<'_>) -> Option<Arc<BackupObject>> {
-    let runs = |b: &&Arc<BackupObject>| {
-        let over = |p: &str| matches!(p, "completed" | "failed" | "walArchivingFailing" | "invalid backup definition");
-        b.stopped.is_none() && b.phase.as_deref().is_some_and(|p| !over(p))
-    };
-    m.cluster.backups.objects.iter().find(runs).cloned()
+    m.cluster.backups.objects.iter().find(|b| b.is_running()).cloned()
 }
 
 fn backups(m: &mut Making<'_>) {

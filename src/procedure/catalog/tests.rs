@@ -208,12 +208,9 @@ fn with_volumes(version: &'static str) -> impl Fn(&mut Scene) {
         let job = |name: &str| Job {
             name: name.into(),
             uid: format!("job-{name}"),
-            instance: None,
             role: "join".into(),
-            failed: 0,
             done: true,
-            trouble: None,
-            created: None,
+            ..Job::default()
         };
         s.cluster.jobs = vec![job("pg-3-join"), job("pg-2-join")];
     }

@@ -122,18 +122,26 @@ fn volumes(world: &World, key: &ClusterKey, own: &Own) -> Vec<Arc<Volume>> {
         .collect()
 }
 
-/// Jobs with the trouble of their newest pod.
+/// Jobs with the attempt that failed last, and the trouble of the pod that waits or failed.
 fn jobs(world: &World, key: &ClusterKey) -> Vec<Job> {
-    let of_job = |name: &str| {
-        pods(world, key)
-            .filter(|p| p.job.as_deref() == Some(name))
-            .max_by_key(|p| p.pod.created)
-            .and_then(|p| p.pod.trouble.clone())
+    let newest = |job: &str| pods(world, key).filter(|p| p.job.as_deref() == Some(job)).max_by_key(|p| p.pod.created);
+    let with_attempt = |mut j: Job| {
+        let pod = newest(&j.name);
+        j.active = pod.map_or(j.active, |p| p.ended.is_none() && p.pod.phase != "Succeeded");
+        let waits = pod.filter(|p| p.ended.is_none()).and_then(|p| p.pod.trouble.clone());
+        // A pod's end is told some seconds before the job counts it.
+        j.attempt = world.attempt(&key.namespace, &j);
+        j.failed = j.failed.max(j.attempt.as_ref().map_or(0, |a| a.number));
+        if !j.done {
+            let failed = j.attempt.as_ref().map(|a| format!("attempt {}: {}", a.number, a.cause()));
+            let all: Vec<String> = failed.into_iter().chain(j.trouble.take()).chain(waits).collect();
+            j.trouble = (!all.is_empty()).then(|| all.join("; "));
+        }
+        j
     };
     world
         .of(key, Kind::Job)
-        .filter_map(|(_, p)| if let Said::Job(j) = &p.said { Some((**j).clone()) } else { None })
-        .map(|j| Job { trouble: j.trouble.clone().or_else(|| of_job(&j.name)), ..j })
+        .filter_map(|(_, p)| if let Said::Job(j) = &p.said { Some(with_attempt((**j).clone())) } else { None })
         .collect()
 }
 
@@ -145,6 +153,11 @@ fn backups(world: &World, key: &ClusterKey, own: &Own, c: &mut Cluster) {
         .collect();
     c.backups.objects.sort_by(|a, b| (b.started, &b.name).cmp(&(a.started, &a.name)));
     c.backups.objects.truncate(BACKUPS);
+    c.backups.snapshots_listed = !world.is_absent(Kind::VolumeSnapshot, &key.namespace);
+    c.backups.snapshots = world
+        .of(key, Kind::VolumeSnapshot)
+        .filter_map(|(_, p)| if let Said::Snapshot(s) = &p.said { Some(s.clone()) } else { None })
+        .collect();
     c.backups.schedules = world
         .of(key, Kind::ScheduledBackup)
         .filter_map(|(_, p)| if let Said::Schedule(s) = &p.said { Some((**s).clone()) } else { None })

@@ -3,9 +3,12 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::adapters::kubernetes::read::{at, fields, flag, label, list, message, raw, text, time};
-use crate::domain::cluster::{BackupObject, Schedule, SnapshotElement};
+use crate::adapters::kubernetes::read::{
+    annotation, at, fields, flag, label, list, message, parse_time, raw, text, time,
+};
+use crate::domain::cluster::{BackupObject, Schedule, Snapshot, SnapshotElement};
 use crate::domain::names::InstanceName;
+use crate::domain::quantity;
 use crate::text::clean;
 
 /// The plugin's ObjectStore: where to, and what it says of each server in it.
@@ -69,6 +72,25 @@ pub(in crate::adapters) fn backup(v: &Value) -> Option<BackupObject> {
         instance: raw(v, &["status", "instanceID", "podName"]).map(InstanceName::from),
         schedule: label(v, "cnpg.io/scheduled-backup").map(clean),
         snapshots: elements.iter().filter_map(snapshot).collect(),
+    })
+}
+
+/// A VolumeSnapshot, as CNPG labels it (cloudnative-pg `pkg/utils/labels_annotations.go`).
+pub(in crate::adapters) fn volume_snapshot(v: &Value) -> Option<Snapshot> {
+    let said = |field| annotation(v, field).and_then(parse_time);
+    let error = message(v, &["status", "error", "message"]);
+    Some(Snapshot {
+        name: text(v, &["metadata", "name"])?,
+        backup: label(v, "cnpg.io/backupName").map(clean),
+        kind: label(v, "cnpg.io/pvcRole").or_else(|| annotation(v, "cnpg.io/pvcRole")).map(clean).unwrap_or_default(),
+        created: time(v, &["metadata", "creationTimestamp"]),
+        ready: at(v, &["status", "readyToUse"]).and_then(Value::as_bool),
+        bytes: raw(v, &["status", "restoreSize"]).and_then(quantity::kubernetes).map(|n| n as u64),
+        error: (!error.is_empty()).then_some(error),
+        began: said("cnpg.io/backupStartTime").or_else(|| said("cnpg.io/snapshotStartTime")),
+        ended: said("cnpg.io/backupEndTime").or_else(|| said("cnpg.io/snapshotEndTime")),
+        begin_wal: annotation(v, "cnpg.io/backupStartWAL").map(clean),
+        end_wal: annotation(v, "cnpg.io/backupEndWAL").map(clean),
     })
 }
 
@@ -150,5 +172,26 @@ mod tests {
         assert!(s.created.is_some() && s.checked > s.last && s.error.is_none());
         let store = object_store(&json!({"spec": {"retentionPolicy": "30d"}}));
         assert_eq!(store.retention.as_deref(), Some("30d"));
+    }
+
+    #[test]
+    fn a_volume_snapshot() {
+        let s = volume_snapshot(&json!({
+            "metadata": {"name": "b-1", "creationTimestamp": "2026-11-21T02:00:00Z",
+                "labels": {"cnpg.io/cluster": "shop", "cnpg.io/backupName": "b", "cnpg.io/pvcRole": "PG_WAL"},
+                "annotations": {"cnpg.io/backupStartWAL": "000000010000000000000003",
+                    "cnpg.io/backupEndWAL": "000000010000000000000004",
+                    "cnpg.io/backupStartTime": "2026-11-21T02:00:01Z", "cnpg.io/backupEndTime": "2026-11-21T02:00:09Z"}},
+            "status": {"readyToUse": false, "restoreSize": "10Gi", "error": {"message": "no room\u{1b}"}}
+        }))
+        .unwrap();
+        assert_eq!(
+            (s.backup.as_deref(), s.kind.as_str(), s.ready, s.bytes),
+            (Some("b"), "PG_WAL", Some(false), Some(10 << 30))
+        );
+        assert_eq!(s.end_wal.as_deref(), Some("000000010000000000000004"));
+        assert_eq!((s.error.as_deref(), s.began < s.ended), (Some("no room\u{fffd}"), true));
+        let bare = volume_snapshot(&json!({"metadata": {"name": "x"}})).unwrap();
+        assert_eq!((bare.ready, bare.backup, bare.bytes), (None, None, None));
     }
 }

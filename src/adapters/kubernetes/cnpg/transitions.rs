@@ -1,6 +1,7 @@
 //! What changed between two pictures of a cluster.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::domain::cluster::*;
 use crate::domain::event::Transition;
@@ -40,7 +41,33 @@ pub fn transitions(old: &Cluster, new: &Cluster) -> Vec<Transition> {
         };
         out.push(Transition::Hibernation { now: now.into() });
     }
+    jobs(old, new, &mut out);
+    backups(old, new, &mut out);
     out
+}
+
+/// Attempts that failed, and what was heard of them later.
+fn jobs(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
+    for job in &new.jobs {
+        let Some(attempt) = &job.attempt else { continue };
+        let before = old.jobs.iter().find(|j| j.name == job.name).and_then(|j| j.attempt.as_ref());
+        if before.is_none_or(|b| b.uid != attempt.uid || b.words != attempt.words) {
+            let (job, role, why) = (job.name.clone(), job.role.clone(), attempt.cause());
+            out.push(Transition::Job { job, role, attempt: attempt.number, why });
+        }
+    }
+}
+
+/// Backups that were made or came to another phase.
+fn backups(old: &Cluster, new: &Cluster, out: &mut Vec<Transition>) {
+    for backup in &new.backups.objects {
+        let before = old.backups.objects.iter().find(|b| b.name == backup.name);
+        let same =
+            before.is_some_and(|b| Arc::ptr_eq(b, backup) || (b.phase == backup.phase && b.error == backup.error));
+        let Some(phase) = backup.phase.clone().filter(|_| !same) else { continue };
+        let (name, failing) = (backup.name.clone(), backup.is_failing());
+        out.push(Transition::Backup { name, phase, failing, why: backup.error.clone() });
+    }
 }
 
 /// Who holds the lease, where that changed.

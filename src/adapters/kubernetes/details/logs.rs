@@ -110,7 +110,9 @@ async fn once(
 }
 
 /// The lines of a log, of each no more than [`MOST`] bytes.
-fn lines(reader: impl AsyncBufRead + Unpin) -> impl Stream<Item = std::io::Result<String>> {
+pub(in crate::adapters::kubernetes) fn lines(
+    reader: impl AsyncBufRead + Unpin,
+) -> impl Stream<Item = std::io::Result<String>> {
     stream::try_unfold(reader, |mut reader| async move {
         let line = line(&mut reader).await?;
         Ok(line.map(|line| (line, reader)))

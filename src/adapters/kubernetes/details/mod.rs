@@ -8,6 +8,8 @@ mod logs;
 mod page;
 mod yaml;
 
+pub(super) use logs::lines;
+
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
 use serde_json::Value;

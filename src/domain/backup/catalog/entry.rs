@@ -9,10 +9,13 @@ use super::Witnesses;
 use super::flags::{Flag, FlagKind};
 use crate::domain::backup::continuity::{Continuity, Restorable};
 use crate::domain::backup::info::BackupInfo;
-use crate::domain::cluster::BackupObject;
+use crate::domain::cluster::{BackupObject, Snapshot};
 use crate::domain::health::Level;
 use crate::domain::lsn::Lsn;
 use crate::domain::wal::{Timeline, WalName};
+
+/// The method of a backup that consists of volume snapshots.
+const SNAPSHOT: &str = "volumeSnapshot";
 
 /// One backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +26,9 @@ pub struct Entry {
     pub object: Option<Arc<BackupObject>>,
     /// What the store holds of it, where it was listed and holds anything.
     pub stored: Option<Stored>,
+    /// Its volume snapshots that were seen.
+    #[serde(default)]
+    pub snapshots: Vec<Arc<Snapshot>>,
     /// Whether it can be restored, where the archive was seen.
     pub restorable: Option<Restorable>,
     /// What is wrong with it or worth saying, worst first.
@@ -49,7 +55,13 @@ pub struct Stored {
 impl Entry {
     /// What it is called: the object's name, else the store's.
     pub fn name(&self) -> &str {
-        self.object.as_ref().map(|o| o.name.as_str()).or(self.id.as_deref()).unwrap_or_default()
+        let snapshot = || self.snapshot().map(|s| s.backup.as_deref().unwrap_or(&s.name));
+        self.object.as_ref().map(|o| o.name.as_str()).or(self.id.as_deref()).or_else(snapshot).unwrap_or_default()
+    }
+
+    /// The snapshot that speaks for all of a backup: all carry the same labels.
+    fn snapshot(&self) -> Option<&Snapshot> {
+        self.snapshots.first().map(|s| &**s)
     }
 
     fn info(&self) -> Option<&BackupInfo> {
@@ -58,18 +70,21 @@ impl Entry {
 
     /// How it was taken: the object's word, else `barman` for what lies in the store.
     pub fn method(&self) -> &str {
-        self.object.as_ref().and_then(|o| o.method.as_deref()).unwrap_or("barman")
+        let seen = if self.snapshots.is_empty() { "barman" } else { SNAPSHOT };
+        self.object.as_ref().and_then(|o| o.method.as_deref()).unwrap_or(seen)
     }
 
     /// When it began.
     pub fn started(&self) -> Option<Timestamp> {
         let object = self.object.as_ref();
-        object.and_then(|o| o.started).or(self.info().and_then(|i| i.begin)).or(object.and_then(|o| o.created))
+        let seen = self.snapshot().and_then(|s| s.began.or(s.created));
+        object.and_then(|o| o.started).or(self.info().and_then(|i| i.begin)).or(object.and_then(|o| o.created)).or(seen)
     }
 
     /// When it ended.
     pub fn ended(&self) -> Option<Timestamp> {
-        self.info().and_then(|i| i.end).or(self.object.as_ref().and_then(|o| o.stopped))
+        let seen = self.snapshot().and_then(|s| s.ended);
+        self.info().and_then(|i| i.end).or(self.object.as_ref().and_then(|o| o.stopped)).or(seen)
     }
 
     /// Where it stands in time.
@@ -79,12 +94,17 @@ impl Entry {
 
     /// The first segment it needs.
     pub fn begin_wal(&self) -> Option<WalName> {
-        self.info().and_then(|i| i.begin_wal).or_else(|| self.object.as_ref()?.begin_wal.as_deref()?.parse().ok())
+        let object = || self.object.as_ref()?.begin_wal.as_deref()?.parse().ok();
+        self.info()
+            .and_then(|i| i.begin_wal)
+            .or_else(object)
+            .or_else(|| self.snapshot()?.begin_wal.as_ref()?.parse().ok())
     }
 
     /// The last segment it needs.
     pub fn end_wal(&self) -> Option<WalName> {
-        self.info().and_then(|i| i.end_wal).or_else(|| self.object.as_ref()?.end_wal.as_deref()?.parse().ok())
+        let object = || self.object.as_ref()?.end_wal.as_deref()?.parse().ok();
+        self.info().and_then(|i| i.end_wal).or_else(object).or_else(|| self.snapshot()?.end_wal.as_ref()?.parse().ok())
     }
 
     /// The position it is consistent at.
@@ -97,20 +117,23 @@ impl Entry {
         self.info().and_then(|i| i.timeline).or(self.begin_wal().map(|w| w.timeline))
     }
 
-    /// Bytes in the store.
+    /// Bytes in the store, or of its snapshots' volumes.
     pub fn bytes(&self) -> Option<u64> {
-        self.stored.as_ref().map(|s| s.bytes).filter(|b| *b > 0)
+        let snapshots: u64 = self.snapshots.iter().filter_map(|s| s.bytes).sum();
+        self.stored.as_ref().map(|s| s.bytes).filter(|b| *b > 0).or(Some(snapshots).filter(|b| *b > 0))
     }
 
     /// It consists of volume snapshots: the store has only its WAL.
     pub fn is_snapshot(&self) -> bool {
-        self.method() == "volumeSnapshot"
+        self.method() == SNAPSHOT
     }
 
     /// Whoever knows it best says that it is done.
     pub fn is_done(&self) -> bool {
         let told = self.object.as_ref().map(|o| o.is_completed());
-        told.unwrap_or_else(|| self.info().is_some_and(|i| i.status == crate::domain::backup::BackupStatus::Done))
+        let snapshots = || !self.snapshots.is_empty() && self.snapshots.iter().all(|s| s.ready == Some(true));
+        let info = || self.info().is_some_and(|i| i.status == crate::domain::backup::BackupStatus::Done);
+        told.unwrap_or_else(|| info() || snapshots())
     }
 
     /// The verdict: how bad, and one word.
@@ -134,6 +157,7 @@ pub(super) fn join(w: &Witnesses<'_>, continuity: Option<&Continuity>) -> Vec<En
         id: id.map(str::to_owned),
         object: None,
         stored: None,
+        snapshots: Vec::new(),
         restorable: None,
         flags: Vec::new(),
     };
@@ -168,6 +192,26 @@ pub(super) fn join(w: &Witnesses<'_>, continuity: Option<&Continuity>) -> Vec<En
         }
     }
     all.extend(by_id.into_values());
+    snapshots(w, &mut all);
     all.sort_by(|a, b| (b.at(), b.name()).cmp(&(a.at(), a.name())));
     all
+}
+
+/// Gives each volume snapshot to its Backup; those of none are an entry of their own, by the Backup they name.
+fn snapshots(w: &Witnesses<'_>, all: &mut Vec<Entry>) {
+    let mut rest: BTreeMap<&str, Vec<Arc<Snapshot>>> = BTreeMap::new();
+    for snapshot in &w.objects.snapshots {
+        let named = |o: &BackupObject| {
+            snapshot.backup.as_deref() == Some(&*o.name) || o.snapshots.iter().any(|s| s.name == snapshot.name)
+        };
+        match all.iter_mut().find(|e| e.object.as_deref().is_some_and(named)) {
+            Some(entry) => entry.snapshots.push(snapshot.clone()),
+            None => {
+                rest.entry(snapshot.backup.as_deref().unwrap_or(&snapshot.name)).or_default().push(snapshot.clone())
+            }
+        }
+    }
+    let alone =
+        |snapshots| Entry { id: None, object: None, stored: None, snapshots, restorable: None, flags: Vec::new() };
+    all.extend(rest.into_values().map(alone));
 }

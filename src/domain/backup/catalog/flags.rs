@@ -85,12 +85,16 @@ pub(super) fn of(entry: &Entry, w: &Witnesses<'_>, now: Timestamp) -> Vec<Flag> 
     let mut flags: Vec<Flag> = Vec::new();
     flags.extend(outcome(entry, now));
     flags.extend(store(entry, w));
-    flags.extend(wal(entry, now));
+    flags.extend(snapshots(entry, w));
+    flags.extend(wal(entry, w, now));
     if let Some(why) = entry.stored.as_ref().and_then(|s| s.unread.as_ref()).filter(|_| entry.object.is_none()) {
         flags.push(Flag::new(FlagKind::Unreadable, Level::Warn, why.clone()));
     }
     if entry.object.is_none() && w.objects.listed {
-        let text = "it lies in the store and no Backup object tells of it: a restore names it by its id";
+        let text = match entry.snapshots.first() {
+            Some(_) => "no Backup object tells of its volume snapshots: a restore names them",
+            None => "it lies in the store and no Backup object tells of it: a restore names it by its id",
+        };
         flags.push(Flag::new(FlagKind::NoObject, Level::Ok, text));
     }
     sort(&mut flags);
@@ -120,7 +124,7 @@ fn outcome(entry: &Entry, now: Timestamp) -> Option<Flag> {
             let phase = o.phase.as_deref().unwrap_or("asked for");
             Some(match stale {
                 true => Flag::new(FlagKind::Abandoned, Level::Warn, format!("it began{since} and still says {phase}")),
-                false if phase == "walArchivingFailing" => {
+                false if o.is_held() => {
                     let text = format!("it began{since} and waits: WAL archiving fails");
                     Flag::new(FlagKind::Unfinished, Level::Warn, text)
                 }
@@ -159,13 +163,42 @@ fn store(entry: &Entry, w: &Witnesses<'_>) -> Option<Flag> {
     Some(Flag::new(FlagKind::NotInStore, Level::Bad, text))
 }
 
+/// A Backup by snapshots is worth what its VolumeSnapshot objects are.
+fn snapshots(entry: &Entry, w: &Witnesses<'_>) -> Option<Flag> {
+    if !entry.is_snapshot() || !w.objects.snapshots_listed {
+        return None;
+    }
+    let done = entry.object.as_deref().filter(|o| o.is_completed());
+    let gone = done.and_then(|o| o.snapshots.iter().find(|s| !entry.snapshots.iter().any(|seen| seen.name == s.name)));
+    if let Some(gone) = gone {
+        let text = format!("it can't be restored: its VolumeSnapshot {} is gone", gone.name);
+        return Some(Flag::new(FlagKind::NotRestorable, Level::Bad, text));
+    }
+    if done.is_some() && entry.snapshots.is_empty() {
+        let text = "it can't be restored: none of its VolumeSnapshots is there";
+        return Some(Flag::new(FlagKind::NotRestorable, Level::Bad, text));
+    }
+    let open = entry.snapshots.iter().find(|s| s.ready != Some(true))?;
+    let (level, kind) = match (&open.error, done) {
+        (_, Some(_)) => (Level::Bad, FlagKind::NotRestorable),
+        (Some(_), None) => (Level::Warn, FlagKind::Unfinished),
+        (None, None) => (Level::Ok, FlagKind::Unfinished),
+    };
+    let why = open.error.as_ref().map(|e| format!(": {}", shorten(e, 160))).unwrap_or_default();
+    Some(Flag::new(kind, level, format!("its VolumeSnapshot {} is not ready{why}", open.name)))
+}
+
 /// Is the WAL it needs there?
-fn wal(entry: &Entry, now: Timestamp) -> Option<Flag> {
+fn wal(entry: &Entry, w: &Witnesses<'_>, now: Timestamp) -> Option<Flag> {
     let though = match entry.object.as_deref().filter(|o| o.is_completed()) {
         Some(o) => format!(", though Backup {} says completed", o.name),
         None => String::new(),
     };
     match entry.restorable.as_ref()? {
+        Restorable::Misses(gap) if w.store.is_some_and(|s| gap.is_young(s.asked)) => {
+            let text = format!("it can't be restored yet: {} is not in the archive, later WAL is", gap.first);
+            Some(Flag::new(FlagKind::Awaits, Level::Warn, text))
+        }
         Restorable::Misses(gap) if gap.count == 1 => {
             let text = format!("it can't be restored: {} is not in the archive{though}", gap.first);
             Some(Flag::new(FlagKind::NotRestorable, Level::Bad, text))

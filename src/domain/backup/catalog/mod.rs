@@ -5,13 +5,16 @@
 
 mod entry;
 mod flags;
+mod kept;
 mod retention;
+mod said;
 mod schedules;
 #[cfg(test)]
 mod tests;
 
 pub use entry::{Entry, Stored};
 pub use flags::{Flag, FlagKind};
+pub use kept::Kept;
 pub use retention::Retention;
 pub use schedules::Planned;
 
@@ -90,7 +93,12 @@ pub struct Catalog {
 impl Catalog {
     /// Joins the witnesses. `now` is the time they are looked at.
     pub fn assemble(w: &Witnesses<'_>, now: Timestamp) -> Self {
-        let continuity = w.store.map(|s| Continuity::of(&s.archive));
+        Catalog::join(w, None, now)
+    }
+
+    /// The same where the continuity of this very listing is known already.
+    fn join(w: &Witnesses<'_>, continuity: Option<Continuity>, now: Timestamp) -> Self {
+        let continuity = continuity.or_else(|| w.store.map(|s| Continuity::of(&s.archive)));
         let mut entries = entry::join(w, continuity.as_ref());
         for entry in &mut entries {
             // A snapshot's data lies elsewhere; the WAL it needs lies here.
@@ -99,6 +107,7 @@ impl Catalog {
             {
                 entry.restorable = Some(Continuity::needs(&store.archive, begin, end, entry.reached()));
             }
+            said::judged(entry, w, continuity.as_ref().map(|c| c.segment_size));
             entry.flags = flags::of(entry, w, now);
         }
         let policy = w.objects.retention.as_deref();

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::*;
 use crate::domain::backup::archive::Archive;
 use crate::domain::backup::continuity::Restorable;
-use crate::domain::cluster::Schedule;
+use crate::domain::cluster::{Schedule, Snapshot, SnapshotElement};
 
 const STORE: &str = "http://store/backups";
 
@@ -281,4 +281,62 @@ fn every_counts_from_its_last_run() {
     let every = planned(schedule("@every 1h", Some(20)), vec![]);
     assert_eq!((every.flag, every.next.first().copied()), (None, Some(ago(-40))));
     assert_eq!(planned(schedule("@every 1h", Some(70)), vec![]).flag.unwrap().kind, FlagKind::Behind);
+}
+
+/// A VolumeSnapshot of that Backup.
+fn snapshot(name: &str, backup: &str, ready: Option<bool>) -> Arc<Snapshot> {
+    Arc::new(Snapshot {
+        name: name.into(),
+        backup: Some(backup.into()),
+        kind: "PG_DATA".into(),
+        created: Some(ago(9)),
+        ready,
+        bytes: Some(1 << 30),
+        begin_wal: Some(wal(2).to_string()),
+        end_wal: Some(wal(3).to_string()),
+        ..Snapshot::default()
+    })
+}
+
+#[test]
+fn a_backup_by_snapshots_is_worth_what_its_snapshots_are() {
+    let element = |name: &str| SnapshotElement { name: name.into(), kind: "PG_DATA".into(), tablespace: None };
+    let by_snapshots = || BackupObject {
+        method: Some("volumeSnapshot".into()),
+        backup_id: None,
+        begin_wal: Some(wal(2).to_string()),
+        end_wal: Some(wal(3).to_string()),
+        snapshots: vec![element("s-data"), element("s-wal")],
+        ..object(10, "completed")
+    };
+    let told = |object: Option<BackupObject>, snapshots: &[Arc<Snapshot>], listed: bool| {
+        let all = Backups { snapshots: snapshots.to_vec(), snapshots_listed: listed, ..objects(object) };
+        let c = assembled(&all, Some(&store(1..=9, &[])));
+        let entry = &c.entries[0];
+        let reason = entry.flags.first().map(|f| f.reason.clone()).unwrap_or_default();
+        (c.entries.len(), entry.name().to_owned(), entry.verdict(), reason)
+    };
+    let (data, wal) = (snapshot("s-data", "b10", Some(true)), snapshot("s-wal", "b10", Some(true)));
+    let all = [data.clone(), wal.clone()];
+    let (count, name, verdict, _) = told(Some(by_snapshots()), &all, true);
+    assert_eq!((count, name.as_str(), verdict), (1, "b10", (Level::Ok, "restorable")));
+    let (.., verdict, reason) = told(Some(by_snapshots()), &all[..1], true);
+    assert_eq!(verdict, (Level::Bad, "not restorable"));
+    assert_eq!(reason, "it can't be restored: its VolumeSnapshot s-wal is gone");
+    let (.., verdict, _) = told(Some(by_snapshots()), &[], false);
+    assert_eq!(verdict, (Level::Ok, "restorable"), "what can't be listed accuses nobody");
+
+    let failed =
+        Arc::new(Snapshot { error: Some("quota exceeded".into()), ..(*snapshot("s-wal", "b10", None)).clone() });
+    let (.., verdict, reason) = told(Some(by_snapshots()), &[data.clone(), failed.clone()], true);
+    assert_eq!((verdict.0, reason.as_str()), (Level::Bad, "its VolumeSnapshot s-wal is not ready: quota exceeded"));
+    let running = || BackupObject { phase: Some("running".into()), stopped: None, ..by_snapshots() };
+    let (.., verdict, _) = told(Some(running()), &[data.clone(), snapshot("s-wal", "b10", Some(false))], true);
+    assert_eq!(verdict, (Level::Ok, "running"));
+    let (.., verdict, _) = told(Some(running()), &[data.clone(), failed], true);
+    assert_eq!(verdict.0, Level::Warn);
+
+    let (count, name, verdict, reason) = told(None, &all, true);
+    assert_eq!((count, name.as_str(), verdict), (1, "b10", (Level::Ok, "no Backup")));
+    assert!(reason.contains("a restore names them"), "{reason}");
 }

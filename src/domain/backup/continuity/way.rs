@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::backup::archive::{Archive, Reading, Run};
@@ -37,6 +37,28 @@ pub struct Gap {
     pub hole: bool,
     /// One of them is there as `.partial`, which a recovery does not ask for.
     pub partial: bool,
+    /// When the segment behind it was stored, where one is: several are stored at the same time, in any order, so a gap of
+    /// this moment may be none in the next.
+    #[serde(default)]
+    pub since: Option<Timestamp>,
+}
+
+/// How long a segment may be on its way while later ones have arrived.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_mins(1);
+
+impl Gap {
+    /// It may yet be closed by what is on its way, as far as a listing begun then can tell.
+    pub fn is_young(&self, asked: Timestamp) -> bool {
+        self.hole && self.since.is_some_and(|since| asked.duration_since(since) < ON_ITS_WAY)
+    }
+
+    /// `WAL segment 0…7`, or how many from which to which.
+    pub fn words(&self) -> String {
+        match self.count {
+            1 => format!("WAL segment {}", self.first),
+            n => format!("{n} WAL segments from {} to {}", self.first, self.last),
+        }
+    }
 }
 
 /// How far a recovery gets.
@@ -126,7 +148,9 @@ impl<'a> Ground<'a> {
         let (from, to) = (self.name(timeline, first), self.name(timeline, last));
         let partial =
             self.archive.timelines.get(&timeline).is_some_and(|t| t.partial.range(from..=to).next().is_some());
-        Gap { first: from, last: to, count: last - first + 1, hole, partial }
+        let runs = self.runs(timeline);
+        let behind = runs.get(runs.partition_point(|r| r.first <= last)).filter(|_| hole);
+        Gap { first: from, last: to, count: last - first + 1, hole, partial, since: behind.map(|r| r.first_at) }
     }
 
     /// How far one gets on these legs from that segment of the first of them.

@@ -12,7 +12,7 @@ const VERBS: &[(&str, &[&str])] = &[
     ("config get-contexts", &[]),
     ("describe", &["-n"]),
     ("exec", &["-n", "-c"]),
-    ("get", &["-n", "-o", "-l", "-L", "-w", "--sort-by", "--raw", "--show-managed-fields", "--field-selector"]),
+    ("get", &["-n", "-A", "-o", "-l", "-L", "-w", "--sort-by", "--raw", "--show-managed-fields", "--field-selector"]),
     ("logs", &["-n", "-c", "-l", "--tail", "--previous", "--prefix"]),
     ("patch", &["-n", "--type", "-p"]),
     ("rollout restart", &["-n"]),

@@ -70,7 +70,7 @@ pub(super) const VALUES: &[Whole] = &[
     one("backup.error", Kind::Text, "why the newest failed backup failed, where no good one came after it", |e| {
         backups(e, |e| {
             let good = last_good(e);
-            let failed = e.cluster().backups.objects.iter().find(|o| failed(o) && ended(o) > good);
+            let failed = e.cluster().backups.objects.iter().find(|o| o.is_failing() && ended(o) > good);
             optional(failed.map(|o| {
                 format!("{}: {}", o.name, o.error.as_deref().map_or("it does not say why".into(), |w| shorten(w, 200)))
             }))
@@ -137,16 +137,12 @@ fn backups(e: &Eye, read: impl Fn(&Eye) -> Datum) -> Item {
     }
 }
 
-fn failed(o: &BackupObject) -> bool {
-    matches!(o.phase.as_deref(), Some("failed" | "walArchivingFailing" | "invalid backup definition"))
-}
-
 fn ended(o: &BackupObject) -> Option<Timestamp> {
     o.stopped.or(o.started)
 }
 
 fn last_good(e: &Eye) -> Option<Timestamp> {
     let b = &e.cluster().backups;
-    let completed = b.objects.iter().filter(|o| o.phase.as_deref() == Some("completed"));
+    let completed = b.objects.iter().filter(|o| o.is_completed());
     b.last_successful.max(completed.filter_map(|o| ended(o)).max())
 }
