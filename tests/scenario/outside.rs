@@ -139,6 +139,7 @@ impl Outside {
                     serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
                 cluster["metadata"]["name"] = (*wish.cluster.name).into();
                 cluster["metadata"]["namespace"] = (*wish.cluster.namespace).into();
+                cluster["spec"]["storage"]["size"] = "20Gi".into();
                 let ground = Ground { source: Source { cluster, object_store: None }, claims: Some(Vec::new()) };
                 play.send(Msg::Run(RunNews::Ground(wish, Ok(Box::new(ground)))));
             }

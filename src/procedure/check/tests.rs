@@ -331,6 +331,7 @@ fn job(failed: u32, done: bool, trouble: Option<&str>) -> Job {
         done,
         trouble: trouble.map(str::to_owned),
         created: Some(ago(60)),
+        ..Job::default()
     }
 }
 
@@ -341,7 +342,8 @@ fn a_recovery_is_told_by_its_job() {
     assert_eq!(runs, "Job/pg-1-full-recovery runs");
     let fails = not_yet(&Check::Recovered, with(job(2, false, Some("exit code 1"))));
     assert_eq!(fails, "Job/pg-1-full-recovery is tried again, 2 attempts failed: exit code 1");
-    let gave_up = asked(&Check::Recovered, with(job(7, false, Some("Job has reached the specified backoff limit"))));
+    let over = Job { gave_up: true, ..job(7, false, Some("Job has reached the specified backoff limit")) };
+    let gave_up = asked(&Check::Recovered, with(over));
     assert!(matches!(&gave_up, Proof::Never(why) if why.contains("was given up, 7 attempts failed")), "{gave_up:?}");
     let done = yes(&Check::Recovered, with(job(2, true, None)));
     assert_eq!(done[1], "Job/pg-1-full-recovery has ended well, after 2 attempts that failed");
