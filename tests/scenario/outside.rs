@@ -3,6 +3,7 @@
 use howdah::app::{Effect, Msg, RunNews};
 use howdah::panes::RunEffect;
 use howdah::problem::Problem;
+use howdah::procedure::catalog::restore::{Ground, Source};
 use howdah::procedure::question::{Asked, Question, Reply, Told};
 use howdah::procedure::{Answer, By, Entry, Outcome, Rehearsal, Run, RunId, Summary, Todo, Tried, What};
 use std::collections::BTreeMap;
@@ -133,6 +134,15 @@ impl Outside {
             RunEffect::Draft(id, text) if text.is_empty() => drop(self.drafts.remove(&id)),
             RunEffect::Draft(id, text) => drop(self.drafts.insert(id, text)),
             RunEffect::Release(id) => self.released.push(id),
+            RunEffect::Ground(wish) => {
+                let mut cluster: serde_json::Value =
+                    serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
+                cluster["metadata"]["name"] = (*wish.cluster.name).into();
+                cluster["metadata"]["namespace"] = (*wish.cluster.namespace).into();
+                cluster["spec"]["storage"]["size"] = "20Gi".into();
+                let ground = Ground { source: Source { cluster, object_store: None }, claims: Some(Vec::new()) };
+                play.send(Msg::Run(RunNews::Ground(wish, Ok(Box::new(ground)))));
+            }
         }
     }
 

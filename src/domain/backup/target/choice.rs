@@ -12,6 +12,7 @@ use super::{RecoveryTarget, Refused};
 use crate::domain::backup::catalog::{Catalog, Entry};
 use crate::domain::backup::continuity::{Continuity, Restorable, Window};
 use crate::domain::lsn::Lsn;
+use crate::domain::quantity::{bytes, count};
 use crate::domain::wal::{Timeline, WalName};
 
 /// How a target will be reached.
@@ -65,6 +66,15 @@ pub struct Replay {
     pub bytes: u64,
     /// It may be less: where in the WAL the target lies is not known before it is read.
     pub at_most: bool,
+}
+
+impl Replay {
+    /// `at most 3 segments of WAL (50 MB)`.
+    pub fn words(&self) -> String {
+        let most = if self.at_most { "at most " } else { "" };
+        let segments = if self.segments == 1 { "segment" } else { "segments" };
+        format!("{most}{} {segments} of WAL ({})", count(self.segments), bytes(self.bytes))
+    }
 }
 
 impl Plotted {
@@ -188,7 +198,8 @@ fn reaches(
     let late = || Refused::BaseTooLate { id: one.id.to_owned(), ended: entry.ended(), lsn: entry.reached() };
     match target {
         RecoveryTarget::Time(at) if entry.ended().is_none_or(|end| end > *at) => Err(late()),
-        RecoveryTarget::Time(at) if window.until.is_none_or(|until| until < *at) => {
+        // Stores tell the second in which something was stored, and no more.
+        RecoveryTarget::Time(at) if window.until.is_none_or(|until| until.as_second() < at.as_second()) => {
             Err(beyond(window, Some(*at), continuity, all))
         }
         RecoveryTarget::Lsn(at) if entry.reached().is_none_or(|end| end >= *at) => {
@@ -218,7 +229,7 @@ fn beyond(window: &Window, at: Option<Timestamp>, continuity: &Continuity, all: 
     if let Some((timeline, why)) = continuity.unreachable.iter().find(|(t, _)| **t > window.timeline) {
         return Refused::Unreachable { timeline: *timeline, why: why.clone() };
     }
-    let seconds = at.zip(window.until).map(|(at, until)| at.duration_since(until).as_secs());
+    let seconds = at.zip(window.until).map(|(at, until)| at.as_second() - until.as_second());
     Refused::BeyondEnd { last: window.last, stored: window.until, seconds }
 }
 

@@ -145,6 +145,8 @@ fn the_newest_base_backup_that_leads_there() {
     assert_eq!(chosen(&catalog, &time(69)).as_deref(), Ok("a"));
     assert_eq!(chosen(&catalog, &time(100)).as_deref(), Ok("b"));
     assert_eq!(chosen(&catalog, &time(200)).as_deref(), Ok("c"));
+    let within = RecoveryTarget::Time(at(200) + SignedDuration::from_millis(900));
+    assert_eq!(chosen(&catalog, &within).as_deref(), Ok("c"), "stores tell no more than the second");
     assert_eq!(chosen(&catalog, &RecoveryTarget::Latest).as_deref(), Ok("c"));
     assert_eq!(chosen(&catalog, &RecoveryTarget::Immediate).as_deref(), Ok("c"));
     assert_eq!(chosen(&catalog, &RecoveryTarget::Lsn(Lsn(7 * SIZE + SIZE / 2 + 1))).as_deref(), Ok("b"));
