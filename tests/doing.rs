@@ -272,3 +272,35 @@ fn a_backup_that_may_not_be_taken_is_refused_with_the_missing_verb() {
     outside.keys(&mut play, "a b");
     assert_eq!(outside.performed, ["backup"]);
 }
+
+/// The moment is picked on the time line, the new cluster named, its plan shown; armed and begun, the manifest is sent.
+#[test]
+fn a_restore_from_the_time_line() {
+    let (mut play, mut outside) = calm((120, 40));
+    play.send(Msg::Facts(scenario::backups::stored()));
+    outside.keys(&mut play, "4 r left");
+    assert!(play.text().contains("can be recovered") && play.text().contains("09:41:00 UTC"), "{}", play.text());
+    outside.keys(&mut play, "e ctrl-u");
+    play.types("2026-11-20 09:00:00");
+    outside.keys(&mut play, "enter");
+    assert!(last_notice(&play).contains("has no time zone"), "{}", last_notice(&play));
+    play.types("+01:00");
+    outside.keys(&mut play, "enter enter");
+    assert!(play.text().contains("2026-11-20 08:00:00 UTC"), "{}", play.text());
+    play.types(" instances=1");
+    outside.keys(&mut play, "enter");
+    let text = play.text();
+    assert!(text.contains("restore pg-primary to 2026-11-20T08:00:00Z as pg-primary-restored"), "{text}");
+    assert!(text.contains("is read-only. a arms it"), "{text}");
+    assert_eq!((tries(&play), begins(&play)), (0, 0));
+    outside.keys(&mut play, "a b");
+    assert_eq!((tries(&play), begins(&play), outside.performed.as_slice()), (1, 1, ["create".to_owned()].as_slice()));
+    let watched = play.effects.iter().rev().find_map(|e| match e {
+        Effect::Focus(keys) => Some(keys.clone()),
+        _ => None,
+    });
+    let new = scenario::key("cnpg-database", "pg-primary-restored");
+    assert!(watched.unwrap().contains(&new), "what is made is looked at closely");
+    outside.keys(&mut play, "4 esc");
+    assert!(play.text().contains("backups"), "{}", play.text());
+}

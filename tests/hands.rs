@@ -16,6 +16,7 @@ use howdah::domain::heartbeat::{Beat, Pulse, Tally};
 use howdah::domain::names::ClusterKey;
 use howdah::procedure::heartbeat::Heartbeat;
 use howdah::procedure::order::{Form, Patch, Target};
+use howdah::procedure::trial::Answers;
 use howdah::procedure::{Answer, Found, Kind, Order, Plan, Premise, Rehearsal, RunId};
 use jiff::{SignedDuration, Timestamp};
 use nix::sys::signal::Signal;
@@ -149,7 +150,8 @@ impl World {
 
     async fn perform(&self, hands: &Hands, run: &RunId, order: Order) -> Answer {
         let plan = self.plan();
-        let answer = hands.perform(Deed { run, plan: &plan, order: &order, premise: None }).await;
+        let answer =
+            hands.perform(Deed { run, plan: &plan, order: &order, premise: None, answers: &Answers::new() }).await;
         answer.unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
@@ -198,7 +200,8 @@ async fn a_dry_run_changes_nothing(world: &World) {
     let uid = before["metadata"]["uid"].as_str().unwrap().to_owned();
     let leads = BTreeMap::from([("/status/currentPrimary".to_owned(), before["status"]["currentPrimary"].clone())]);
     let premise = Premise { uid: uid.clone(), values: leads };
-    let deed = Deed { run: &run, plan: &plan, order: &order, premise: Some(&premise) };
+    let answers = Answers::new();
+    let deed = Deed { run: &run, plan: &plan, order: &order, premise: Some(&premise), answers: &answers };
 
     assert_eq!(hands.may(&world.key, &order.rights()).await.unwrap(), []);
     let shown = hands.rehearse(deed).await.unwrap();
@@ -274,7 +277,10 @@ async fn a_heartbeat_measures_a_failover(world: &mut World) {
     assert_eq!(world.psql(&new, "select to_regclass('howdah_drill_failover')"), "");
     let plan = world.plan();
     let sweep = Order::Sweep(heart);
-    assert!(matches!(hands.find(Deed { run: &run, plan: &plan, order: &sweep, premise: None }).await, Found::Done(_)));
+    assert!(matches!(
+        hands.find(Deed { run: &run, plan: &plan, order: &sweep, premise: None, answers: &Answers::new() }).await,
+        Found::Done(_)
+    ));
 }
 
 /// Rows that are acknowledged by a primary whose standbys are cut off, and which then dies, are lost; the heartbeat was

@@ -104,7 +104,7 @@ fn a_moment_is_picked() {
         };
         let name = |state: &str| format!("picker-{state}-{}x{}", size.0, size.1);
         insta::assert_snapshot!(name("reached"), listed("end 4 r left left").picture());
-        insta::assert_snapshot!(name("gap"), listed("4 r home down right right").picture());
+        insta::assert_snapshot!(name("gap"), listed("4 r home down down right right").picture());
         insta::assert_snapshot!(name("base"), listed("end 4 r up b").picture());
         insta::assert_snapshot!(name("name"), listed("end 4 r left enter").picture());
     }
@@ -112,7 +112,7 @@ fn a_moment_is_picked() {
     plain.taste.ascii = true;
     let mut play = Play::seeing(plain);
     play.send(Msg::Facts(scenario::backups::stored()));
-    play.keys("4 r home down right right");
+    play.keys("4 r home down down right right");
     insta::assert_snapshot!("picker-plain", play.picture());
 }
 

@@ -120,3 +120,20 @@ fn what_can_be_taken_back_is_taken_back_and_what_cleans_up_cleans_up() {
         ["cordon-a undone", "cordon-b undone", "evict done", "whole failed", "note undone", "sweep done", "look done"];
     assert_eq!((end.outcome, words), (Outcome::Undone, expected.map(str::to_owned).to_vec()));
 }
+
+/// Whatever is refused and wherever it is killed: the scratch cluster and the markers' table are gone, unless their own
+/// end was refused.
+#[test]
+fn a_restore_drill_leaves_nothing() {
+    let case = all().pop().unwrap();
+    assert_eq!(case.name, "restore drill");
+    let whole = survives(&case, &Trouble::Nothing, Decision::Leave);
+    let answers = whole.acts.iter().filter(|act| act.contains("trial")).count();
+    assert_eq!((whole.outcome, answers, whole.objects.len()), (Outcome::Passed, 4, 1), "{:?}", whole.objects);
+    for step in case.plan.steps.iter().filter(|s| s.order.is_some()) {
+        let end = survives(&case, &Trouble::Refused(step.id.clone()), Decision::Leave);
+        let left = usize::from(step.cleanup);
+        assert_eq!(end.objects.len(), 1 + left, "{}: {:?}", step.id, end.objects.keys());
+        assert!(end.outcome != Outcome::Passed, "{}", step.id);
+    }
+}

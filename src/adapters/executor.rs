@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
+use crate::procedure::trial::Answers;
 use crate::procedure::{Answer, Found, Order, Plan, Premise, Rehearsal, Right, RunId};
 
 /// An order with what it belongs to.
@@ -23,6 +24,8 @@ pub struct Deed<'a> {
     /// What must still hold of the cluster object: given until the run's first change was taken. An executor that locks an
     /// object by its resourceVersion asks it of that very object; else it reads the cluster right before.
     pub premise: Option<&'a Premise>,
+    /// What earlier steps of the run answered.
+    pub answers: &'a Answers,
 }
 
 /// Why an order was not answered well.

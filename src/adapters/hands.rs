@@ -6,14 +6,21 @@ use std::time::Duration;
 
 use super::executor::{Deed, Executor, Refusal};
 use super::kubernetes::acts::{Acts, Ground, Patience};
+use super::kubernetes::trial::{recover, tear_down};
 use super::postgres::heartbeat::{Around, Hearts};
+use super::postgres::trial as sql;
 use super::runs::Store;
 use crate::domain::cluster::Operator;
 use crate::domain::detail::ObjectRef;
 use crate::domain::names::{ClusterKey, Context};
+use crate::domain::trial::Learned;
 use crate::problem::Problem;
 use crate::procedure::order::Target;
+use crate::procedure::trial::{Part, Trial};
 use crate::procedure::{Answer, Found, Order, Premise, Rehearsal, Right};
+
+/// How long a part of a restore drill may take, where its step does not say.
+const TRIAL: Duration = Duration::from_secs(120);
 
 /// Does orders to the live world. Dropped, its heartbeats end.
 pub struct Hands {
@@ -53,11 +60,35 @@ impl Hands {
             Order::Heartbeat(heart) => self.hearts.begin(heart, around(), &beats()).await,
             Order::Count(heart) => self.hearts.count(heart, around(), &beats()).await,
             Order::Sweep(heart) => self.hearts.sweep(heart, around()).await,
+            Order::Trial(trial) => self.trial(deed, wire, trial).await,
             order => {
                 let cluster = wire.cluster(&deed.plan.cluster);
                 let ground = deed.premise.map(|premise| Ground { premise, cluster: &cluster });
                 wire.acts.perform(order, ground, time(deed)).await
             }
+        }
+    }
+
+    /// A part of a restore drill.
+    async fn trial(&self, deed: Deed<'_>, wire: &Wire, trial: &Trial) -> Result<Answer, Refusal> {
+        let time = time(deed).unwrap_or(TRIAL);
+        let around = &wire.around;
+        let learned = |l: Learned| Answer::Learned(Box::new(l));
+        match trial.part {
+            Part::Make { .. } => {
+                let cluster = wire.cluster(&deed.plan.cluster);
+                let ground = deed.premise.map(|premise| Ground { premise, cluster: &cluster });
+                let Some(create) = trial.object(deed.answers) else {
+                    return Err(Refusal::Nothing(Problem::refused("there is nothing to make")));
+                };
+                wire.acts.perform(&Order::Create(create), ground, None).await
+            }
+            Part::Recover => match recover(&around.clients, trial, time).await {
+                Ok(recovered) => Ok(learned(Learned::Recovered(sql::answers(trial, around, recovered, time).await?))),
+                Err(problem) => Err(Refusal::Nothing(problem)),
+            },
+            Part::TearDown => tear_down(&around.clients, trial, time).await.map(|t| learned(Learned::TornDown(t))),
+            _ => sql::perform(trial, around, deed.answers, time).await,
         }
     }
 }
@@ -78,6 +109,10 @@ impl Executor for Hands {
                 // Counting changes nothing: it is counted again.
                 Order::Count(_) => Found::NotDone,
                 Order::Sweep(heart) => self.hearts.swept(heart, wire.around.clone()).await,
+                Order::Trial(trial) => match trial.object(deed.answers) {
+                    Some(create) => wire.acts.find(&Order::Create(create)).await,
+                    None => sql::find(trial, &wire.around).await,
+                },
                 order => wire.acts.find(order).await,
             }
         }
@@ -89,7 +124,13 @@ impl Executor for Hands {
             let wire = self.wire(context(deed))?;
             let cluster = wire.cluster(&deed.plan.cluster);
             let ground = deed.premise.map(|premise| Ground { premise, cluster: &cluster });
-            wire.acts.rehearse(deed.order, ground).await
+            match deed.order {
+                Order::Trial(trial) => match trial.object(deed.answers) {
+                    Some(create) => wire.acts.rehearse(&Order::Create(create), ground).await,
+                    None => wire.acts.rehearse(deed.order, ground).await,
+                },
+                order => wire.acts.rehearse(order, ground).await,
+            }
         }
         .boxed()
     }
@@ -133,6 +174,7 @@ fn context<'a>(deed: Deed<'a>) -> &'a Context {
         Order::Create(create) => &create.target.object.context,
         Order::Delete(delete) | Order::Evict(delete) => &delete.target.object.context,
         Order::Heartbeat(heart) | Order::Count(heart) | Order::Sweep(heart) => &heart.cluster.context,
+        Order::Trial(trial) => &trial.source.context,
     }
 }
 

@@ -21,5 +21,6 @@ pub mod quorum;
 pub mod replication;
 pub mod sample;
 pub mod source;
+pub mod trial;
 pub mod wal;
 pub mod words;

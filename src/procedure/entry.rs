@@ -11,6 +11,7 @@ use crate::domain::facts::Facts;
 use crate::domain::health::Level;
 use crate::domain::heartbeat::Tally;
 use crate::domain::names::ClusterKey;
+use crate::domain::trial::Learned;
 use crate::problem::Problem;
 
 /// A run's name and its journal's: when, what, where, and a few letters of chance:
@@ -208,6 +209,8 @@ pub enum Answer {
     Done,
     /// The heartbeat was counted.
     Counted(Box<Tally>),
+    /// A part of a restore drill was done, and this was learned.
+    Learned(Box<Learned>),
 }
 
 /// What the world shows of an order that was begun and whose answer is not known.
@@ -314,6 +317,7 @@ impl Answer {
             Answer::Already(what) => format!("it had been done already: {what}"),
             Answer::Begun => "it began".into(),
             Answer::Done => "it was done".into(),
+            Answer::Learned(learned) => learned.words(),
             Answer::Counted(tally) => {
                 format!("{} acknowledged writes were counted, {} of them are lost", tally.acknowledged, tally.lost)
             }

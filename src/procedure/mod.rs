@@ -27,6 +27,7 @@ pub mod rehearsal;
 pub mod run;
 pub mod runbook;
 pub mod summary;
+pub mod trial;
 mod words;
 
 pub use arming::{Arming, Protected};

@@ -9,6 +9,7 @@ use std::fmt;
 
 use super::heartbeat::Heartbeat;
 use super::refresh::Refresh;
+use super::trial::{Answers, Trial};
 use crate::domain::detail::ObjectRef;
 
 /// Something a step does to the world.
@@ -29,6 +30,8 @@ pub enum Order {
     Count(Heartbeat),
     /// Drops what the heartbeat left in the database.
     Sweep(Heartbeat),
+    /// Does a part of a restore drill.
+    Trial(Box<Trial>),
 }
 
 /// An object as it is addressed on the wire.
@@ -234,6 +237,15 @@ impl Order {
             Order::Heartbeat(h) => h.request_begin(),
             Order::Count(h) => h.request_count(),
             Order::Sweep(h) => h.request_sweep(),
+            Order::Trial(t) => t.request(&Answers::new()),
+        }
+    }
+
+    /// The request as it is sent, given what earlier steps of its run answered.
+    pub fn request_after(&self, answers: &Answers) -> Request {
+        match self {
+            Order::Trial(t) => t.request(answers),
+            order => order.request(),
         }
     }
 
@@ -258,6 +270,7 @@ impl Order {
                 d.target.path(),
                 self.request().body.unwrap_or_default()
             ),
+            Order::Trial(t) => t.by_hand(),
             Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => match self.request().body {
                 Some(Value::String(sql)) => sql,
                 _ => String::new(),
@@ -274,13 +287,23 @@ impl Order {
             Order::Create(c) => vec![Right { name: String::new(), ..c.target.right("create", None) }],
             Order::Delete(d) => vec![d.target.right("delete", None)],
             Order::Evict(d) => vec![d.target.right("create", Some("eviction"))],
+            Order::Trial(t) => t.rights(),
             Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => Vec::new(),
         }
     }
 
-    /// It changes the cluster's objects, not only the heartbeat's own table.
+    /// It changes Kubernetes' objects, not only a drill's own table and its own scratch cluster.
     pub fn changes_cluster(&self) -> bool {
-        !matches!(self, Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_))
+        match self {
+            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => false,
+            Order::Trial(t) => t.makes(),
+            _ => true,
+        }
+    }
+
+    /// It changes nothing: left in the middle, nothing is unknown.
+    pub fn only_waits(&self) -> bool {
+        matches!(self, Order::Trial(t) if t.only_waits())
     }
 
     /// Performing it again changes nothing more, whatever became of the first time.
@@ -290,7 +313,7 @@ impl Order {
             Order::Delete(_) | Order::Evict(_) => true,
             // The name: it is there already.
             Order::Create(_) => true,
-            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => true,
+            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) | Order::Trial(_) => true,
             Order::Patch(p) => !p.mark.is_empty(),
         }
     }

@@ -32,6 +32,7 @@ pub enum Kind {
     SwitchoverDrill,
     ZoneLossDrill,
     StandbyLossDrill,
+    RestoreDrill,
     Runbook,
     Restore,
     TakeBackup,
@@ -159,6 +160,13 @@ impl Step {
     #[must_use]
     pub fn proven_by(mut self, check: Check, within: SignedDuration) -> Step {
         self.check = Some(check);
+        self.within = within;
+        self
+    }
+
+    /// Has this long, where nothing else proves it than its order's answer.
+    #[must_use]
+    pub fn within(mut self, within: SignedDuration) -> Step {
         self.within = within;
         self
     }
@@ -334,6 +342,7 @@ impl Kind {
             Kind::SwitchoverDrill => "switchover-drill",
             Kind::ZoneLossDrill => "zone-loss-drill",
             Kind::StandbyLossDrill => "standby-loss-drill",
+            Kind::RestoreDrill => "restore-drill",
             Kind::Runbook => "runbook",
             Kind::Restore => "restore",
             Kind::TakeBackup => "take-backup",
@@ -341,9 +350,9 @@ impl Kind {
         }
     }
 
-    /// It is a drill: its marks are written down, its writes are counted.
+    /// It is a drill: what it measures is told by a report.
     pub fn is_drill(self) -> bool {
-        matches!(self, Kind::FailoverDrill | Kind::SwitchoverDrill | Kind::ZoneLossDrill | Kind::StandbyLossDrill)
+        self.name().ends_with("-drill")
     }
 }
 

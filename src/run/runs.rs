@@ -141,6 +141,7 @@ impl Drivers {
         let kept = Box::new((journal, self.store.audit()));
         let clock = Arc::new(Timestamp::now);
         let conductor = Conductor::new((id.clone(), plan, &by), kept, self.executor.clone(), clock, told);
+        let conductor = conductor.after(&entries);
         if let Err(problem) = conductor.write(first) {
             self.tell(Msg::Problem(problem));
             return;

@@ -29,6 +29,7 @@ pub fn process(world: &World, plan: &Plan, ledger: Box<dyn Ledger>, lines: &[Str
     let whose = ("20261121-031500-test".into(), plan.clone(), &by);
     let conductor = Conductor::new(whose, ledger, Arc::new(world.clone()), Arc::new(clock), told);
     let begun: Vec<Entry> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let conductor = conductor.after(&begun);
     let first = match begun.is_empty() {
         true => What::Opened { run: "20261121-031500-test".into(), plan: Box::new(plan.clone()), by: by.clone() },
         false => What::Resumed { by: by.clone() },

@@ -8,9 +8,12 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, pending};
 use howdah::adapters::executor::{Deed, Executor, Refusal};
 use howdah::adapters::runs::{Done, Ledger};
+use howdah::domain::lsn::Lsn;
 use howdah::domain::names::ClusterKey;
+use howdah::domain::trial::{Archived, Checked, Comparison, Learned, Mark, Printed, Prints, ROWS, Recovered, TornDown};
 use howdah::problem::Problem;
 use howdah::procedure::order::{Delete, Form, Patch, Target};
+use howdah::procedure::trial::{Part, Trial};
 use howdah::procedure::{Answer, Entry, Found, Order, Plan, Premise, Proof, Rehearsal, Right, Step, StepId};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -196,7 +199,12 @@ impl World {
                 }
             }
             let before = (w.looks(), w.gone.clone());
-            let answer = w.apply(deed.order);
+            // What a restore drill makes has the moment in it that was learned before.
+            let made = match deed.order {
+                Order::Trial(trial) => trial.object(deed.answers).map(Order::Create),
+                _ => None,
+            };
+            let answer = w.apply(made.as_ref().unwrap_or(deed.order));
             w.done.insert(key(deed.order), w.now);
             if before != (w.looks(), w.gone.clone()) {
                 w.acts.push(key(deed.order));
@@ -260,7 +268,46 @@ impl Inner {
             Order::Heartbeat(_) => Answer::Begun,
             Order::Count(_) => Answer::Counted(Box::default()),
             Order::Sweep(_) => Answer::Done,
+            Order::Trial(trial) => self.try_restore(trial),
         }
+    }
+
+    /// A part of a restore drill; the markers' table is an object, too.
+    fn try_restore(&mut self, trial: &Trial) -> Answer {
+        let at = Timestamp::UNIX_EPOCH;
+        let mark = |batch| Mark { batch, at, lsn: Lsn(u64::from(batch)) };
+        let learned = match &trial.part {
+            Part::Mark => {
+                self.objects.insert(trial.marks(), json!({"rows": 10}));
+                Learned::Marked(mark(1))
+            }
+            Part::Print => {
+                let (before, after) = (Prints::new(), Prints::new());
+                let marks = vec![mark(2), mark(3)];
+                Learned::Printed(Printed { by: "psql".into(), target: at, marks, before, after, elsewhere: Vec::new() })
+            }
+            Part::Archive => {
+                Learned::Archived(Archived { wal: "000000010000000000000001".into(), how: "it is".into() })
+            }
+            Part::Make { .. } => unreachable!("it is made as an object"),
+            Part::Recover => Learned::Recovered(Recovered::default()),
+            Part::Compare => {
+                let marks = BTreeMap::from([(1, ROWS), (2, ROWS)]);
+                let tables = BTreeMap::new();
+                Learned::Compared(Comparison { by: "psql".into(), marks, newest: Some(at), left: None, tables })
+            }
+            Part::Check => Learned::Checked(Checked { well: Some(true), how: "by hand".into(), found: Vec::new() }),
+            Part::TearDown => {
+                let ClusterKey { namespace, name, .. } = &trial.scratch;
+                self.objects.remove(&format!("/apis/postgresql.cnpg.io/v1/namespaces/{namespace}/clusters/{name}"));
+                Learned::TornDown(TornDown::default())
+            }
+            Part::Sweep => {
+                self.objects.remove(&trial.marks());
+                return Answer::Done;
+            }
+        };
+        Answer::Learned(Box::new(learned))
     }
 
     /// Every object; what is empty is not there.

@@ -7,7 +7,8 @@ use howdah::domain::health::Limits;
 use howdah::domain::names::ClusterKey;
 use howdah::problem::Problem;
 use howdah::procedure::catalog::backup::{Scheduling, Take};
-use howdah::procedure::catalog::drills::{Beat, Blow, DrillWish};
+use howdah::procedure::catalog::drills::{Beat, Blow, DrillWish, RestoreDrill};
+use howdah::procedure::catalog::restore::Source;
 use howdah::procedure::catalog::{self, Act, Chosen, View, Wish};
 use howdah::procedure::drill::Objectives;
 use howdah::procedure::heartbeat::Heartbeat;
@@ -31,7 +32,12 @@ pub struct Case {
 pub fn all() -> Vec<Case> {
     let own = [("side by side, undo, cleanup, gates", zone()), ("heartbeat", drill()), ("no checks", bare())];
     let own = own.map(|(name, plan)| (name.to_owned(), plan));
-    own.into_iter().chain(acts()).chain(drills()).map(|(name, plan)| Case { seed: seed(&name), name, plan }).collect()
+    own.into_iter()
+        .chain(acts())
+        .chain(drills())
+        .chain([restore_drill()])
+        .map(|(name, plan)| Case { seed: seed(&name), name, plan })
+        .collect()
 }
 
 fn seed(name: &str) -> Vec<(&'static str, Value)> {
@@ -135,6 +141,20 @@ fn drills() -> Vec<(String, Plan)> {
         (name, planned(|_| {}, |view| catalog::drills::plan(&wish, view)))
     };
     blows.into_iter().flat_map(|blow| [plan(blow.clone(), false), plan(blow, true)]).collect()
+}
+
+/// Its scratch cluster is made of a source that was recorded.
+fn restore_drill() -> (String, Plan) {
+    let mut facts = facts(|_| {});
+    for fact in scenario::backups::stored() {
+        facts.absorb(fact);
+    }
+    let cluster = serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
+    let wish = RestoreDrill { because: Some("a test".into()), ..RestoreDrill::of(pg()) };
+    let limits = Limits::default();
+    let view = View { facts: &facts, history: None, limits: &limits, now: scenario::now() };
+    let plan = catalog::drills::restore(&wish, &Source { cluster, object_store: None }, view);
+    ("restore drill".to_owned(), plan.unwrap_or_else(|problem| panic!("{problem}")))
 }
 
 fn target(kind: &str, plural: &str, name: &str) -> Target {

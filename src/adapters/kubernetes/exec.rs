@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::trouble::{Trouble, TroubleKind};
 
@@ -31,9 +31,27 @@ pub async fn run(
     container: &str,
     command: &[&str],
 ) -> Result<Said, Trouble> {
+    run_with(client, namespace, pod, container, command, None).await
+}
+
+/// Runs `command` in a container, and has it read `input`. The program must know by itself where its input ends: not every
+/// API server can tell it.
+///
+/// # Errors
+/// The API server or the kubelet refuses, or the connection breaks.
+pub async fn run_with(
+    client: &kube::Client,
+    namespace: &str,
+    pod: &str,
+    container: &str,
+    command: &[&str],
+    input: Option<&str>,
+) -> Result<Said, Trouble> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let how = AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
+    let how = AttachParams::default().container(container).stdin(input.is_some()).stdout(true).stderr(true);
     let mut process = pods.exec(pod, command.iter().copied(), &how).await?;
+    // Held until the program has ended: dropped, it would end the input, and with it some servers the connection.
+    let mut stdin = process.stdin();
     let (out, err, status) = (process.stdout(), process.stderr(), process.take_status());
     let read = async |from: Option<_>| {
         let mut bytes = Vec::new();
@@ -43,7 +61,15 @@ pub async fn run(
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&bytes).into_owned())
     };
     let broke = |e: std::io::Error| Trouble::new(TroubleKind::Unreachable, e.to_string());
-    let (out, err) = tokio::try_join!(read(out), read(err)).map_err(broke)?;
+    let write = async {
+        if let (Some(stdin), Some(input)) = (&mut stdin, input) {
+            // A program that has ended early reads no more; its end is told otherwise.
+            let _ = stdin.write_all(input.as_bytes()).await;
+            let _ = stdin.flush().await;
+        }
+        Ok(())
+    };
+    let (out, err, ()) = tokio::try_join!(read(out), read(err), write).map_err(broke)?;
     let status = match status {
         Some(status) => status.await,
         None => None,

@@ -29,6 +29,7 @@ pub(in crate::adapters) mod read;
 mod shelves;
 mod standing;
 pub mod status;
+pub mod trial;
 pub mod trouble;
 pub mod tunnel;
 mod volumes;

@@ -13,4 +13,5 @@ pub mod sampler;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+pub mod trial;
 pub mod wire;

@@ -16,15 +16,15 @@ use crate::domain::sample::{Route, SilenceKind};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A folder and an account for servers, which never run as root.
-struct Place {
+pub(super) struct Place {
     bin: PathBuf,
     dir: tempfile::TempDir,
     account: Option<(u32, u32)>,
 }
 
-struct Server {
+pub(super) struct Server {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Drop for Server {
@@ -37,7 +37,7 @@ impl Drop for Server {
 }
 
 impl Place {
-    fn find() -> Option<Place> {
+    pub(super) fn find() -> Option<Place> {
         let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let known = versions.map(|v| v.path().join("bin"));
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -54,7 +54,7 @@ impl Place {
         Some(Place { bin, dir, account })
     }
 
-    fn program(&self, name: &str) -> Command {
+    pub(super) fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.bin.join(name));
         command.current_dir(self.dir.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if let Some((uid, gid)) = self.account {
@@ -63,11 +63,11 @@ impl Place {
         command
     }
 
-    fn data(&self, name: &str) -> PathBuf {
+    pub(super) fn data(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn serve(&self, data: &Path) -> Server {
+    pub(super) fn serve(&self, data: &Path) -> Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = self.program("postgres");
         command.arg("-D").arg(data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
@@ -77,11 +77,11 @@ impl Place {
     }
 }
 
-fn dsn(port: u16, user: &str) -> String {
+pub(super) fn dsn(port: u16, user: &str) -> String {
     format!("host=127.0.0.1 port={port} user={user} dbname=postgres sslmode=disable")
 }
 
-async fn open(port: u16, user: &str) -> Session {
+pub(super) async fn open(port: u16, user: &str) -> Session {
     let mut last = None;
     for _ in 0..150 {
         match by_dsn(&dsn(port, user)).await {
@@ -93,7 +93,7 @@ async fn open(port: u16, user: &str) -> Session {
     panic!("never answered: {last:?}")
 }
 
-async fn sql(port: u16, text: &str) {
+pub(super) async fn sql(port: u16, text: &str) {
     let (client, connection) = tokio_postgres::connect(&dsn(port, "postgres"), tokio_postgres::NoTls).await.unwrap();
     let connection = tokio::spawn(connection);
     client.batch_execute(text).await.unwrap();

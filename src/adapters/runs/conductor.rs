@@ -1,14 +1,16 @@
 //! Does what a run says is to be done, and writes it down before and after.
 
 use jiff::Timestamp;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use super::audit::{Audit, Done, Of};
 use super::journal::Journal;
 use crate::adapters::executor::{Deed, Executor, Refusal};
 use crate::problem::Problem;
-use crate::procedure::{By, Entry, Found, Order, Plan, Request, RunId, Step, StepId, Todo, What};
+use crate::procedure::trial::{Answers, answered};
+use crate::procedure::{By, Decision, Entry, Found, Order, Plan, Request, RunId, Step, StepId, Todo, What};
 
 /// What time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -49,6 +51,9 @@ pub struct Conductor {
     executor: Arc<dyn Executor>,
     clock: Clock,
     told: UnboundedSender<Entry>,
+    answers: Mutex<Answers>,
+    /// The run is ended before its end: what only waits is left.
+    ended: watch::Sender<bool>,
 }
 
 impl Conductor {
@@ -61,7 +66,31 @@ impl Conductor {
         told: UnboundedSender<Entry>,
     ) -> Conductor {
         let who = format!("{}@{}", by.user, by.host);
-        Conductor { run, plan, who, ledger: Mutex::new(ledger), executor, clock, told }
+        let (answers, ended) = (Mutex::default(), watch::Sender::new(false));
+        Conductor { run, plan, who, ledger: Mutex::new(ledger), executor, clock, told, answers, ended }
+    }
+
+    /// Goes on where these entries of the journal end.
+    #[must_use]
+    pub fn after(self, entries: &[Entry]) -> Conductor {
+        self.answers().extend(answered(entries));
+        self.ended.send_replace(entries.iter().any(|e| self.ends(&e.what)));
+        self
+    }
+
+    /// It ends the run before its end.
+    fn ends(&self, what: &What) -> bool {
+        match what {
+            What::Aborted { .. } => true,
+            What::Decided { step, decision: Decision::Undo | Decision::Leave, .. } => {
+                self.plan.step(step).is_some_and(|s| !s.cleanup)
+            }
+            _ => false,
+        }
+    }
+
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes an entry and tells it.
@@ -72,6 +101,10 @@ impl Conductor {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = Entry { at: (self.clock)(), what };
         ledger.append(&entry)?;
+        self.answers().extend(answered([&entry]));
+        if self.ends(&entry.what) {
+            self.ended.send_replace(true);
+        }
         // Told under the lock: in the order of the journal. A listener that went needs nothing any more.
         let _ = self.told.send(entry);
         Ok(())
@@ -95,11 +128,17 @@ impl Conductor {
 
     async fn act(&self, id: &StepId, premise: bool) -> Result<(), Problem> {
         let Some((step, order)) = self.order(id, false) else { return Ok(()) };
-        let request = order.request();
+        let answers = self.answers().clone();
+        let request = order.request_after(&answers);
         self.write(What::Began { step: id.clone(), request: Some(request.clone()) })?;
-        let mut deed = self.deed(order);
-        deed.premise = premise.then_some(&self.plan.premise);
-        match self.executor.perform(deed).await {
+        let premise = premise.then_some(&self.plan.premise);
+        let deed = Deed { premise, ..self.deed(order, &answers) };
+        let performed = tokio::select! {
+            biased;
+            performed = self.executor.perform(deed) => performed,
+            () = self.left(step, order) => Err(Refusal::Nothing(left(step))),
+        };
+        match performed {
             Ok(answer) => {
                 self.record(step, request, "taken")?;
                 self.write(What::Accepted { step: id.clone(), answer })
@@ -116,7 +155,8 @@ impl Conductor {
         let Some((step, order)) = self.order(id, true) else { return Ok(()) };
         let request = order.request();
         self.write(What::UndoBegan { step: id.clone(), request: request.clone() })?;
-        let (outcome, problem) = match self.executor.perform(self.deed(order)).await {
+        let answers = self.answers().clone();
+        let (outcome, problem) = match self.executor.perform(self.deed(order, &answers)).await {
             Ok(_) => ("undone: taken", None),
             Err(Refusal::Nothing(problem)) => ("undone: refused", Some(problem)),
             Err(Refusal::Unknown(_)) => return self.record(step, request, "undone: unknown"),
@@ -127,7 +167,8 @@ impl Conductor {
 
     async fn find(&self, id: &StepId, undo: bool) -> Result<(), Problem> {
         let Some((step, order)) = self.order(id, undo) else { return Ok(()) };
-        let found = self.executor.find(self.deed(order)).await;
+        let answers = self.answers().clone();
+        let found = self.executor.find(self.deed(order, &answers)).await;
         let outcome = match (&found, undo) {
             (Found::Done(_), false) => "found done",
             (Found::Done(_), true) => "undone: found done",
@@ -142,7 +183,9 @@ impl Conductor {
 
     async fn revive(&self, id: &StepId) -> Result<(), Problem> {
         let Some((_, order)) = self.order(id, false) else { return Ok(()) };
-        let problem = self.executor.perform(self.deed(order)).await.err().map(|refusal| refusal.problem().clone());
+        let answers = self.answers().clone();
+        let problem =
+            self.executor.perform(self.deed(order, &answers)).await.err().map(|refusal| refusal.problem().clone());
         self.write(What::Revived { step: id.clone(), problem })
     }
 
@@ -152,8 +195,17 @@ impl Conductor {
         Some((step, order?))
     }
 
-    fn deed<'a>(&'a self, order: &'a Order) -> Deed<'a> {
-        Deed { run: &self.run, plan: &self.plan, order, premise: None }
+    fn deed<'a>(&'a self, order: &'a Order, answers: &'a Answers) -> Deed<'a> {
+        Deed { run: &self.run, plan: &self.plan, order, premise: None, answers }
+    }
+
+    /// Returns when the run is ended and this order of it only waits.
+    async fn left(&self, step: &Step, order: &Order) {
+        if step.cleanup || !order.only_waits() {
+            std::future::pending::<()>().await;
+        }
+        // The sender is this conductor's own.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
     /// Into the audit trail, before the journal: a line too many is better than one too few.
@@ -169,4 +221,8 @@ impl Conductor {
             outcome: outcome.into(),
         })
     }
+}
+
+fn left(step: &Step) -> Problem {
+    Problem::new(format!("{} was left", step.title)).because("the run was ended meanwhile; nothing was changed by it")
 }

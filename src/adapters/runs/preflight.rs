@@ -2,6 +2,7 @@
 
 use crate::adapters::executor::{Deed, Executor};
 use crate::problem::Problem;
+use crate::procedure::trial::Answers;
 use crate::procedure::{Order, Plan, Right, RunId, StepId, Tried};
 
 /// Asks for rights, then whether the world is still the plan's, then tries each change that doesn't build on another one.
@@ -23,7 +24,9 @@ pub async fn preflight(executor: &dyn Executor, run: &RunId, plan: &Plan) -> Res
     let mut tried = Vec::new();
     for step in plan.steps.iter().filter(|s| changes(&s.order) && !builds_on_a_change(plan, &s.id)) {
         let Some(order) = &step.order else { continue };
-        let shown = executor.rehearse(Deed { run, plan, order, premise: Some(&plan.premise) }).await?;
+        let shown = executor
+            .rehearse(Deed { run, plan, order, premise: Some(&plan.premise), answers: &Answers::new() })
+            .await?;
         tried.push(Tried { step: step.id.clone(), shown });
     }
     Ok(tried)

@@ -61,7 +61,7 @@ pub enum BackupsCommand {
     /// The cluster itself is not touched. Shows first which base backup is used, what is replayed, and everything that
     /// speaks against it. Ends with 0 when the new cluster is recovered and takes writes, 1 when it is not, 3 when it is
     /// refused: a target beyond a gap is, by the name of the missing segment.
-    Restore(RestoreArgs),
+    Restore(Box<RestoreArgs>),
     /// Takes a base backup now, and follows it until it could be restored
     ///
     /// Ends with 0 when the Backup says completed and its last WAL segment is in the archive, as far as the store or the

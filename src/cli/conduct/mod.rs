@@ -148,7 +148,7 @@ impl TakenUp {
         let (told, entries) = tokio::sync::mpsc::unbounded_channel();
         let kept = Box::new((journal, store.audit()));
         let whose = (run.id.clone(), run.plan.clone(), &me);
-        let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told);
+        let conductor = Conductor::new(whose, kept, executor, Arc::new(Timestamp::now), told).after(&run.entries);
         conductor.write(What::Resumed { by: me })?;
         let asker = ask::Asker::new(global, flags);
         let conduct = Conduct { followed: Followed::new(run), conductor, entries, live, asker };

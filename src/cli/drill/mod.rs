@@ -1,6 +1,8 @@
-//! `howdah drill`: a measured failover, switchover, loss of a zone or of a standby.
+//! `howdah drill`: a measured failover, switchover, loss of a zone or of a standby; a restore that is proven.
 
+mod every;
 mod progress;
+mod restore;
 mod told;
 
 pub use progress::progress;
@@ -68,6 +70,11 @@ pub enum DrillCommand {
         #[arg(long, value_name = "INSTANCE")]
         instance: Option<String>,
     },
+    /// A scratch cluster is made of the backups, compared with its source, timed, and torn down
+    ///
+    /// Proves that the backups restore. Writes thirty rows into a table of its own, reads the tables twice, ends a WAL
+    /// segment; everything else happens in the scratch cluster, of which nothing is left.
+    Restore(restore::Restoring),
 }
 
 /// Flags of every drill.
@@ -127,6 +134,7 @@ pub async fn run(global: &Global, args: &DrillArgs) -> Result<Exit, Problem> {
             let instance = instance.as_deref().map(InstanceName::from);
             drill(global, drilling, |_| Blow::StandbyLoss(instance)).await
         }
+        DrillCommand::Restore(restoring) => restore::run(global, restoring).await,
     }
 }
 

@@ -11,9 +11,10 @@ use crate::cli::human::{coloured, columns, faint, mark, strong};
 use crate::cli::output::{Style, answer, complain, say};
 use crate::domain::health::Level;
 use crate::domain::names::ClusterKey;
-use crate::domain::quantity::span;
+use crate::domain::quantity::{bytes, span};
+use crate::domain::trial::Verdict;
 use crate::problem::{Exit, Problem};
-use crate::procedure::drill::{History, Past, Report, Trend};
+use crate::procedure::drill::{History, Past, Report, Restored, Trend};
 use crate::procedure::{Kind, Outcome};
 
 /// The report of a drill.
@@ -59,6 +60,9 @@ fn table(r: &Report, style: Style) -> String {
             row("lost", t.lost_names.iter().take(10).cloned().collect::<Vec<_>>().join(", "));
         }
     }
+    if let Some(restored) = &r.restored {
+        restore(restored).into_iter().for_each(|(what, is)| row(what, is));
+    }
     row("run", r.run.to_string());
     out.push_str(&(columns(&rows, &[]).join("\n") + "\n"));
     for step in r.steps.iter().filter(|s| s.problem.is_some()) {
@@ -71,6 +75,35 @@ fn table(r: &Report, style: Style) -> String {
         out.push('\n');
     }
     out
+}
+
+/// What a restore drill tells beside its objectives.
+fn restore(r: &Restored) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    let base = r.base.as_deref().unwrap_or("not known");
+    let tries = if r.failed > 0 { format!(", at attempt {}", r.failed + 1) } else { String::new() };
+    let wal = r.wal_bytes.map(|n| format!(", {} of WAL replayed", bytes(n))).unwrap_or_default();
+    rows.push(("base backup", format!("{base}{tries}{wal}")));
+    if !r.spans.is_empty() {
+        let parts: Vec<_> = r.spans.iter().map(|s| format!("{} {}", s.phase, took(s.ms))).collect();
+        rows.push(("parts", parts.join(", ")));
+    }
+    if let Some(reached) = &r.reached {
+        let last = reached.last_transaction.as_ref().map(|at| format!("last transaction of {at}"));
+        let told: Vec<_> = last.into_iter().chain(reached.stopped.clone()).collect();
+        if !told.is_empty() {
+            rows.push(("reached", told.join("; ")));
+        }
+    }
+    let telling = r.tables.iter().filter(|(_, t)| t.verdict != Verdict::Same);
+    rows.extend(telling.map(|(name, t)| ("table", format!("{name}: {}", t.text))));
+    if !r.elsewhere.is_empty() {
+        rows.push(("not compared", format!("other databases: {}", r.elsewhere.join(", "))));
+    }
+    if let Some(checked) = r.checked.as_ref().filter(|c| c.well.is_none()) {
+        rows.push(("data files", format!("not looked through: {}", checked.how)));
+    }
+    rows
 }
 
 fn took(ms: Option<i64>) -> String {
@@ -103,7 +136,8 @@ pub fn list(global: &Global, cluster: Option<&str>) -> Result<Exit, Problem> {
 
 fn listed(key: &ClusterKey, reports: &[Report]) -> Listed {
     let history = History::of(key, reports);
-    let kinds = [Kind::FailoverDrill, Kind::SwitchoverDrill, Kind::ZoneLossDrill, Kind::StandbyLossDrill];
+    let kinds =
+        [Kind::FailoverDrill, Kind::SwitchoverDrill, Kind::ZoneLossDrill, Kind::StandbyLossDrill, Kind::RestoreDrill];
     let trends = kinds.iter().filter_map(|kind| history.trend(*kind)).collect();
     Listed { context: key.context.to_string(), cluster: key.to_string(), drills: history.past, trends }
 }
@@ -131,16 +165,20 @@ pub fn reports(store: &Store) -> Result<(Vec<Report>, bool), Problem> {
     Ok((reports, damaged))
 }
 
-const HEAD: [&str; 6] = ["BEGAN", "DRILL", "OUTCOME", "OUTAGE", "LOST", "FULL REDUNDANCY"];
+const HEAD: [&str; 7] = ["BEGAN", "DRILL", "OUTCOME", "OUTAGE", "LOST", "FULL REDUNDANCY", "RESTORED IN"];
 
 fn cells(p: &Past) -> Vec<String> {
+    // A restore has no outage, and an outage no restore.
+    let restore = p.kind == Kind::RestoreDrill;
+    let outage = |words: String| if restore { String::new() } else { words };
     vec![
         format!("{:.0}", p.began),
         p.kind.name().to_owned(),
         p.outcome.map_or("not ended", Outcome::word).to_owned(),
-        took(p.rto_ms),
-        p.rpo.map_or("not counted".into(), |n| n.to_string()),
-        took(p.redundant_ms),
+        outage(took(p.rto_ms)),
+        outage(p.rpo.map_or("not counted".into(), |n| n.to_string())),
+        outage(took(p.redundant_ms)),
+        if restore { took(p.restored_ms) } else { String::new() },
     ]
 }
 

@@ -135,6 +135,12 @@ fn cursor(pen: &mut Pen<'_, '_>, (top, bottom): (u16, u16), at: Timestamp, good:
     let left = x.saturating_sub(room / 2).clamp(pen.scale.left, last.max(pen.scale.left));
     pen.put(left.saturating_sub(1), bottom, &" ".repeat(usize::from(room) + 2), pen.look.style(Role::Text));
     pen.put(left, bottom, &words, style);
+    // Half a moment's name beside it would be another moment's.
+    let blank = pen.look.style(Role::Text);
+    let named = |pen: &Pen<'_, '_>, x: u16| pen.buf.cell((x, bottom)).is_some_and(|c| c.symbol() != " ");
+    let beside = (left + room + 1..pen.area.right()).take_while(|x| named(pen, *x)).collect::<Vec<_>>();
+    let before = (pen.scale.left..left.saturating_sub(1)).rev().take_while(|x| named(pen, *x)).collect::<Vec<_>>();
+    beside.into_iter().chain(before).for_each(|x| pen.put(x, bottom, " ", blank));
 }
 
 fn windows(pen: &mut Pen<'_, '_>, y: u16, catalog: &Catalog, store: Option<&StoreListing>, stale: bool) {

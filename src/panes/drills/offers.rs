@@ -21,6 +21,7 @@ pub fn name(kind: Kind) -> &'static str {
         Kind::SwitchoverDrill => "switchover",
         Kind::ZoneLossDrill => "zone loss",
         Kind::StandbyLossDrill => "standby loss",
+        Kind::RestoreDrill => "restore",
         other => other.name(),
     }
 }

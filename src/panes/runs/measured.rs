@@ -7,9 +7,10 @@ use ratatui::layout::Rect;
 use super::drill;
 use crate::domain::names::InstanceName;
 use crate::domain::quantity::{count, tenths};
+use crate::domain::trial::Verdict;
 use crate::panes::paper::{LABEL, Paper};
 use crate::procedure::Run;
-use crate::procedure::drill::{ObjectiveResult, Report, Span};
+use crate::procedure::drill::{ObjectiveResult, Report, Restored, Span};
 use crate::ui::theme::{Look, Role};
 
 /// Cells of the name of a phase, and of its time.
@@ -23,6 +24,10 @@ const TALL: u16 = 12;
 pub fn draw(run: &Run, top: usize, look: &Look, area: Rect, buf: &mut Buffer) {
     let Some(report) = Report::of(&run.entries) else { return };
     let mut paper = Paper::new(look, area.width);
+    if let Some(told) = &report.restored {
+        restored(&mut paper, &report, told, look);
+        return paper.draw(top, area, buf);
+    }
     paper.told("outage", &outage(&report), Role::Title);
     if area.height >= TALL {
         phases(&mut paper, &report, look, usize::from(area.width));
@@ -59,6 +64,33 @@ pub fn draw(run: &Run, top: usize, look: &Look, area: Rect, buf: &mut Buffer) {
         paper.line(&drill::line(&mark.mark, since, &mark.text, look), 11);
     }
     paper.draw(top, area, buf);
+}
+
+/// What came of a restore: no outage, but how long it took and whether it is what it should be.
+fn restored(paper: &mut Paper<'_>, report: &Report, told: &Restored, look: &Look) {
+    for objective in &report.objectives {
+        reached(paper, objective, look);
+    }
+    paper.told("base", told.base.as_deref().unwrap_or("not known"), Role::Text);
+    let parts: Vec<_> = told.spans.iter().map(|s| format!("{} {}", s.phase, took(s.ms))).collect();
+    if !parts.is_empty() {
+        paper.told("parts", &parts.join(", "), Role::Info);
+    }
+    if let Some(stopped) = told.reached.as_ref().and_then(|r| r.stopped.as_ref()) {
+        paper.told("stopped", stopped, Role::Text);
+    }
+    for step in &report.steps {
+        if let Some(problem) = &step.problem {
+            paper.told("failed", &format!("{}: {}", step.title, problem.line()), Role::Bad);
+        }
+    }
+    for (name, table) in &told.tables {
+        let role = if table.verdict == Verdict::Different { Role::Bad } else { Role::Text };
+        paper.told("table", &format!("{name}: {}", table.text), role);
+    }
+    for (at, note) in &report.notes {
+        paper.told("note", &format!("{at:.0} {note}"), Role::Info);
+    }
 }
 
 fn took(ms: Option<i64>) -> String {

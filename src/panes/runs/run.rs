@@ -14,7 +14,7 @@ use crate::panes::doing::{Driven, answer, name_to_type};
 use crate::panes::events::ticker;
 use crate::panes::paper::Paper;
 use crate::panes::{Scene, rule, times};
-use crate::procedure::{Choice, Outcome, Run};
+use crate::procedure::{Choice, Kind, Outcome, Run};
 use crate::ui::layout::{split_bottom, split_top};
 use crate::ui::text::{cut_line, put_line};
 use crate::ui::theme::{Look, Role};
@@ -54,7 +54,8 @@ pub fn draw(run: &Run, eye: Eye, scene: &Scene<'_>, look: &Look, area: Rect, buf
     steps::draw(&steps::of_run(run, scene.now, look), at, look, left, buf);
     match run.closed {
         Some(_) if measures => return measured::draw(run, top, look, right, buf),
-        None if measures => return drill::draw(run, scene, look, right, buf),
+        // A restore drill writes no heartbeat: its steps tell how far it is.
+        None if measures && run.plan.kind != Kind::RestoreDrill => return drill::draw(run, scene, look, right, buf),
         _ => {}
     }
     let Some(step) = run.plan.steps.get(at) else { return };

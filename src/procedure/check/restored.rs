@@ -24,7 +24,7 @@ pub(super) fn recovered(a: &Asked<'_>) -> Told {
         a.watched("jobs")?;
     }
     let cluster = a.cluster;
-    match cluster.jobs.iter().find(|j| is_recovery(j)) {
+    match cluster.jobs.iter().find(|j| j.is_recovery()) {
         Some(job) if job.done => {
             let attempts = match job.failed {
                 0 => String::new(),
@@ -34,7 +34,7 @@ pub(super) fn recovered(a: &Asked<'_>) -> Told {
             evidence.push(format!("Job/{} has ended well{attempts}", job.name));
             Ok(evidence)
         }
-        Some(job) if gave_up(job) => Err(Proof::Never(told(job, "was given up"))),
+        Some(job) if job.gave_up => Err(Proof::Never(told(job, "was given up"))),
         Some(job) if job.failed > 0 => missing(told(job, "is tried again")),
         Some(job) => missing(told(job, "runs")),
         None => {
@@ -53,15 +53,6 @@ pub(super) fn leads_on(a: &Asked<'_>, after: Option<Timeline>) -> Told {
     a.watched("clusters")?;
     let Some(leader) = &a.cluster.primary else { return missing("cluster status: no primary is named yet") };
     later(a, leader, after)
-}
-
-fn is_recovery(job: &Job) -> bool {
-    matches!(job.role.as_str(), "full-recovery" | "snapshot-recovery")
-}
-
-/// No further pod is made: Kubernetes says so in the Job's condition.
-fn gave_up(job: &Job) -> bool {
-    job.trouble.as_deref().is_some_and(|t| t.contains("backoff limit") || t.contains("BackoffLimitExceeded"))
 }
 
 fn told(job: &Job, state: &str) -> String {

@@ -6,8 +6,9 @@ mod schedule;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Check, Proof};
-use crate::domain::cluster::{Fenced, Hibernation, Lease, Target};
+use crate::domain::cluster::{Fenced, Hibernation, Job, Lease, Target};
 use crate::domain::health::scene::{Scene, ago, name, now};
+use crate::domain::names::ClusterKey;
 use crate::domain::sample::{InstanceStatus, SilenceKind};
 
 fn since() -> Timestamp {
@@ -321,4 +322,56 @@ fn all_of_these_tells_what_is_missing_first() {
     let both = Check::All(vec![leads(1), Check::Maintenance(true)]);
     assert_eq!(not_yet(&both, |_| {}), "cluster spec: the maintenance window is closed");
     assert_eq!(yes(&both, |s| s.cluster.maintenance = true).len(), 5);
+}
+
+fn job(failed: u32, done: bool, trouble: Option<&str>) -> Job {
+    Job {
+        name: "pg-1-full-recovery".into(),
+        uid: "u".into(),
+        instance: Some(name(1)),
+        role: "full-recovery".into(),
+        failed,
+        done,
+        trouble: trouble.map(str::to_owned),
+        created: Some(ago(60)),
+        ..Job::default()
+    }
+}
+
+#[test]
+fn a_recovery_is_told_by_its_job() {
+    let with = |job: Job| move |s: &mut Scene| s.cluster.jobs = vec![job];
+    let runs = not_yet(&Check::Recovered, with(job(0, false, None)));
+    assert_eq!(runs, "Job/pg-1-full-recovery runs");
+    let fails = not_yet(&Check::Recovered, with(job(2, false, Some("exit code 1"))));
+    assert_eq!(fails, "Job/pg-1-full-recovery is tried again, 2 attempts failed: exit code 1");
+    let over = Job { gave_up: true, ..job(7, false, Some("Job has reached the specified backoff limit")) };
+    let gave_up = asked(&Check::Recovered, with(over));
+    assert!(matches!(&gave_up, Proof::Never(why) if why.contains("was given up, 7 attempts failed")), "{gave_up:?}");
+    let done = yes(&Check::Recovered, with(job(2, true, None)));
+    assert_eq!(done[1], "Job/pg-1-full-recovery has ended well, after 2 attempts that failed");
+    let cleared = yes(&Check::Recovered, |_| {});
+    assert_eq!(cleared[1], "Pod/pg-1 is made of it, and no recovery job is left");
+    let nothing = not_yet(&Check::Recovered, |s| s.cluster.instances.clear());
+    assert!(nothing.starts_with("cluster status: "), "{nothing}");
+}
+
+#[test]
+fn another_cluster_is_asked_of() {
+    let scene = Scene::healthy();
+    let facts = scene.facts();
+    let (known, new) = (&scene.cluster.key, ClusterKey::new("aks", "pg", "new"));
+    let other = ClusterKey::new("aks", "pg", "plan");
+    assert!(
+        matches!(Check::There.of(known).judge(&facts, &other, since()), Proof::Yes(_)),
+        "whatever became of the plan's"
+    );
+    let coming = Check::There.of(&new).judge(&facts, known, since());
+    assert!(matches!(&coming, Proof::NotYet(_)), "{coming:?}");
+    let lead = Check::LeadsOn { after: Some(1) };
+    assert!(yes(&lead, |_| {}).contains(&"SQL on pg-1: not in recovery, timeline 2".to_owned()));
+    let same = not_yet(&Check::LeadsOn { after: Some(2) }, |_| {});
+    assert_eq!(same, "pg-1 leads and still tells timeline 2");
+    let both = Check::All(vec![Check::There.of(&new), lead]);
+    assert_eq!(both.others(), [&new]);
 }

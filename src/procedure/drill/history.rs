@@ -28,6 +28,9 @@ pub struct Past {
     pub rpo: Option<u64>,
     /// From the blow to full redundancy, in milliseconds.
     pub redundant_ms: Option<i64>,
+    /// From making a cluster out of backups until it took writes, in milliseconds: no outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_ms: Option<i64>,
 }
 
 /// The drills of a cluster, oldest first.
@@ -44,7 +47,7 @@ pub struct Trend {
     pub kind: Kind,
     /// How many were measured.
     pub drills: usize,
-    /// The outages in milliseconds, oldest first, the last twenty.
+    /// The outages, or of a restore drill the times of the restores, in milliseconds, oldest first, the last twenty.
     pub rto_ms: Vec<i64>,
     /// The middle one of those before the last; `None` with fewer than two.
     pub usual_ms: Option<i64>,
@@ -63,7 +66,15 @@ impl From<&Report> for Past {
             rto_ms: r.rto_ms,
             rpo: r.rpo,
             redundant_ms: r.spans.last().and_then(|s| s.ms),
+            restored_ms: r.restored.as_ref().and_then(|r| r.rto_ms),
         }
+    }
+}
+
+impl Past {
+    /// What its kind is measured by: the outage, or how long the restore took.
+    pub fn time(&self) -> Option<i64> {
+        if self.kind == Kind::RestoreDrill { self.restored_ms } else { self.rto_ms }
     }
 }
 
@@ -77,7 +88,7 @@ impl History {
 
     /// Where the outages of this kind go.
     pub fn trend(&self, kind: Kind) -> Option<Trend> {
-        let all: Vec<i64> = self.past.iter().filter(|p| p.kind == kind).filter_map(|p| p.rto_ms).collect();
+        let all: Vec<i64> = self.past.iter().filter(|p| p.kind == kind).filter_map(Past::time).collect();
         let (last, before) = all.split_last()?;
         let mut sorted = before.to_vec();
         sorted.sort_unstable();
@@ -106,7 +117,17 @@ mod tests {
             rto_ms,
             rpo: Some(0),
             redundant_ms: None,
+            restored_ms: None,
         }
+    }
+
+    /// How long a restore took is no outage, and has a trend of its own.
+    #[test]
+    fn restores_are_kept_apart() {
+        let restore = |began, ms| Past { kind: Kind::RestoreDrill, restored_ms: Some(ms), ..past(began, None) };
+        let history = History { past: vec![past(1, Some(4_000)), restore(2, 90_000), restore(3, 80_000)] };
+        assert_eq!(history.trend(Kind::FailoverDrill).unwrap().rto_ms, [4_000]);
+        assert_eq!(history.trend(Kind::RestoreDrill).unwrap().rto_ms, [90_000, 80_000]);
     }
 
     #[test]

@@ -4,8 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write;
 
 use super::report::Report;
+use super::restored::Restored;
 use crate::domain::heartbeat::Tally;
-use crate::domain::quantity::span;
+use crate::domain::quantity::{bytes, span};
+use crate::domain::trial::{Learned, Verdict};
 use crate::procedure::plan::Weight;
 use crate::procedure::run::StepReport;
 use crate::text::markdown as escaped;
@@ -37,7 +39,9 @@ impl Report {
         for (what, version) in &self.by.versions {
             row(what, version.clone());
         }
-        row("Primary before, after", format!("{}, {}", name(&self.leader.0), name(&self.leader.1)));
+        if self.restored.is_none() {
+            row("Primary before, after", format!("{}, {}", name(&self.leader.0), name(&self.leader.1)));
+        }
         for (what, value) in &self.parameters {
             row(what, value.clone());
         }
@@ -62,6 +66,9 @@ impl Report {
                 line(out, format!("| {} | {} |", s.phase, took(s.ms)));
             }
             line(out, format!("| client-seen outage (RTO) | {} |", took(self.rto_ms)));
+        }
+        if let Some(r) = &self.restored {
+            restored(out, r);
         }
         if let Some(tally) = &self.tally {
             writes(out, tally);
@@ -129,6 +136,57 @@ impl Report {
             }
         }
     }
+}
+
+fn restored(out: &mut String, r: &Restored) {
+    line(out, "\n## Restore\n\n| | |\n|---|---|");
+    let mut row = |what: &str, is: Option<String>| {
+        line(out, format!("| {what} | {} |", escaped(&is.unwrap_or_else(|| "not known".into()))));
+    };
+    row("base backup", r.base.clone());
+    row("moment recovered to", r.target.map(time));
+    row("until it took writes (RTO)", Some(took(r.rto_ms)));
+    row("until it was compared", Some(took(r.verified_ms)));
+    for s in &r.spans {
+        row(&s.phase, Some(took(s.ms)));
+    }
+    row("failed attempts", Some(r.failed.to_string()));
+    row("WAL replayed", r.wal_bytes.map(bytes));
+    row("last WAL needed", r.archived.as_ref().map(|a| format!("{}: {}", a.wal, a.how)));
+    if let Some(reached) = &r.reached {
+        row("newest marker", reached.newest_marker.map(time));
+        row("last transaction", reached.last_transaction.clone());
+        row("stopped", reached.stopped.clone());
+        row("left the source's timeline", reached.left.clone());
+    }
+    row("source read by, restored read by", Some(format!("{}, {}", who(&r.by.0), who(&r.by.1))));
+    if !r.elsewhere.is_empty() {
+        row("databases not compared", Some(r.elsewhere.join(", ")));
+    }
+    if let Some(c) = &r.checked {
+        row("data files", Some(Learned::Checked(c.clone()).words()));
+    }
+    if !r.tables.is_empty() {
+        line(out, "\n## Tables\n\n| table | | |\n|---|---|---|");
+    }
+    for (name, t) in &r.tables {
+        let verdict = match t.verdict {
+            Verdict::Different => "**different**",
+            Verdict::Same => "same",
+            Verdict::Counted => "same count",
+            Verdict::Changed => "changed meanwhile",
+            Verdict::Skipped => "not compared",
+        };
+        line(out, format!("| {} | {verdict} | {} |", escaped(name), escaped(&t.text)));
+    }
+    if let Some(torn) = &r.torn_down {
+        line(out, "\n## Torn down\n");
+        torn.gone.iter().for_each(|one| line(out, format!("- {}", escaped(one))));
+    }
+}
+
+fn who(name: &Option<String>) -> &str {
+    name.as_deref().unwrap_or("nobody")
 }
 
 fn writes(out: &mut String, t: &Tally) {

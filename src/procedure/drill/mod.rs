@@ -10,6 +10,7 @@ mod marks;
 mod objectives;
 mod phases;
 mod report;
+mod restored;
 mod watching;
 
 pub use history::{History, Past, Trend};
@@ -17,4 +18,5 @@ pub use marks::{Mark, Observer};
 pub use objectives::{Objectives, Result as ObjectiveResult};
 pub use phases::{Phases, Seen};
 pub use report::{BACK, LEADER, REDUNDANT, Report, STRIKE, Span};
+pub use restored::{MADE, RECOVERED, Reached, Restored, SWEPT, TORN_DOWN};
 pub use watching::Watching;

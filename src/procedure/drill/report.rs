@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::marks::{Mark, Observer};
 use super::objectives::Result as ObjectiveResult;
 use super::phases::{Phases, Seen};
+use super::restored::Restored;
 use crate::domain::heartbeat::{Outage, Tally};
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::procedure::entry::{Answer, By, Entry, Outcome, RunId, What};
@@ -59,6 +60,9 @@ pub struct Report {
     pub rpo: Option<u64>,
     /// The heartbeat, counted.
     pub tally: Option<Tally>,
+    /// What was restored, where that was drilled. Its times are no outages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Restored>,
     /// The steps.
     pub steps: Vec<StepReport>,
     /// What was seen, with the milliseconds since the blow.
@@ -115,6 +119,11 @@ impl Report {
             What::Closed { outcome } => Some((e.at, outcome)),
             _ => None,
         });
+        let restored = (plan.kind == Kind::RestoreDrill).then(|| Restored::of(plan, entries)).flatten();
+        let objectives = match &restored {
+            Some(restored) => restored.objectives(plan.objectives.map(|o| o.rto)),
+            None => plan.objectives.map(|o| o.judge(measured, rto)).unwrap_or_default(),
+        };
         Some(Report {
             run: run.clone(),
             kind: plan.kind,
@@ -127,12 +136,13 @@ impl Report {
             parameters: plan.parameters.clone(),
             findings: plan.findings.clone(),
             leader: (before, phases.leader.clone()),
-            spans: spans.collect(),
+            spans: if restored.is_some() { Vec::new() } else { spans.collect() },
             phases,
-            objectives: plan.objectives.map(|o| o.judge(measured, rto)).unwrap_or_default(),
+            objectives,
             rto_ms: rto.map(millis),
             rpo: tally.as_ref().filter(|t| t.acknowledged > 0).map(|t| t.lost),
             tally,
+            restored,
             steps,
             marks: marks(entries, struck),
             notes: notes(entries),

@@ -96,7 +96,7 @@ impl Acts {
             Order::Create(create) => self.create(create).await,
             Order::Delete(delete) => self.delete(order, delete).await,
             Order::Evict(delete) => self.evict(order, delete, time.unwrap_or(self.patience.budget)).await,
-            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => {
+            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) | Order::Trial(_) => {
                 Err(Refusal::Nothing(Problem::refused("this is no request to Kubernetes")))
             }
         }
@@ -108,7 +108,7 @@ impl Acts {
             Order::Patch(patch) => self.find_patch(patch).await,
             Order::Create(create) => self.find_created(create).await,
             Order::Delete(delete) | Order::Evict(delete) => self.find_deleted(delete).await,
-            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => {
+            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) | Order::Trial(_) => {
                 Found::CantTell("this is no request to Kubernetes".into())
             }
         }
@@ -126,7 +126,9 @@ impl Acts {
             Order::Patch(patch) => self.rehearse_patch(patch).await,
             Order::Create(create) => self.rehearse_create(create).await,
             Order::Delete(delete) | Order::Evict(delete) => self.rehearse_delete(order, delete).await,
-            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) => Ok(Rehearsal::None("SQL has no dry run".into())),
+            Order::Heartbeat(_) | Order::Count(_) | Order::Sweep(_) | Order::Trial(_) => {
+                Ok(Rehearsal::None("SQL has no dry run".into()))
+            }
         }
     }
 

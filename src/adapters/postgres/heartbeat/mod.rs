@@ -25,8 +25,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::account::Account;
 use self::book::Book;
-pub use self::way::Around;
 use self::way::Way;
+pub use self::way::{Around, front};
 use crate::adapters::executor::Refusal;
 use crate::domain::facts::Fact;
 use crate::domain::names::ClusterKey;

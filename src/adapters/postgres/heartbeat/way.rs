@@ -262,6 +262,11 @@ fn secrets(cluster: &Cluster, logins: &Logins) -> Vec<String> {
     names
 }
 
+/// The instances of which one takes writes, the likeliest first.
+pub fn front(cluster: &Cluster) -> Vec<InstanceName> {
+    in_order(cluster, Rooms::Primary)
+}
+
 /// Instances, the likeliest first.
 fn in_order(cluster: &Cluster, rooms: Rooms) -> Vec<InstanceName> {
     let purpose = if rooms == Rooms::Primary { ServicePurpose::ReadWrite } else { ServicePurpose::ReadOnly };

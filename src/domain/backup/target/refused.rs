@@ -94,13 +94,13 @@ impl Refused {
         match self {
             Refused::Before { first, .. } => first.map(|at| format!("the oldest moment is {at}")),
             Refused::BeyondGap { until, again, .. } => {
-                let until = until.map(|at| format!("up to {at}"));
+                let until = until.map(|at| format!("up to {at:.0}"));
                 let again = again.map(|at| format!("from {at} on"));
                 let both: Vec<_> = until.into_iter().chain(again).collect();
                 (!both.is_empty()).then(|| both.join(", or "))
             }
             Refused::BeyondEnd { stored, .. } => {
-                let until = stored.map(|at| format!("up to {at}; ")).unwrap_or_default();
+                let until = stored.map(|at| format!("up to {at:.0}; ")).unwrap_or_default();
                 Some(format!(
                     "{until}where the cluster still runs: select pg_switch_wal(), and wait until it is archived"
                 ))
@@ -146,7 +146,7 @@ impl fmt::Display for Refused {
                 gap.count, gap.first, gap.last
             ),
             Refused::BeyondEnd { last, stored, seconds } => {
-                let stored = stored.map(|at| format!(", stored at {at}")).unwrap_or_default();
+                let stored = stored.map(|at| format!(", stored at {at:.0}")).unwrap_or_default();
                 let by = seconds.map(|s| format!(" by {s} s")).unwrap_or_default();
                 write!(f, "it lies beyond the last WAL in the archive{by}: {last}{stored}")
             }

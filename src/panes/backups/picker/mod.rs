@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::command::Command;
 use crate::domain::backup::Catalog;
+use crate::domain::backup::continuity::Window;
 use crate::domain::backup::target::{Plotted, RecoveryTarget, Refused, choose};
 use crate::domain::names::ClusterKey;
 use crate::panes::Wish;
@@ -39,7 +40,7 @@ pub(super) enum Ask {
 impl Picker {
     /// At the newest moment that can be recovered.
     pub fn open(catalog: &Catalog, now: Timestamp) -> Picker {
-        let until = catalog.continuity.as_ref().and_then(|c| c.windows.iter().filter_map(|w| w.until).max());
+        let until = catalog.continuity.as_ref().and_then(|c| c.windows.iter().filter_map(end).max());
         Picker { at: until.unwrap_or(now), typed: None, alone: false, ask: None }
     }
 
@@ -166,9 +167,14 @@ fn wish(
     Ok(wish)
 }
 
+/// The end of a window, which is not before its beginning: stores tell the second alone.
+fn end(window: &Window) -> Option<Timestamp> {
+    window.until.map(|until| window.from.map_or(until, |from| until.max(from)))
+}
+
 /// Moments worth a jump: ends of base backups, and the edges of what can be recovered, in order.
 fn marks(catalog: &Catalog) -> Vec<Timestamp> {
-    let windows = catalog.continuity.iter().flat_map(|c| &c.windows).flat_map(|w| [w.from, w.until]);
+    let windows = catalog.continuity.iter().flat_map(|c| &c.windows).flat_map(|w| [w.from, end(w)]);
     let bases = catalog.entries.iter().map(|e| e.ended());
     let mut all: Vec<Timestamp> = windows.chain(bases).flatten().collect();
     all.sort();

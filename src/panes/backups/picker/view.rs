@@ -9,7 +9,7 @@ use super::{Ask, Picker};
 use crate::domain::backup::Catalog;
 use crate::domain::backup::target::{Plotted, RecoveryTarget, Refused};
 use crate::domain::health::Level;
-use crate::domain::quantity::{age, bytes, count};
+use crate::domain::quantity::{age, bytes};
 use crate::panes::{Scene, rule};
 use crate::text::wrap;
 use crate::ui::layout::split_bottom;
@@ -57,7 +57,7 @@ fn lines<'a>(picker: &Picker, catalog: &Catalog, scene: &Scene<'_>, look: &Look,
     let (target, plotted) = picker.plot(catalog);
     let mut all = vec![moment(picker, &target, scene, look)];
     match plotted {
-        Ok(plotted) => all.extend(reached(&plotted, scene, look)),
+        Ok(plotted) => all.extend(reached(&plotted, scene, look, width)),
         Err(refused) => all.extend(not_reached(&refused, &target, look, width)),
     }
     all
@@ -70,14 +70,18 @@ fn moment<'a>(picker: &Picker, target: &RecoveryTarget, scene: &Scene<'_>, look:
         return Line::from(vec![Span::styled(target.to_string(), title)]);
     }
     let at = picker.at;
-    let local = at.to_zoned(scene.habits.zone.clone());
-    Line::from(vec![
+    let mut line = Line::from(vec![
         Span::styled(at.strftime("%Y-%m-%d %H:%M:%S").to_string(), title),
         Span::styled(fraction(at), title),
         Span::styled(" UTC", title),
-        Span::styled(format!("   {} here", local.strftime("%a %-d %b %H:%M:%S %Z")), look.style(Role::Text)),
-        Span::styled(format!("   {} ago", age(at, scene.now)), dim),
-    ])
+    ]);
+    let local = at.to_zoned(scene.habits.zone.clone());
+    if !local.offset().is_zero() {
+        let words = format!("   {} here", local.strftime("%a %-d %b %H:%M:%S %Z"));
+        line.push_span(Span::styled(words, look.style(Role::Text)));
+    }
+    line.push_span(Span::styled(format!("   {} ago", age(at, scene.now)), dim));
+    line
 }
 
 /// `.985094`, or nothing.
@@ -88,38 +92,41 @@ fn fraction(at: Timestamp) -> String {
     }
 }
 
-fn told<'a>(name: &'static str, text: String, look: &Look) -> Line<'a> {
-    Line::from(vec![Span::styled(format!("{name:<NAMES$}"), look.style(Role::Dim)), Span::raw(text)])
+/// Something by its name, over as many lines as it takes.
+fn told<'a>(name: &'static str, text: &str, look: &Look, width: usize) -> Vec<Line<'a>> {
+    let room = width.saturating_sub(NAMES + 3).max(20);
+    let dim = look.style(Role::Dim);
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    let line =
+        |(name, text): (&str, String)| Line::from(vec![Span::styled(format!("{name:<NAMES$}"), dim), Span::raw(text)]);
+    names.zip(wrap(text, room)).map(line).collect()
 }
 
-fn reached<'a>(plotted: &Plotted, scene: &Scene<'_>, look: &Look) -> Vec<Line<'a>> {
+fn reached<'a>(plotted: &Plotted, scene: &Scene<'_>, look: &Look, width: usize) -> Vec<Line<'a>> {
     let Plotted { base, window, replay, .. } = plotted;
     let clock = |at: Option<Timestamp>| at.map_or_else(|| "?".to_owned(), |at| format!("{at:.0}"));
     let mark = look.marks.level(Level::Ok);
     let mut all = vec![Line::styled(format!("{mark} can be recovered"), look.level(Level::Ok))];
+    let mut tell = |name, text: String| all.extend(told(name, &text, look, width));
     let object = base.object.as_ref().filter(|o| **o != base.id).map(|o| format!(" ({o})")).unwrap_or_default();
     let data = base.data.or(base.stored).map(|n| format!(", {}", bytes(n))).unwrap_or_default();
     let timeline = base.timeline.map(|t| format!(", timeline {t}")).unwrap_or_default();
-    all.push(told("begins with", format!("{}{object}, ended {}{data}{timeline}", base.id, clock(base.ended)), look));
-    let most = if replay.at_most { "at most " } else { "" };
+    tell("begins with", format!("{}{object}, ended {}{data}{timeline}", base.id, clock(base.ended)));
     let first = replay.first.map(|w| format!(", from {w} on")).unwrap_or_default();
-    let wal = format!("{most}{} segments of WAL, {}{first}", count(replay.segments), bytes(replay.bytes));
-    all.push(told("replays", wal, look));
+    tell("replays", format!("{}{first}", replay.words()));
     let grows = if window.is_open() { ", and grows" } else { "" };
     let lsn = window.from_lsn.map(|l| format!(" ({l})")).unwrap_or_default();
-    let text =
-        format!("{}{lsn} to {}{grows}; its last WAL is {}", clock(window.from), clock(window.until), window.last);
-    all.push(told("window", text, look));
+    let (from, until) = (clock(window.from), clock(window.until));
+    tell("window", format!("{from}{lsn} to {until}{grows}; its last WAL is {}", window.last));
     let lost = match &plotted.target {
         RecoveryTarget::Time(at) => format!("what was committed since ({} until now)", age(*at, scene.now)),
-        RecoveryTarget::Latest => format!("what was not archived since {}", clock(window.until)),
+        RecoveryTarget::Latest => format!("what was not archived since {until}"),
         RecoveryTarget::Immediate => format!("what was committed after {}", clock(base.ended)),
         _ => "what was committed after it; the recovery fails where it is not in the WAL".into(),
     };
-    all.push(told("not in it", lost, look));
+    tell("not in it", lost);
     if let Some(other) = &plotted.by_itself {
-        let text = format!("by itself the operator would begin with {other}");
-        all.push(told("named", text, look));
+        tell("named", format!("by itself the operator would begin with {other}"));
     }
     all
 }
@@ -129,12 +136,8 @@ fn not_reached<'a>(refused: &Refused, target: &RecoveryTarget, look: &Look, widt
     let style = look.level(level);
     let mut all = vec![Line::styled(format!("{} {}", look.marks.level(level), refused.word()), style)];
     let problem = refused.problem(target);
-    let room = width.saturating_sub(NAMES + 3).max(20);
-    let both = [("because", problem.because), ("try", problem.try_this)];
-    for (name, text) in both {
-        for (n, line) in text.iter().flat_map(|t| wrap(t, room)).enumerate() {
-            all.push(told(if n == 0 { name } else { "" }, line, look));
-        }
+    for (name, text) in [("because", problem.because), ("try", problem.try_this)] {
+        all.extend(text.iter().flat_map(|text| told(name, text, look, width)));
     }
     all
 }

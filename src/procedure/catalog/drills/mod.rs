@@ -4,9 +4,12 @@
 //! up however the run goes, so a drill that is aborted leaves nothing behind either.
 
 mod failover;
+mod restore;
 mod standby_loss;
 mod switchover;
 mod zone_loss;
+
+pub use restore::{MOST, RestoreDrill, plan as restore};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

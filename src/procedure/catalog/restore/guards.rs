@@ -2,7 +2,6 @@
 
 use super::manifest::{Manifest, Wanted};
 use super::origin::{Origin, Via, text};
-use super::steps::replayed;
 use super::{Ground, RestoreWish};
 use crate::domain::backup::target::{Plotted, RecoveryTarget};
 use crate::domain::names::ClusterKey;
@@ -48,7 +47,7 @@ pub(super) fn look(
 fn base(m: &mut Making<'_>, plotted: &Plotted) {
     let base = &plotted.base;
     let ended = base.ended.map(|at| format!(", ended at {at:.0}")).unwrap_or_default();
-    m.good("base backup", format!("{}{ended}; {} to replay", base.id, replayed(&plotted.replay)));
+    m.good("base backup", format!("{}{ended}; {} to replay", base.id, plotted.replay.words()));
     let window = &plotted.window;
     let moment = |at: Option<jiff::Timestamp>| at.map_or_else(|| "an unknown time".to_owned(), |at| format!("{at:.0}"));
     let text = format!("{} lies within {} to {}", plotted.target, moment(window.from), moment(window.until));

@@ -3,10 +3,8 @@
 use jiff::SignedDuration;
 
 use super::manifest::{Manifest, Wanted};
-use crate::domain::backup::target::Replay;
 use crate::domain::detail::ObjectRef;
 use crate::domain::names::ClusterKey;
-use crate::domain::quantity;
 use crate::procedure::catalog::making::{Making, POD, SOON};
 use crate::procedure::check::Check;
 use crate::procedure::order::{Create, Delete, Order, Target};
@@ -37,7 +35,7 @@ pub(super) fn all(m: &Making<'_>, source: &ClusterKey, wanted: &Wanted, manifest
                 "A job unpacks base backup {} and replays {}. The cluster's status does not say when it fails: the job's \
                  pods do, and it is tried again a few times. Waits up to {within:#}.",
                 plotted.base.id,
-                replayed(&plotted.replay)
+                plotted.replay.words()
             ),
         )
         .after(&["create"])
@@ -62,13 +60,6 @@ pub(super) fn all(m: &Making<'_>, source: &ClusterKey, wanted: &Wanted, manifest
         steps.push(step.after(&["leads"]).proven_by(check.of(&new), within));
     }
     steps
-}
-
-/// `3 segments of WAL (48 MiB)`.
-pub(super) fn replayed(replay: &Replay) -> String {
-    let most = if replay.at_most { "at most " } else { "" };
-    let segments = if replay.segments == 1 { "segment" } else { "segments" };
-    format!("{most}{} {segments} of WAL ({})", quantity::count(replay.segments), quantity::bytes(replay.bytes))
 }
 
 /// Unpacking and replaying at a slow rate, twice: what fails is tried again; and the time pods and volumes take.

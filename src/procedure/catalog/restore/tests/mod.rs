@@ -1,5 +1,7 @@
 //! Manifests out of a source that was recorded, and out of the guide's.
 
+mod plans;
+
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -8,8 +10,8 @@ use crate::domain::backup::continuity::Window;
 use crate::domain::backup::target::{ChosenBase, Plotted, RecoveryTarget, Replay};
 use crate::procedure::plan::{Finding, Weight};
 
-const SOURCE: &str = include_str!("../../../../tests/fixtures/restore/source.json");
-const RESTORED: &str = include_str!("../../../../tests/fixtures/restore/restored.json");
+const SOURCE: &str = include_str!("../../../../../tests/fixtures/restore/source.json");
+const RESTORED: &str = include_str!("../../../../../tests/fixtures/restore/restored.json");
 
 fn read(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
