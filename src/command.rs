@@ -181,7 +181,7 @@ commands! {
         MarkOn "mark-on" "The next base or edge" Look;
         PickExact "pick-exact" "Type the target" Look;
         PickBase "pick-base" "The base backup alone, or not" Look;
-        PickTake "pick-take" "Restore to this: name the new one" Look;
+        PickTake "pick-take" "Restore to this, as a new one" Look;
     }
     /// What can be practised, and was.
     Drills "drills" {
