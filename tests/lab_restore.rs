@@ -11,7 +11,7 @@ mod recorder;
 #[path = "lab_restore/stage.rs"]
 mod stage;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use recorded::{Differences, read, told_once};
 use recorder::Recorder;
@@ -78,6 +78,9 @@ fn a_target_beyond_the_archive_waits_for_its_wal() {
     let recovery = json!({"source": "origin", "recoveryTarget": {"targetTime": target}});
     stage.apply(&stage.manifest("restored", 1, recovery));
     stage.until("two attempts have failed", || (stage.failures("restored") == 2).then_some(()));
+    let out = stage.run(&["status", "restored", "--timeout", "20s"]);
+    let status = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(status.contains("recovery has failed") && status.contains("before configured recovery target"), "{status}");
     let told = stage.told("restored");
     assert!(told.contains("FATAL recovery ended before configured recovery target was reached"), "{told}");
     assert!(told.contains("while waiting for PostgreSQL to stop recovery mode"), "{told}");
@@ -136,6 +139,14 @@ fn what_cannot_be_recovered_fails_and_its_log_says_why() {
         assert!(told.contains(reason), "{name} should say {reason}:\n{told}");
         assert!(told.contains("Error while restoring a backup"), "{name}:\n{told}");
         assert_eq!(stage.get(&["cluster", name])["status"]["phase"], "Setting up primary", "{name}");
+        stage.until(&format!("the verdict tells why {name} fails"), || {
+            let out = stage.run(&["status", name, "-o", "json", "--timeout", "20s"]);
+            let report: Value = serde_json::from_slice(&out.stdout).ok()?;
+            let reasons = report["clusters"][0]["availability"]["reasons"].as_array()?.clone();
+            let text = |r: &Value| r["text"].as_str().unwrap_or_default().to_owned();
+            let told = reasons.iter().find(|r| r["code"] == "recovery-failing").map(text)?;
+            told.contains(reason).then_some(())
+        });
     }
     stage.delete(&names);
     stage.close();

@@ -237,15 +237,7 @@ fn a_verdict_that_changes_meanwhile_is_journaled() {
     play.wait(1);
     outside.serve(&mut play);
     assert_eq!(told(&outside), Vec::<String>::new(), "how it stood at the beginning is no change");
-    let mut worse = scenario::pg_primary();
-    for fact in &mut worse {
-        if let Fact::Cluster(c) = fact {
-            let mut changed = (**c).clone();
-            changed.instances[1].pod = None;
-            changed.ready = Some(2);
-            *c = std::sync::Arc::new(changed);
-        }
-    }
+    let worse = scenario::worsened();
     play.send(Msg::Facts(worse));
     outside.serve(&mut play);
     let all = told(&outside);

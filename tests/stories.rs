@@ -233,15 +233,7 @@ fn a_verdict_that_changes_is_told_once_and_rings_when_asked() {
     let mut play = Play::fresh(SIZE);
     play.keys("t b 8");
     let before = play.text().matches("Verdict").count();
-    let mut worse = scenario::pg_primary();
-    for fact in &mut worse {
-        if let Fact::Cluster(c) = fact {
-            let mut changed = (**c).clone();
-            changed.instances[1].pod = None;
-            changed.ready = Some(2);
-            *c = std::sync::Arc::new(changed);
-        }
-    }
+    let worse = scenario::worsened();
     play.effects.clear();
     play.send(Msg::Facts(worse.clone()));
     assert_eq!(play.text().matches("Verdict").count(), before + 1, "{}", play.text());

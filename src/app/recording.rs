@@ -3,11 +3,16 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
+use std::sync::Arc;
 
 use super::model::{Model, Setup};
 use super::msg::{Msg, Taste};
 use super::update::update;
+use crate::domain::backup::StoreListing;
+use crate::domain::facts::Fact;
+use crate::domain::names::ClusterKey;
 use crate::panes::{Choice, Effect};
 use crate::problem::Problem;
 use crate::ui::Depth;
@@ -71,6 +76,8 @@ impl Header {
 /// Writes a session as it happens.
 pub struct Recorder<W: Write> {
     out: W,
+    /// The listings that were written: a store that holds what it held is not written again and again.
+    stores: BTreeMap<ClusterKey, Arc<StoreListing>>,
 }
 
 impl<W: Write> Recorder<W> {
@@ -80,7 +87,7 @@ impl<W: Write> Recorder<W> {
     /// What writing says.
     pub fn start(mut out: W, setup: &Setup) -> io::Result<Self> {
         line(&mut out, &Header::of(setup))?;
-        Ok(Recorder { out })
+        Ok(Recorder { out, stores: BTreeMap::new() })
     }
 
     /// Adds a message.
@@ -88,7 +95,23 @@ impl<W: Write> Recorder<W> {
     /// # Errors
     /// What writing says.
     pub fn add(&mut self, msg: &Msg) -> io::Result<()> {
-        line(&mut self.out, msg)
+        match msg {
+            Msg::Facts(facts) if facts.iter().any(|f| matches!(f, Fact::Store(..))) => {
+                let facts = facts.iter().map(|f| self.brief(f)).collect();
+                line(&mut self.out, &Msg::Facts(facts))
+            }
+            msg => line(&mut self.out, msg),
+        }
+    }
+
+    /// A listing that holds what the one before it held tells only when it was made.
+    fn brief(&mut self, fact: &Fact) -> Fact {
+        let Fact::Store(key, listing) = fact else { return fact.clone() };
+        let before = self.stores.insert(key.clone(), listing.clone());
+        match before.and_then(|before| before.again(listing)) {
+            Some(again) => Fact::StoreAgain(key.clone(), again),
+            None => fact.clone(),
+        }
     }
 
     /// Ends, with everything written.
@@ -138,4 +161,64 @@ pub fn replay(header: &Header, messages: impl IntoIterator<Item = Msg>) -> (Mode
     let mut model = Model::new(header.setup());
     let effects = messages.into_iter().flat_map(|msg| update(&mut model, msg)).collect();
     (model, effects)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::domain::backup::archive::Archive;
+    use crate::domain::facts::Facts;
+
+    fn listing(second: i64, segments: u32) -> StoreListing {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut archive = Archive::default();
+        (0..segments).for_each(|n| {
+            archive.feed(&format!("wals/0000000100000000/{:024X}", (1_u128 << 64) + u128::from(n)), 1, at(0))
+        });
+        archive.keys += second.unsigned_abs();
+        let (took, whole) = (SignedDuration::from_millis(second), true);
+        StoreListing {
+            destination: "s3://b".into(),
+            server: "pg".into(),
+            archive,
+            asked: at(second),
+            took,
+            pages: 1,
+            whole,
+        }
+    }
+
+    #[test]
+    fn a_store_that_holds_what_it_held_is_written_once_and_read_as_it_was() {
+        let key = ClusterKey::new("aks", "db", "pg");
+        let all = [listing(10, 300), listing(70, 300), listing(130, 300), listing(190, 301)];
+        let setup = Header {
+            howdah_recording: VERSION,
+            program: String::new(),
+            size: (80, 24),
+            depth: "true".into(),
+            zone: "UTC".into(),
+            now: Timestamp::UNIX_EPOCH,
+            place: String::new(),
+            taste: Taste::default(),
+            choice: Choice::default(),
+        }
+        .setup();
+        let mut recorder = Recorder::start(Vec::new(), &setup).unwrap();
+        for l in &all {
+            recorder.add(&Msg::Facts(vec![Fact::Store(key.clone(), Arc::new(l.clone()))])).unwrap();
+        }
+        let text = recorder.finish().unwrap();
+        let lengths: Vec<usize> = text.split(|b| *b == b'\n').map(<[u8]>::len).collect();
+        assert!(lengths[2] < lengths[1] / 2 && lengths[3] < lengths[1] / 2 && lengths[4] >= lengths[1], "{lengths:?}");
+        let (_, messages) = read(text.as_slice()).unwrap();
+        let mut facts = Facts::default();
+        for (msg, wanted) in messages.into_iter().zip(&all) {
+            let Msg::Facts(told) = msg else { panic!("{msg:?}") };
+            assert!(told.into_iter().all(|f| facts.absorb(f)));
+            assert_eq!(*facts.stores[&key], *wanted);
+        }
+    }
 }

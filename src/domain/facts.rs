@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::backup::StoreListing;
 use super::backup::catalog::{Catalog, Kept, Witnesses};
+use super::backup::{SeenAgain, StoreListing};
 use super::cluster::{Cluster, Node, OperatorState};
 use super::fault::Standing;
 use super::heartbeat::Pulse;
@@ -45,6 +45,8 @@ pub enum Fact {
     /// What a cluster's object store held when it was last listed. No fact: it is not known; the health of
     /// [`SourceId::Store`] says why.
     Store(ClusterKey, Arc<StoreListing>),
+    /// The store was listed again and holds what it held. Only recordings tell it so: it follows the listing it is about.
+    StoreAgain(ClusterKey, SeenAgain),
 }
 
 /// What a fact is about.
@@ -86,7 +88,7 @@ impl Fact {
             Fact::Sql(k, i, _) => FactKey::Sql(k.clone(), i.clone()),
             Fact::Heartbeat(k, _) => FactKey::Heartbeat(k.clone()),
             Fact::Faults(c, _) => FactKey::Faults(c.clone()),
-            Fact::Store(k, _) => FactKey::Store(k.clone()),
+            Fact::Store(k, _) | Fact::StoreAgain(k, _) => FactKey::Store(k.clone()),
         }
     }
 
@@ -99,7 +101,8 @@ impl Fact {
             | Fact::Metrics(k, ..)
             | Fact::Sql(k, ..)
             | Fact::Heartbeat(k, _)
-            | Fact::Store(k, _) => Some(k),
+            | Fact::Store(k, _)
+            | Fact::StoreAgain(k, _) => Some(k),
             Fact::Source(id, _) if id.cluster().is_some() => id.cluster(),
             Fact::Source(..) | Fact::Nodes(..) | Fact::Operators(..) | Fact::Faults(..) => None,
         }
@@ -123,9 +126,18 @@ pub struct Samples {
     pub silent_since: Option<Timestamp>,
     /// When a primary last counted it among those that stream.
     pub streamed: Option<Timestamp>,
+    /// Since when WAL waits for the archive and none leaves, and which segment left last. `None`: none waits.
+    pub unarchived: Option<(Timestamp, Option<String>)>,
 }
 
 impl Samples {
+    /// WAL waits behind the segment that was archived last, or none waits. What waits behind another one than before has
+    /// only begun to.
+    fn archives(&mut self, at: Timestamp, waits: bool, last: Option<&str>) {
+        let since = self.unarchived.take().filter(|(_, before)| before.as_deref() == last).map(|(since, _)| since);
+        self.unarchived = waits.then(|| (since.unwrap_or(at), last.map(str::to_owned)));
+    }
+
     fn heard(&mut self, at: Timestamp, answered: bool) {
         self.silent_since = if answered { None } else { self.silent_since.or(Some(at)) };
     }
@@ -169,6 +181,11 @@ impl Facts {
             }
             Fact::Heartbeat(key, pulse) => self.heartbeats.insert(key, pulse.clone()).as_ref() != Some(&pulse),
             Fact::Store(key, listing) => self.stores.insert(key, listing.clone()).as_ref() != Some(&listing),
+            Fact::StoreAgain(key, again) => {
+                let Some(known) = self.stores.get_mut(&key) else { return false };
+                *known = Arc::new(known.seen_again(&again));
+                true
+            }
             Fact::Faults(context, all) => self.faults.insert(context, all.clone()).as_ref() != Some(&all),
             Fact::Nodes(context, nodes) => self.nodes.insert(context, nodes.clone()).as_ref() != Some(&nodes),
             Fact::Operators(context, ops) => self.operators.insert(context, ops.clone()).as_ref() != Some(&ops),
@@ -205,6 +222,11 @@ impl Facts {
             slot.last_status = Some(probe.clone());
         }
         slot.status = Some(probe.clone());
+        if let Some((s, ready)) = probe.value().and_then(|s| Some((s, s.ready_wal_files?)))
+            && s.is_primary == Some(true)
+        {
+            slot.archives(probe.at, ready > 0, s.last_archived.as_ref().map(|(wal, _)| wal.as_str()));
+        }
         if let Some(s) = probe.value().filter(|s| s.is_primary == Some(true)) {
             self.streaming(key, probe.at, s.standbys.as_deref().unwrap_or_default());
         }
@@ -218,6 +240,9 @@ impl Facts {
             slot.last_sql = Some(probe.clone());
         }
         slot.sql = Some(probe.clone());
+        if let Some((a, ready)) = probe.value().and_then(|s| s.archiver.as_ref()).and_then(|a| Some((a, a.ready?))) {
+            slot.archives(probe.at, ready > 0, a.last_archived.as_ref().map(|(wal, _)| wal.as_str()));
+        }
         if let Some(s) = probe.value().filter(|s| !s.in_recovery) {
             self.streaming(key, probe.at, &s.standbys);
         }

@@ -2,14 +2,10 @@
 //! resource versions give.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::support::watches::Watches;
 use crate::support::world::Kubectl;
 
 const NS: &str = "cnpg-database";
@@ -34,21 +30,15 @@ impl Change {
 
 /// A change, and when it arrived: milliseconds since the watches began; 0 what was there already.
 pub type Timed = (i64, Change);
-/// What the watches have brought so far, by resource version.
-type Seen = Arc<Mutex<BTreeMap<u64, (i64, Value)>>>;
 
 /// Running watches.
 pub struct Recorder {
-    children: Vec<Child>,
-    seen: Seen,
-    /// Watches that have not told yet what was there when they began.
-    behind: Arc<AtomicUsize>,
+    watches: Watches,
 }
 
 impl Recorder {
     /// Watches everything a story is told by.
     pub fn start(kubectl: &Kubectl) -> Recorder {
-        let seen = Seen::default();
         let paths = [
             format!("/apis/postgresql.cnpg.io/v1/namespaces/{NS}/clusters"),
             format!("/api/v1/namespaces/{NS}/pods"),
@@ -58,28 +48,22 @@ impl Recorder {
             format!("/api/v1/namespaces/{NS}/persistentvolumeclaims"),
             format!("/api/v1/namespaces/{NS}/events"),
         ];
-        let behind = Arc::new(AtomicUsize::new(paths.len()));
-        let children = paths.iter().map(|path| watch(kubectl, path, &seen, &behind)).collect();
-        Recorder { children, seen, behind }
+        Recorder { watches: Watches::begin(kubectl, &paths) }
     }
 
     /// Every watch has told what was there when it began: what comes from now on is news.
     pub fn caught_up(&self) -> bool {
-        self.behind.load(Ordering::SeqCst) == 0
+        self.watches.caught_up()
     }
 
     /// The newest resource version seen.
     pub fn now(&self) -> u64 {
-        self.seen.lock().unwrap().keys().next_back().copied().unwrap_or_default()
+        self.watches.now()
     }
 
     /// Ends the watches and tells the changes after `since`, with the objects' names replaced.
-    pub fn changes(mut self, since: u64, names: &[(&str, &str)]) -> Vec<Timed> {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        let seen = std::mem::take(&mut *self.seen.lock().unwrap());
+    pub fn changes(self, since: u64, names: &[(&str, &str)]) -> Vec<Timed> {
+        let seen = self.watches.end();
         let mut story =
             Story { names: names.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect(), ..Story::default() };
         seen.into_iter()
@@ -90,43 +74,6 @@ impl Recorder {
             })
             .collect()
     }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-fn watch(kubectl: &Kubectl, path: &str, seen: &Seen, behind: &Arc<AtomicUsize>) -> Child {
-    let how = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
-    let mut command = kubectl.command(&["get", "--raw", &format!("{path}?{how}")]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let (lines, seen) = (BufReader::new(child.stdout.take().unwrap()).lines(), Arc::clone(seen));
-    let behind = Arc::clone(behind);
-    let begin = Instant::now();
-    std::thread::spawn(move || {
-        let mut initial = true;
-        for line in lines.map_while(Result::ok) {
-            let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-            if event["type"] == "BOOKMARK" {
-                // The first one ends what was there at the start.
-                if std::mem::take(&mut initial) {
-                    behind.fetch_sub(1, Ordering::SeqCst);
-                }
-                continue;
-            }
-            let version = event["object"]["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
-            if let Some(version) = version {
-                let at = if initial { 0 } else { 1 + i64::try_from(begin.elapsed().as_millis()).unwrap() };
-                seen.lock().unwrap().insert(version, (at, event));
-            }
-        }
-    });
-    child
 }
 
 /// Turns objects into changes.

@@ -1,14 +1,11 @@
 //! What happens to backups, as kubectl's watches tell it, in the one order that the resource versions give.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
 use crate::support::site::NS;
+use crate::support::watches::Watches;
 use crate::support::world::Kubectl;
 
 /// Two steps closer than this in a recording are writes of two parties, or reached the recorder by two ways: no order that
@@ -20,9 +17,7 @@ pub type Step = (String, String);
 
 /// Running watches.
 pub struct Story {
-    children: Vec<Child>,
-    seen: Arc<Mutex<BTreeMap<u64, Value>>>,
-    behind: Arc<AtomicUsize>,
+    watches: Watches,
 }
 
 impl Story {
@@ -35,53 +30,24 @@ impl Story {
             format!("{group}/clusters"),
             format!("/api/v1/namespaces/{NS}/events"),
         ];
-        let mut story =
-            Story { children: Vec::new(), seen: Arc::default(), behind: Arc::new(AtomicUsize::new(paths.len())) };
-        story.children = paths.iter().map(|path| story.watch(kubectl, path)).collect();
-        story
-    }
-
-    fn watch(&self, kubectl: &Kubectl, path: &str) -> Child {
-        let how = "watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true";
-        let mut command = kubectl.command(&["get", "--raw", &format!("{path}?{how}")]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (seen, behind) = (Arc::clone(&self.seen), Arc::clone(&self.behind));
-        std::thread::spawn(move || {
-            let mut initial = true;
-            for line in lines.map_while(Result::ok) {
-                let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-                if event["type"] == "BOOKMARK" {
-                    if std::mem::take(&mut initial) {
-                        behind.fetch_sub(1, Ordering::SeqCst);
-                    }
-                    continue;
-                }
-                let version = event["object"]["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
-                if let Some(version) = version {
-                    seen.lock().unwrap().insert(version, event);
-                }
-            }
-        });
-        child
+        Story { watches: Watches::begin(kubectl, &paths) }
     }
 
     /// All watches have told what was there when they began.
     pub fn is_ready(&self) -> bool {
-        self.behind.load(Ordering::SeqCst) == 0
+        self.watches.caught_up()
     }
 
     /// The newest resource version seen.
     pub fn now(&self) -> u64 {
-        self.seen.lock().unwrap().keys().next_back().copied().unwrap_or_default()
+        self.watches.now()
     }
 
     /// The steps after `since`, of the Backups whose names begin with `backup` and what they have to do with.
     pub fn steps(&self, since: u64, backup: &str) -> Vec<Step> {
-        let seen = self.seen.lock().unwrap().clone();
         let mut known: HashMap<(String, String), BTreeMap<String, String>> = HashMap::new();
         let mut told = Vec::new();
-        for (version, event) in seen {
+        for (version, (_, event)) in self.watches.seen() {
             let object = &event["object"];
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let kind = object["kind"].as_str().unwrap_or_default();
@@ -113,15 +79,6 @@ impl Story {
             }
         }
         told
-    }
-}
-
-impl Drop for Story {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 

@@ -162,6 +162,20 @@ pub fn pg_primary() -> Vec<Fact> {
     facts
 }
 
+/// The same cluster when a standby has lost its pod.
+pub fn worsened() -> Vec<Fact> {
+    let mut facts = pg_primary();
+    for fact in &mut facts {
+        if let Fact::Cluster(c) = fact {
+            let mut changed = (**c).clone();
+            changed.instances[1].pod = None;
+            changed.ready = Some(2);
+            *c = Arc::new(changed);
+        }
+    }
+    facts
+}
+
 /// The bad one: the archiver fails, a standby is lost, the sync promise is not met.
 pub fn pg_orders() -> Vec<Fact> {
     let mut c = three(key("orders", "pg-orders"), 2);

@@ -5,6 +5,7 @@ pub mod processes;
 pub mod site;
 pub mod terminal;
 mod until;
+pub mod watches;
 pub mod wiretap;
 pub mod world;
 

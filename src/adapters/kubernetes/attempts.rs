@@ -68,11 +68,11 @@ impl Attempts {
             words: None,
         };
         let all = self.jobs.entry(key).or_default();
+        // The oldest one kept may not be the first there was.
+        let first = all.first().map_or(1, |f| f.attempt.number);
         all.push(Failed { created: part.pod.created, attempt });
         all.sort_by_key(|f| f.created);
-        for (n, failed) in all.iter_mut().enumerate() {
-            failed.attempt.number = failed.attempt.number.max(u32::try_from(n + 1).unwrap_or(u32::MAX));
-        }
+        all.iter_mut().zip(first..).for_each(|(f, number)| f.attempt.number = number);
         if all.len() > KEPT {
             all.remove(0);
         }
@@ -103,5 +103,82 @@ impl Attempts {
         let others = all.iter().take_while(|f| !own(f)).count();
         let number = last.attempt.number.saturating_sub(u32::try_from(others).unwrap_or(0)).max(job.failed);
         Some(Attempt { number, ..last.attempt.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::cnpg::picture;
+    use super::super::objects::{ObjectEvent, World};
+    use super::super::tests::world;
+    use super::*;
+    use crate::domain::names::ClusterKey;
+
+    fn object(name: &str, second: u32, more: Value) -> Value {
+        let mut object = json!({"metadata": {"name": name, "namespace": "db", "uid": format!("uid-{name}"),
+            "creationTimestamp": format!("2026-11-21T10:00:{second:02}Z"), "labels": {"cnpg.io/cluster": "c"}}});
+        json_patch::merge(&mut object, &more);
+        object
+    }
+
+    fn job(second: u32, failed: u32) -> Value {
+        let role = json!({"labels": {"cnpg.io/jobRole": "full-recovery"}});
+        object("c-1-full-recovery", second, json!({"metadata": role, "status": {"failed": failed}}))
+    }
+
+    fn pod(n: u32, code: i64) -> Value {
+        let ended = json!([{"name": "full-recovery", "state": {"terminated": {"exitCode": code, "reason": "Error"}}}]);
+        let of = json!({"labels": {"job-name": "c-1-full-recovery"}});
+        object(&format!("p{n}"), n, json!({"metadata": of, "status": {"containerStatuses": ended}}))
+    }
+
+    fn of(world: &World) -> Job {
+        picture(world, &ClusterKey::new("aks", "db", "c")).unwrap().jobs.remove(0)
+    }
+
+    fn made() -> World {
+        let cluster = [json!({"metadata": {"name": "c", "namespace": "db"}})];
+        world(&[(Kind::Cluster, &cluster), (Kind::Job, &[job(0, 0)]), (Kind::Pod, &[])])
+    }
+
+    #[test]
+    fn attempts_are_counted_and_outlive_their_pods() {
+        let mut w = made();
+        assert_eq!((of(&w).failed, of(&w).trouble), (0, None));
+        for n in 1..=12 {
+            w.apply(ObjectEvent::Applied(Kind::Pod, &pod(n, 1)));
+            w.apply(ObjectEvent::Deleted(Kind::Pod, &pod(n, 1)));
+        }
+        let told = LastWords {
+            namespace: "db".into(),
+            job: "c-1-full-recovery".into(),
+            uid: "uid-p12".into(),
+            words: Ok("no backup".into()),
+        };
+        assert!(!w.told(&told).is_empty());
+        assert!(w.told(&LastWords { uid: "uid-p1".into(), ..told }).is_empty(), "it is long forgotten");
+        let now = of(&w);
+        assert_eq!((now.failed, now.trouble.as_deref()), (12, Some("attempt 12: no backup")));
+        assert_eq!(
+            now.attempt.map(|a| (a.number, a.pod, a.container)),
+            Some((12, "p12".into(), "full-recovery".into()))
+        );
+    }
+
+    #[test]
+    fn a_good_end_and_another_job_of_that_name_have_none() {
+        let mut w = made();
+        w.apply(ObjectEvent::Applied(Kind::Pod, &pod(1, 0)));
+        assert_eq!(of(&w).attempt, None, "it ended well");
+        w.apply(ObjectEvent::Applied(Kind::Pod, &pod(2, 1)));
+        w.apply(ObjectEvent::Applied(Kind::Job, &job(0, 3)));
+        assert_eq!(of(&w).attempt.map(|a| a.number), Some(3), "the job counted those that are gone");
+        w.apply(ObjectEvent::Applied(Kind::Job, &job(30, 0)));
+        assert_eq!(of(&w).attempt, None, "made anew under its name");
+        w.apply(ObjectEvent::Deleted(Kind::Job, &job(30, 0)));
+        w.apply(ObjectEvent::Applied(Kind::Job, &job(0, 0)));
+        assert_eq!(of(&w).attempt, None, "it went with its attempts");
     }
 }

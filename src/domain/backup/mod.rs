@@ -38,3 +38,35 @@ pub struct StoreListing {
     /// All pages came and every small file was read or told bad. Before that, what is missing here may yet come.
     pub whole: bool,
 }
+
+/// A store that holds what it held: what a later listing of it told beside that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenAgain {
+    /// When it was begun.
+    pub asked: Timestamp,
+    /// How long it took.
+    pub took: SignedDuration,
+    /// Pages that came.
+    pub pages: u64,
+    /// Keys seen.
+    pub keys: u64,
+}
+
+impl StoreListing {
+    /// What a later listing tells anew, where it holds the same as this one.
+    pub fn again(&self, later: &StoreListing) -> Option<SeenAgain> {
+        let place = |l: &StoreListing| (l.destination == self.destination, l.server == self.server, l.whole);
+        let same = place(later) == (true, true, self.whole) && self.archive.holds_the_same(&later.archive);
+        let StoreListing { asked, took, pages, .. } = *later;
+        same.then_some(SeenAgain { asked, took, pages, keys: later.archive.keys })
+    }
+
+    /// The later listing.
+    #[must_use]
+    pub fn seen_again(&self, again: &SeenAgain) -> StoreListing {
+        let mut listing = self.clone();
+        (listing.asked, listing.took, listing.pages) = (again.asked, again.took, again.pages);
+        listing.archive.keys = again.keys;
+        listing
+    }
+}

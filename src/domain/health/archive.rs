@@ -138,10 +138,20 @@ fn archiver(e: &Evidence, r: &Reading, told: bool, out: &mut Vec<Reason>) {
     };
     let old = archived_at.map(|t| e.age(t)).filter(|_| waiting > 0);
     let l = e.limits;
+    let stuck =
+        e.primary().and_then(|p| e.samples(p.name)?.unarchived.as_ref()).map(|(since, _)| r.at.duration_since(*since));
+    let stuck = stuck.filter(|s| *s >= l.archive_wait_warn && waiting > 0);
     let level = if waiting >= l.ready_wal_bad || old.is_some_and(|a| a >= l.archive_age_bad) {
         Level::Bad
     } else if waiting >= l.ready_wal_warn || old.is_some_and(|a| a >= l.archive_age_warn) {
         Level::Warn
+    } else if let Some(stuck) = stuck {
+        let text = format!(
+            "archiving stalls: {waiting} WAL files wait behind {wal}, none has left for {}",
+            quantity::age_of(stuck)
+        );
+        out.push(say(ReasonCode::ArchiveStalled, Level::Warn, text));
+        return;
     } else {
         if r.failing.is_none() && !told {
             out.push(say(ReasonCode::CantBeAsked, Level::Unknown, "the state of the archiver is hidden".into()));
@@ -158,7 +168,8 @@ mod tests {
     use super::super::scene::{Scene, name, now};
     use super::super::{Limits, judge};
     use super::*;
-    use crate::domain::sample::MetricsSample;
+    use crate::domain::facts::Fact;
+    use crate::domain::sample::{MetricsSample, Probe};
 
     #[test]
     fn a_crashed_server_that_forgot_what_it_archived_is_believed_when_no_file_waits() {
@@ -174,5 +185,31 @@ mod tests {
         };
         assert_eq!(told(0), None);
         assert_eq!(told(1), Some(ReasonCode::ArchiveStalled));
+    }
+
+    /// A program that archives tries again for more than a minute before PostgreSQL hears that it failed.
+    #[test]
+    fn wal_that_does_not_leave_is_told_before_anybody_calls_it_a_failure() {
+        let mut scene = Scene::healthy();
+        let mut facts = scene.facts();
+        let mut after = |seconds: i64, archived: &str, ready: u64| {
+            let archiver = scene.leads().archiver.as_mut().unwrap();
+            let at = now() + SignedDuration::from_secs(seconds);
+            archiver.last_archived = Some((archived.into(), at));
+            archiver.ready = Some(ready);
+            let answer = Ok(scene.leads().clone());
+            let probe = Probe { at, took: SignedDuration::ZERO, answer };
+            facts.absorb(Fact::Sql(scene.cluster.key.clone(), name(1), std::sync::Arc::new(probe)));
+            let health = judge(&facts, &scene.cluster, None, &Limits::default(), at);
+            health.reasons().find(|r| r.code == ReasonCode::ArchiveStalled).map(|r| r.text.clone())
+        };
+        let (four, five) = ("000000020000000000000004", "000000020000000000000005");
+        assert_eq!(after(0, four, 1), None);
+        assert_eq!(after(20, five, 1), None, "one has left: what waits is another one");
+        assert_eq!(after(45, five, 2), None);
+        let text = format!("archiving stalls: 2 WAL files wait behind {five}, none has left for 31s");
+        assert_eq!(after(51, five, 2), Some(text));
+        assert_eq!(after(52, five, 0), None);
+        assert_eq!(after(90, five, 1), None, "it has only begun to wait");
     }
 }

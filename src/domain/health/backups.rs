@@ -146,7 +146,7 @@ impl<'e, 'a> Look<'e, 'a> {
     /// segment is in the archive.
     fn restorable(&self, last: Option<Timestamp>, out: &mut Vec<Reason>) {
         // The newest of those that retention has not removed.
-        let Some(newest) = self.done().find(|e| !e.flags.iter().any(|f| is_removed(f))) else {
+        let Some(newest) = self.done().find(|e| !e.flags.iter().any(is_removed)) else {
             // Its status tells of one, and there is none.
             if let (Some(listing), Some(_)) =
                 (self.listing, last.filter(|t| self.listing.is_some_and(|l| *t < l.asked)))

@@ -41,6 +41,9 @@ pub struct Limits {
     pub ready_wal_warn: u64,
     /// See [`Limits::ready_wal_warn`].
     pub ready_wal_bad: u64,
+    /// WAL may wait for the archive this long while none of it leaves. Default 30 s: programs that archive try again for
+    /// more than a minute before PostgreSQL hears of a failure, and the operator later still.
+    pub archive_wait_warn: SignedDuration,
     /// Age of the last archived WAL while WAL waits. Default 10 min (twice the usual `archive_timeout`) and 1 h.
     pub archive_age_warn: SignedDuration,
     /// See [`Limits::archive_age_warn`].
@@ -95,6 +98,7 @@ impl Default for Limits {
             slot_bytes_bad: 4 << 30,
             ready_wal_warn: 4,
             ready_wal_bad: 64,
+            archive_wait_warn: s(30),
             archive_age_warn: m(10),
             archive_age_bad: h(1),
             backup_age_warn: h(26),

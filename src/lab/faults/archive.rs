@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use futures::future::BoxFuture;
 
 use super::slot::switch_wal;
+use super::store::store_of;
 use super::{Fault, Ground, Kept, Wish};
-use crate::lab::postgres::Store;
 use crate::problem::Problem;
 
 /// How often WAL is switched while it stands (in looks of a second), and how many times at most: files wait even where
@@ -27,8 +27,7 @@ impl ArchiveFailing {
     }
 
     fn mark(&self) -> PathBuf {
-        let store = Store { root: self.ground.machine.store_dir(), server: self.wish.cluster.clone() };
-        store.unreachable()
+        store_of(&self.ground, &self.wish).unreachable()
     }
 
     async fn switch(&self) -> Result<(), Problem> {

@@ -26,7 +26,7 @@ const EVERY: usize = 1 << 20;
 const CHANGED: usize = 512;
 
 /// The store of the cluster that a fault is done to.
-fn store_of(ground: &Ground, wish: &Wish) -> Store {
+pub(super) fn store_of(ground: &Ground, wish: &Wish) -> Store {
     let cluster = ground.store.get(&CLUSTERS, &wish.namespace, &wish.cluster).unwrap_or_default();
     let server = Some(server_name(&cluster)).filter(|name| !name.is_empty()).unwrap_or_else(|| wish.cluster.clone());
     Store { root: ground.machine.store_dir(), server }

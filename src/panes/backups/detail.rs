@@ -40,8 +40,9 @@ fn said<'a>(level: Level, text: &str, width: usize, look: &Look) -> Vec<Line<'a>
     let lines = wrap(text, width.saturating_sub(4).max(10)).into_iter().enumerate();
     lines
         .map(|(n, text)| {
-            let mark = if n == 0 { look.marks.level(level) } else { " " };
-            Line::from(vec![Span::styled(format!(" {mark} "), style), Span::raw(text)])
+            // Blanks carry no style: without colours it may be a line under them.
+            let mark = if n == 0 { Span::styled(look.marks.level(level), style) } else { Span::raw(" ") };
+            Line::from(vec![Span::raw(" "), mark, Span::raw(" "), Span::raw(text)])
         })
         .collect()
 }
@@ -158,7 +159,9 @@ fn one<'a>(p: &Planned, scene: &Scene<'_>, look: &Look, width: usize) -> Vec<Lin
     let level = p.flag.as_ref().map_or(Level::Ok, |f| f.level);
     let words = p.words.clone().unwrap_or_else(|why| why);
     let mut out = vec![Line::from(vec![
-        Span::styled(format!(" {} ", look.marks.level(level)), look.level(level)),
+        Span::raw(" "),
+        Span::styled(look.marks.level(level), look.level(level)),
+        Span::raw(" "),
         Span::styled(p.schedule.name.clone(), look.style(Role::Title)),
         Span::raw(format!("  {words}")),
         Span::styled(format!("  {}", p.schedule.cron), dim),
@@ -166,7 +169,7 @@ fn one<'a>(p: &Planned, scene: &Scene<'_>, look: &Look, width: usize) -> Vec<Lin
     if let Some(flag) = &p.flag {
         let style = look.level(flag.level);
         let reason = wrap(&flag.reason, width.saturating_sub(4)).into_iter();
-        out.extend(reason.map(|l| Line::styled(format!("   {l}"), style)));
+        out.extend(reason.map(|l| Line::from(vec![Span::raw("   "), Span::styled(l, style)])));
     }
     let last = match (&p.newest, p.schedule.last) {
         (Some(o), Some(at)) => {

@@ -17,12 +17,13 @@ pub fn table<'a>(pane: &Runs, scene: &Scene<'_>) -> Table<'a> {
     Table {
         columns: vec![
             Column::text("STATE", 13, 13).priority(0),
-            Column::text("WHAT", 24, 30).grow(3).priority(0),
-            Column::text("CLUSTER", 25, 25).grow(1).priority(5),
+            // What was done is told by nothing else: all the room there is.
+            Column::text("WHAT", 24, 40).grow(3).priority(0),
+            Column::text("CLUSTER", 25, 25).priority(5),
             Column::text("BEGAN", 15, 15).priority(4),
             Column::number("TOOK", 7).priority(5),
-            Column::text("BY", 10, 10).grow(1).priority(7),
-            Column::text("RUN", 24, 24).grow(1).priority(8),
+            Column::text("BY", 10, 10).priority(7),
+            Column::text("RUN", 24, 24).priority(8),
         ],
         total: Runs::rows(scene).len(),
         selected: Some(pane.selected),

@@ -189,6 +189,12 @@ impl Archive {
         }
     }
 
+    /// It holds the same objects: how often they were listed is no matter.
+    pub fn holds_the_same(&self, other: &Archive) -> bool {
+        let Archive { timelines, histories, bases, days, keys: _, unknown: _, stranger: _ } = self;
+        (timelines, histories, bases, days) == (&other.timelines, &other.histories, &other.bases, &other.days)
+    }
+
     /// Keys of small files that nobody read yet, newest first: `backup.info` and histories.
     pub fn unread(&self) -> Vec<&str> {
         fn open<T>(file: &SmallFile<T>) -> Option<(Timestamp, &str)> {

@@ -69,7 +69,8 @@ pub struct Window {
     pub from_lsn: Option<Lsn>,
     /// The last segment without a gap before it.
     pub last: WalName,
-    /// When that one was stored: what was committed later is not in it.
+    /// When that one was stored: what was committed later is not in it. Never before `from`: of two clocks that differ, or
+    /// of a store that knows whole seconds only, the one of the base backup counts.
     pub until: Option<Timestamp>,
     /// The timeline it ends on.
     pub timeline: Timeline,
@@ -266,7 +267,8 @@ fn windows(ground: &Ground<'_>, usable: &[Usable<'_>]) -> Vec<Window> {
             from: base.info.reached(),
             from_lsn: base.info.end_lsn,
             last,
-            until: reach.until,
+            // A backup's own last segment may be stored, by the store's clock, a moment before the backup says it ended.
+            until: reach.until.map(|until| base.info.reached().map_or(until, |from| until.max(from))),
             timeline: last.timeline,
             gap: reach.gap,
             bases: vec![base.id.to_owned()],

@@ -3,12 +3,17 @@
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// A schedule.
 #[derive(Clone, Debug)]
-pub struct Schedule(Cron);
+pub enum Schedule {
+    /// Fields of a clock and a calendar.
+    Clock(Box<Cron>),
+    /// `@every 1h30m`: this long after whatever moment it is asked about, in whole seconds and one at least.
+    Every(SignedDuration),
+}
 
 impl Schedule {
     /// Reads one.
@@ -16,6 +21,10 @@ impl Schedule {
     /// # Errors
     /// Why it is none.
     pub fn parse(text: &str) -> Result<Schedule, String> {
+        if let Some(every) = text.strip_prefix("@every ") {
+            let span: SignedDuration = every.parse().map_err(|e| format!("Failed to parse duration {text}: {e}"))?;
+            return Ok(Schedule::Every(SignedDuration::from_secs(span.as_secs().max(1))));
+        }
         let fields: Vec<&str> = text.split_whitespace().collect();
         if !text.trim_start().starts_with('@') && !(5..=6).contains(&fields.len()) {
             return Err(format!("Expected 5 to 6 fields, found {}: {text}", fields.len()));
@@ -31,13 +40,18 @@ impl Schedule {
         }
         let parser =
             CronParser::builder().seconds(Seconds::Required).year(Year::Disallowed).sloppy_ranges(true).build();
-        parser.parse(&whole).map(Schedule).map_err(|e| e.to_string())
+        parser.parse(&whole).map(|cron| Schedule::Clock(Box::new(cron))).map_err(|e| e.to_string())
     }
 
     /// The first moment of it after that one; `None` where there is none.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        let after = after.to_zoned(TimeZone::UTC);
-        self.0.find_next_occurrence(&after, false).ok().map(|next| next.timestamp())
+        match self {
+            Schedule::Clock(cron) => {
+                let after = after.to_zoned(TimeZone::UTC);
+                cron.find_next_occurrence(&after, false).ok().map(|next| next.timestamp())
+            }
+            Schedule::Every(span) => Timestamp::from_second(after.as_second()).ok()?.checked_add(*span).ok(),
+        }
     }
 }
 
@@ -64,6 +78,16 @@ mod tests {
     fn five_fields_lack_the_day_of_the_week() {
         assert_eq!(next("0 30 4 1 *"), "2026-12-01T04:30:00Z");
         assert_eq!(next("@daily"), "2026-11-22T00:00:00Z");
+    }
+
+    #[test]
+    fn words_for_fields_and_spans_counted_from_the_last_look() {
+        assert_eq!(next("@hourly"), "2026-11-21T11:00:00Z");
+        assert_eq!(next("@weekly"), "2026-11-22T00:00:00Z");
+        assert_eq!(next("@every 1h30m"), "2026-11-21T11:37:30Z");
+        assert_eq!(next("@every 90s"), "2026-11-21T10:09:00Z");
+        assert_eq!(next("@every 10ms"), "2026-11-21T10:07:31Z", "a second at least");
+        assert!(Schedule::parse("@every now and then").is_err());
     }
 
     #[test]
