@@ -137,8 +137,8 @@ impl Outside {
             RunEffect::Ground(wish) => {
                 let mut cluster: serde_json::Value =
                     serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
-                cluster["metadata"]["name"] = (*wish.cluster.name).into();
-                cluster["metadata"]["namespace"] = (*wish.cluster.namespace).into();
+                cluster["metadata"]["name"] = (*wish.cluster().name).into();
+                cluster["metadata"]["namespace"] = (*wish.cluster().namespace).into();
                 cluster["spec"]["storage"]["size"] = "20Gi".into();
                 let ground = Ground { source: Source { cluster, object_store: None }, claims: Some(Vec::new()) };
                 play.send(Msg::Run(RunNews::Ground(wish, Ok(Box::new(ground)))));
