@@ -180,8 +180,10 @@ impl Pane for Drills {
             Command::Copy => {
                 let past = Self::past(scene);
                 let row = self.selected.checked_sub(offers::KINDS.len()).and_then(|n| past.get(n));
-                let text =
-                    row.map_or_else(|| offers::KINDS[self.selected.min(offers::KINDS.len() - 1)].name().to_owned(), |r| r.run.to_string());
+                let text = row.map_or_else(
+                    || offers::KINDS[self.selected.min(offers::KINDS.len() - 1)].name().to_owned(),
+                    |r| r.run.to_string(),
+                );
                 return vec![Wish::copy(text)];
             }
             _ => {}

@@ -169,13 +169,7 @@ fn offer<'a>(
     let line = trend.filter(|t| t.drills > 1).map(|t| {
         let values: Vec<Option<f64>> = t.rto_ms.iter().map(|ms| Some(*ms as f64)).collect();
         let usual = t.usual_ms.map(|ms| format!("  usually {}", seconds(ms))).unwrap_or_default();
-        Line::from(vec![
-            Span::styled(
-                sparkline(&values, LINE, top(&t), look),
-                look.graph(0),
-            ),
-            Span::styled(usual, dim),
-        ])
+        Line::from(vec![Span::styled(sparkline(&values, LINE, top(&t), look), look.graph(0)), Span::styled(usual, dim)])
     });
     let (title, now) = match verdict {
         Verdict::Forbidden(why) => (dim, Line::styled(format!("{} {why}", look.marks.absent), dim)),
@@ -194,7 +188,9 @@ fn offer<'a>(
                 ]),
                 None => Line::styled("never", dim),
             },
-            Line::from(lasted.map_or_else(|| if restore { String::new() } else { look.marks.nothing.to_owned() }, seconds)),
+            Line::from(
+                lasted.map_or_else(|| if restore { String::new() } else { look.marks.nothing.to_owned() }, seconds),
+            ),
             line.unwrap_or_default(),
             now,
         ],
