@@ -5,6 +5,8 @@
 mod scenario;
 
 use howdah::app::{Effect, Msg, RunNews, Taste};
+use howdah::domain::backup::Archive;
+use howdah::domain::facts::Fact;
 use howdah::panes::RunEffect;
 use howdah::problem::Problem;
 use howdah::procedure::{Protected, What};
@@ -303,4 +305,91 @@ fn a_restore_from_the_time_line() {
     assert!(watched.unwrap().contains(&new), "what is made is looked at closely");
     outside.keys(&mut play, "4 esc");
     assert!(play.text().contains("backups"), "{}", play.text());
+}
+
+/// The restore drill: its plan is made once the source's object was read; armed and begun, the first markers are written.
+#[test]
+fn a_restore_drill_from_its_offer() {
+    let (mut play, mut outside) = calm((120, 40));
+    play.send(Msg::Facts(scenario::backups::stored()));
+    outside.keys(&mut play, "5 down down down down");
+    assert!(play.text().contains("● out of base backup 20261121T084430"), "{}", play.text());
+    outside.keys(&mut play, "enter");
+    let text = play.text();
+    assert!(text.contains("restore drill of pg-primary: pg-primary-drill-1121094130 is made of its backups"), "{text}");
+    assert!(text.contains("is read-only. a arms it"), "{text}");
+    assert_eq!((tries(&play), begins(&play)), (0, 0));
+    outside.keys(&mut play, "a");
+    let tried = play.effects.iter().find_map(|e| match e {
+        Effect::Run(RunEffect::Try(_, plan)) => Some(serde_json::to_string(plan).unwrap()),
+        _ => None,
+    });
+    assert!(tried.unwrap().contains(r#""name":"pg-primary-drill-1121094130""#), "the manifest is in the plan");
+    outside.keys(&mut play, "b");
+    assert_eq!((tries(&play), begins(&play)), (1, 1));
+    assert_eq!(outside.performed.first().map(String::as_str), Some("mark"));
+}
+
+/// Asked again, its source is read again.
+#[test]
+fn a_restore_drill_is_planned_anew() {
+    let (mut play, mut outside) = calm((120, 40));
+    play.send(Msg::Facts(scenario::backups::stored()));
+    outside.keys(&mut play, "5 down down down down enter");
+    play.wait(5);
+    outside.keys(&mut play, "r");
+    let read = play.effects.iter().filter(|e| matches!(e, Effect::Run(RunEffect::Ground(_)))).count();
+    assert_eq!(read, 2);
+    assert!(play.text().contains("pg-primary-drill-1121094135 is made"), "{}", play.text());
+}
+
+#[test]
+fn a_restore_drill_that_can_t_be_done_says_why() {
+    let offer = |play: &Play| {
+        let text = play.text();
+        text.lines().find(|l| l.contains(" restore ")).unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    let refused = |play: &mut Play, outside: &mut Outside| {
+        outside.keys(play, "end enter");
+        assert!(play.effects.iter().all(|e| !matches!(e, Effect::Run(RunEffect::Ground(_)))), "it is not even read");
+        last_notice(play)
+    };
+    // The missing verb.
+    let (mut play, mut outside) = calm((120, 40));
+    play.send(Msg::Facts(scenario::backups::stored()));
+    outside.forbidden = vec!["create".into()];
+    outside.keys(&mut play, "5");
+    assert!(offer(&play).contains("○ you may not create clusters"), "{}", play.text());
+    assert!(refused(&mut play, &mut outside).contains("you may not create clusters"), "{}", last_notice(&play));
+    // The store was not listed.
+    let (mut play, mut outside) = calm((200, 60));
+    outside.keys(&mut play, "5");
+    assert!(offer(&play).contains("✖ the object store was not listed"), "{}", play.text());
+    assert!(refused(&mut play, &mut outside).contains("the object store was not listed"), "{}", last_notice(&play));
+    // It is empty, and was listed to its end.
+    let (mut play, mut outside) = calm((200, 60));
+    let mut facts = scenario::backups::stored();
+    for fact in &mut facts {
+        if let Fact::Store(_, listing) = fact {
+            std::sync::Arc::make_mut(listing).archive = Archive::default();
+        }
+    }
+    play.send(Msg::Facts(facts));
+    outside.keys(&mut play, "5");
+    assert!(offer(&play).contains("✖ there is no base backup in the store"), "{}", play.text());
+    assert!(refused(&mut play, &mut outside).contains("there is no base backup"), "{}", last_notice(&play));
+    // Nothing is archived at all.
+    let (mut play, mut outside) = calm((200, 60));
+    for fact in scenario::fresh() {
+        if let Fact::Cluster(mut cluster) = fact
+            && Some(&cluster.key) == play.model.chosen()
+        {
+            std::sync::Arc::make_mut(&mut cluster).archiving.by = None;
+            play.send(Msg::Facts(vec![Fact::Cluster(cluster)]));
+            break;
+        }
+    }
+    outside.keys(&mut play, "5");
+    assert!(offer(&play).contains("✖ no object store is configured: WAL is archived nowhere"), "{}", play.text());
+    assert!(refused(&mut play, &mut outside).contains("WAL is archived nowhere"), "{}", last_notice(&play));
 }

@@ -8,6 +8,7 @@ use howdah::app::{Effect, Msg, RunNews};
 use howdah::domain::facts::Fact;
 use howdah::domain::fault::FaultOrder;
 use howdah::panes::RunEffect;
+use howdah::procedure::{Entry, Summary};
 use howdah::ui::Depth;
 use scenario::drill;
 use scenario::play::{Play, setup};
@@ -107,7 +108,10 @@ fn without_colour_and_without_signs() {
 
 /// Drills that were done before: their journals are asked for, and read.
 fn practised(play: &mut Play) {
-    let past = drill::history();
+    read(play, drill::history());
+}
+
+fn read(play: &mut Play, past: Vec<(Summary, Vec<Entry>)>) {
     play.send(drill::listed(&past));
     for (summary, entries) in past {
         let read = Effect::Run(RunEffect::Read(summary.run.clone()));
@@ -136,6 +140,31 @@ fn drills_and_their_history() {
     }
 }
 
+/// How long a restore took stands in its own words, and is no outage; what would be restored is known from the store.
+#[test]
+fn restore_drills_and_their_history() {
+    for size in SIZES {
+        let mut play = Play::fresh(size);
+        play.send(Msg::Facts(scenario::backups::stored()));
+        while play.model.chosen() != Some(&drill::cluster()) {
+            play.keys("]");
+        }
+        play.keys("5");
+        let one = |days, ms, tables| drill::restored(days, ms, tables);
+        let mut past = vec![one(1, 5_300, 12), one(8, 4_100, 12), one(15, 4_400, 11)];
+        past.extend(drill::history());
+        read(&mut play, past);
+        play.keys("end");
+        let text = play.text();
+        assert!(text.contains("restore"), "{text}");
+        if size.1 > 15 {
+            assert!(text.contains("Restored in 5.3 s, 12 tables the same."), "{text}");
+        }
+        play.keys("home down down down down");
+        insta::assert_snapshot!(format!("drills-restored-{}x{}", size.0, size.1), play.picture());
+    }
+}
+
 #[test]
 fn a_drill_is_planned_with_what_was_chosen() {
     let mut play = drills(Play::fresh((120, 40)));
@@ -151,7 +180,7 @@ fn a_drill_is_planned_with_what_was_chosen() {
 #[test]
 fn an_old_drill_is_opened_as_its_report() {
     let mut play = drills(Play::fresh((120, 40)));
-    play.keys("down down down down down enter");
+    play.keys("down down down down down down enter");
     assert_eq!(play.model.front(), "runs");
     assert!(play.text().contains("41.0 s without an acknowledged write"), "{}", play.text());
     assert!(play.text().contains("missed"), "{}", play.text());

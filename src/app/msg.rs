@@ -8,8 +8,9 @@ use crate::domain::detail::News;
 use crate::domain::facts::Fact;
 use crate::domain::health::Limits;
 use crate::domain::names::ClusterKey;
+use crate::panes::doing::FromSource;
 use crate::problem::Problem;
-use crate::procedure::catalog::restore::{Ground, RestoreWish};
+use crate::procedure::catalog::restore::Ground;
 use crate::procedure::drill::Objectives;
 use crate::procedure::question::{Asked, Reply};
 use crate::procedure::{Entry, Protected, Right, RunId, StepId, Summary, Tried};
@@ -98,8 +99,8 @@ pub enum RunNews {
     Read(RunId, Result<Vec<Entry>, Problem>),
     /// An instance's reply to a walk's question.
     Reply(RunId, Asked, Reply),
-    /// What a restore is planned from.
-    Ground(Box<RestoreWish>, Result<Box<Ground>, Problem>),
+    /// What this is planned from.
+    Ground(Box<FromSource>, Result<Box<Ground>, Problem>),
 }
 
 /// An effect was performed.

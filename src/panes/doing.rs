@@ -3,6 +3,7 @@
 //! The app changes it, panes only look. It must not know how a journal is written or a request is sent.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rights::Rights;
@@ -10,7 +11,7 @@ use crate::command::Command;
 use crate::domain::event::Happening;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
-use crate::procedure::catalog::drills::{self, DrillWish};
+use crate::procedure::catalog::drills::{self, DrillWish, RestoreDrill};
 use crate::procedure::catalog::restore::{self, Ground, RestoreWish};
 use crate::procedure::catalog::{self, View, Wish};
 use crate::procedure::drill::Objectives;
@@ -60,8 +61,50 @@ pub enum Wanted {
     Act(Wish),
     /// A drill.
     Drill(DrillWish),
-    /// A restore, with what was read for it.
-    Restore(Box<RestoreWish>, Box<Ground>),
+    /// What is made from another cluster's objects, with what was read of them.
+    Restore(Box<FromSource>, Box<Ground>),
+}
+
+/// What can be planned only once the objects of the cluster it is made from were read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromSource {
+    /// A restore under a new name.
+    Restore(RestoreWish),
+    /// A restore drill.
+    Drill(RestoreDrill),
+}
+
+impl FromSource {
+    /// Out of which cluster's archive.
+    pub fn cluster(&self) -> &ClusterKey {
+        match self {
+            FromSource::Restore(wish) => &wish.cluster,
+            FromSource::Drill(wish) => &wish.cluster,
+        }
+    }
+
+    /// What the new cluster is called; empty: its plan finds a name that nobody bears.
+    pub fn name(&self) -> &str {
+        match self {
+            FromSource::Restore(wish) => &wish.name,
+            FromSource::Drill(_) => "",
+        }
+    }
+
+    fn plan(&self, ground: &Ground, view: View<'_>) -> Result<Plan, Problem> {
+        match self {
+            FromSource::Restore(wish) => restore::plan(wish, ground, view),
+            FromSource::Drill(wish) => drills::restore(wish, &ground.source, view),
+        }
+    }
+
+    fn because(&mut self, why: String) {
+        match self {
+            FromSource::Restore(wish) => wish.because = Some(why),
+            FromSource::Drill(wish) => wish.because = Some(why),
+        }
+    }
 }
 
 impl Wanted {
@@ -73,7 +116,7 @@ impl Wanted {
         match self {
             Wanted::Act(wish) => catalog::plan(wish, view),
             Wanted::Drill(wish) => drills::plan(wish, view),
-            Wanted::Restore(wish, ground) => restore::plan(wish, ground, view),
+            Wanted::Restore(wish, ground) => wish.plan(ground, view),
         }
     }
 
@@ -82,7 +125,7 @@ impl Wanted {
         match self {
             Wanted::Act(wish) => &wish.cluster,
             Wanted::Drill(wish) => &wish.cluster,
-            Wanted::Restore(wish, _) => &wish.cluster,
+            Wanted::Restore(wish, _) => wish.cluster(),
         }
     }
 
@@ -92,7 +135,7 @@ impl Wanted {
         match &mut self {
             Wanted::Act(wish) => wish.because = Some(why),
             Wanted::Drill(wish) => wish.because = Some(why),
-            Wanted::Restore(wish, _) => wish.because = Some(why),
+            Wanted::Restore(wish, _) => wish.because(why),
         }
         self
     }

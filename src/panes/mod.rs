@@ -39,13 +39,12 @@ use crate::domain::detail::{ObjectRef, Subject};
 use crate::domain::fault::FaultOrder;
 use crate::domain::names::{ClusterKey, Context, InstanceName};
 use crate::domain::source::{SourceId, SourceState};
-use crate::procedure::catalog::restore::RestoreWish;
 use crate::procedure::question::Asked;
 use crate::procedure::{Plan, Right, RunId, Todo, What as EntryWhat};
 use crate::ui::keymap::Keymap;
 use crate::ui::text::put;
 use crate::ui::theme::{Look, Role};
-use doing::{Doing, Wanted};
+use doing::{Doing, FromSource, Wanted};
 use known::Known;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -122,8 +121,8 @@ pub enum RunEffect {
     Read(RunId),
     /// Put a walk's question to an instance.
     Put(RunId, ClusterKey, Asked),
-    /// Read what a restore is planned from.
-    Ground(Box<RestoreWish>),
+    /// Read what this is planned from.
+    Ground(Box<FromSource>),
 }
 
 /// What a pane asks of the console around it.
@@ -143,8 +142,8 @@ pub enum Wish {
     Rights(ClusterKey, BTreeSet<Right>),
     /// Look at the plan of this.
     Propose(Wanted),
-    /// Look at the plan of this restore, once what it is made from was read.
-    Restore(Box<RestoreWish>),
+    /// Look at the plan of this, once what it is made from was read.
+    Restore(Box<FromSource>),
     /// Leave the plan that is looked at.
     Dismiss,
     /// Look at this run; `None`: at none.

@@ -102,7 +102,7 @@ impl Drivers {
                 });
             }
             RunEffect::Ground(wish) => {
-                let ground = self.adapters.ground(&wish.cluster, &wish.name);
+                let ground = self.adapters.ground(wish.cluster(), wish.name());
                 self.beside(async move { RunNews::Ground(wish, ground.await.map(Box::new)) });
             }
             RunEffect::Put(run, cluster, asked) => {

@@ -5,10 +5,11 @@ use howdah::domain::facts::{Fact, Facts};
 use howdah::domain::fault::Standing;
 use howdah::domain::heartbeat::{Beat, Outage, Pulse, Tally};
 use howdah::domain::names::ClusterKey;
+use howdah::domain::trial::{Compared, Comparison, Learned, Recovered, Verdict};
 use howdah::procedure::catalog::View;
 use howdah::procedure::catalog::drills::{self, Blow, DrillWish};
 use howdah::procedure::drill::Objectives;
-use howdah::procedure::{Answer, By, Entry, Outcome, Plan, RunId, Summary, What};
+use howdah::procedure::{Answer, By, Entry, Kind, Outcome, Plan, RunId, Summary, What};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -205,6 +206,52 @@ pub fn history() -> Vec<(Summary, Vec<Entry>)> {
         past(23, 7_300, Blow::ZoneLoss { zone: None, lab: false }, Outcome::Passed),
         past(30, 3_100, Blow::Failover, Outcome::Left),
     ]
+}
+
+/// A restore drill that was done so many days ago, took so long, and found so many tables the same.
+pub fn restored(days: i64, ms: i64, tables: usize) -> (Summary, Vec<Entry>) {
+    let mut facts = Facts::default();
+    for fact in super::fresh().into_iter().chain(super::backups::stored()) {
+        facts.absorb(fact);
+    }
+    let view = View { facts: &facts, history: None, limits: &Default::default(), now: now() };
+    let wish = drills::RestoreDrill::of(cluster());
+    let plan = drills::restore(&wish, &super::outside::source(&cluster()), view).unwrap();
+    let (title, began) = (plan.title.clone(), now() - SignedDuration::from_hours(24 * days));
+    let id = RunId::from(format!("{days}-restore-drill").as_str());
+    let one = |n: usize| {
+        let same = Compared { verdict: Verdict::Same, rows: Some(7), text: "7 rows".into() };
+        (format!("shop.table_{n}"), same)
+    };
+    let compared = Comparison {
+        by: "postgres through a port-forward".into(),
+        marks: [(1, 10), (2, 10)].into(),
+        newest: Some(began),
+        left: None,
+        tables: (0..tables).map(one).collect(),
+    };
+    let at = |after: i64, what: What| Entry { at: began + SignedDuration::from_millis(after), what };
+    let learned =
+        |step: &str, learned: Learned| What::Accepted { step: step.into(), answer: Answer::Learned(Box::new(learned)) };
+    let entries = vec![
+        at(0, What::Opened { run: id.clone(), plan: Box::new(plan), by: by() }),
+        at(9_000, What::Began { step: "scratch".into(), request: None }),
+        at(9_000 + ms, learned("recovered", Learned::Recovered(Recovered::default()))),
+        at(12_000 + ms, learned("verify", Learned::Compared(compared))),
+        at(20_000 + ms, What::Closed { outcome: Outcome::Passed }),
+    ];
+    let summary = Summary {
+        run: id,
+        kind: Kind::RestoreDrill,
+        cluster: cluster(),
+        title,
+        by: "ann@laptop".into(),
+        opened: began,
+        last: entries[4].at,
+        outcome: Some(Outcome::Passed),
+        holder: None,
+    };
+    (summary, entries)
 }
 
 /// These as the list of runs.

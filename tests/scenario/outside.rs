@@ -1,6 +1,7 @@
 //! The outside of a played console: journals are written in memory, questions are answered, files are kept.
 
 use howdah::app::{Effect, Msg, RunNews};
+use howdah::domain::names::ClusterKey;
 use howdah::panes::RunEffect;
 use howdah::problem::Problem;
 use howdah::procedure::catalog::restore::{Ground, Source};
@@ -135,12 +136,7 @@ impl Outside {
             RunEffect::Draft(id, text) => drop(self.drafts.insert(id, text)),
             RunEffect::Release(id) => self.released.push(id),
             RunEffect::Ground(wish) => {
-                let mut cluster: serde_json::Value =
-                    serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
-                cluster["metadata"]["name"] = (*wish.cluster.name).into();
-                cluster["metadata"]["namespace"] = (*wish.cluster.namespace).into();
-                cluster["spec"]["storage"]["size"] = "20Gi".into();
-                let ground = Ground { source: Source { cluster, object_store: None }, claims: Some(Vec::new()) };
+                let ground = Ground { source: source(wish.cluster()), claims: Some(Vec::new()) };
                 play.send(Msg::Run(RunNews::Ground(wish, Ok(Box::new(ground)))));
             }
         }
@@ -162,6 +158,15 @@ impl Outside {
         };
         self.journals[id].iter().map(line).collect()
     }
+}
+
+/// The object of a cluster that archives, as the API has it.
+pub fn source(key: &ClusterKey) -> Source {
+    let mut cluster: serde_json::Value = serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
+    cluster["metadata"]["name"] = (*key.name).into();
+    cluster["metadata"]["namespace"] = (*key.namespace).into();
+    cluster["spec"]["storage"]["size"] = "20Gi".into();
+    Source { cluster, object_store: None }
 }
 
 fn summary(entries: &[Entry]) -> Summary {

@@ -116,6 +116,14 @@ impl Counts {
         }
         format!("{words}, {different} different")
     }
+
+    /// `12 tables the same`; where there are any, only `1 table different`.
+    pub fn short(self) -> String {
+        match self.different {
+            0 => format!("{} the same", many(self.same + self.counted, "table")),
+            n => format!("{} different", many(n, "table")),
+        }
+    }
 }
 
 /// Compares every table that any of the three looks shows.

@@ -156,7 +156,7 @@ impl Backups {
 }
 
 /// Why the store is not known, or not to be trusted now; `None`: it is.
-fn unknown(scene: &Scene<'_>, cluster: &Cluster) -> Option<String> {
+pub(super) fn unknown(scene: &Scene<'_>, cluster: &Cluster) -> Option<String> {
     let listed = scene.known.facts.stores.get(&cluster.key);
     let health = scene.known.facts.sources.get(&SourceId::Store(cluster.key.clone()));
     match health.map(|h| &h.state) {

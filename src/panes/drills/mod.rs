@@ -8,15 +8,19 @@ mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::doing::Wanted;
+use offers::Besides;
+
 use super::list::{needs_one, step};
 use super::{Effect, Pane, PaneId, RunEffect, Scene, Wish, runs};
 use crate::command::{Command, Scope};
+use crate::domain::backup::target::Plotted;
 use crate::domain::names::ClusterKey;
+use crate::problem::Problem;
 use crate::procedure::drill::{History, Past, Report};
 use crate::procedure::{RunId, Summary};
 use crate::ui::theme::Look;
@@ -26,6 +30,8 @@ pub const ID: PaneId = "drills";
 
 /// Journals that are read of a cluster: the newest.
 const READ: usize = 30;
+/// How long a base backup that was found is taken as found.
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
 /// The pane.
 #[derive(Default)]
@@ -42,6 +48,15 @@ pub struct Drills {
     wanted: BTreeSet<RunId>,
     /// What was read off them. A closed journal does not change any more.
     measured: BTreeMap<RunId, Past>,
+    /// The base backup that a restore drill would take.
+    base: Option<Base>,
+}
+
+/// The base backup of a cluster, or why there is none, and when that was found out.
+struct Base {
+    of: ClusterKey,
+    at: Timestamp,
+    found: Result<Plotted, Problem>,
 }
 
 impl Drills {
@@ -61,8 +76,7 @@ impl Drills {
         let offers = offers::KINDS.len();
         if self.selected < offers {
             let Some(key) = scene.chosen else { return Vec::new() };
-            let wish = offers::wish(offers::KINDS[self.selected], key, (self.back, self.keep), scene);
-            return vec![Wish::Propose(Wanted::Drill(wish))];
+            return vec![offers::wanted(offers::KINDS[self.selected], key, &self.besides(key), scene)];
         }
         let past = Self::past(scene);
         let Some(row) = past.get(self.selected - offers) else { return Vec::new() };
@@ -95,10 +109,25 @@ impl Drills {
         wishes
     }
 
+    /// What offers are made from besides what is known.
+    fn besides(&self, key: &ClusterKey) -> Besides<'_> {
+        let base = self.base.as_ref().filter(|b| b.of == *key).map(|b| &b.found);
+        Besides { back: self.back, keep: self.keep, base }
+    }
+
+    /// Looks for a base backup where that was not done within the second: archives are long.
+    fn look_for_base(&mut self, scene: &Scene<'_>) {
+        let Some(key) = scene.chosen else { return };
+        let fresh = |b: &Base| b.of == *key && (SignedDuration::ZERO..FRESH).contains(&scene.now.duration_since(b.at));
+        if !self.base.as_ref().is_some_and(fresh) {
+            self.base = Some(Base { of: key.clone(), at: scene.now, found: offers::base(key, scene) });
+        }
+    }
+
     /// Asks for the rights that are not known, or not lately.
     fn may(&self, scene: &Scene<'_>) -> Option<Wish> {
         let key = scene.chosen?;
-        let wanted = offers::rights(key, (self.back, self.keep), scene);
+        let wanted = offers::rights(key, &self.besides(key), scene);
         let due = scene.doing.rights.due(key, wanted, scene.now);
         (!due.is_empty()).then(|| Wish::Rights(key.clone(), due))
     }
@@ -132,7 +161,7 @@ impl Pane for Drills {
             _ if scene.chosen.is_none() && needs_one(command) => Some("no cluster is chosen".into()),
             Command::Open if self.selected < offers::KINDS.len() => {
                 let key = scene.chosen?;
-                offers::refuses(offers::KINDS[self.selected], key, (self.back, self.keep), scene)
+                offers::refuses(offers::KINDS[self.selected], key, &self.besides(key), scene)
             }
             Command::Filter | Command::Sort | Command::SortReverse => Some("drills stand in the order of time".into()),
             _ => None,
@@ -151,8 +180,10 @@ impl Pane for Drills {
             Command::Copy => {
                 let past = Self::past(scene);
                 let row = self.selected.checked_sub(offers::KINDS.len()).and_then(|n| past.get(n));
-                let text =
-                    row.map_or_else(|| offers::KINDS[self.selected.min(3)].name().to_owned(), |r| r.run.to_string());
+                let text = row.map_or_else(
+                    || offers::KINDS[self.selected.min(offers::KINDS.len() - 1)].name().to_owned(),
+                    |r| r.run.to_string(),
+                );
                 return vec![Wish::copy(text)];
             }
             _ => {}
@@ -172,6 +203,7 @@ impl Pane for Drills {
     }
 
     fn settle(&mut self, scene: &Scene<'_>) -> Vec<Wish> {
+        self.look_for_base(scene);
         let mut wishes = self.learn(scene);
         wishes.extend(self.may(scene));
         self.selected = self.selected.min(offers::KINDS.len() + Self::past(scene).len() - 1);

@@ -11,7 +11,7 @@ use crate::command::{Command, Scope};
 use crate::domain::health::Level;
 use crate::domain::quantity::{age, tenths};
 use crate::panes::{Scene, loading, rule, times};
-use crate::procedure::drill::{History, Past};
+use crate::procedure::drill::{History, Past, Trend};
 use crate::procedure::{Kind, Outcome, Summary};
 use crate::ui::layout::split_top;
 use crate::ui::text::{cut_line, put, put_line};
@@ -24,6 +24,8 @@ const TALL: u16 = 20;
 /// Cells of the bar of an outage, and of the line of a trend.
 const BAR: usize = 12;
 const LINE: usize = 10;
+/// Where what was restored stands among the columns of past drills.
+const RESTORED: usize = 7;
 
 /// The regions of the pane.
 struct Plan {
@@ -62,16 +64,30 @@ pub fn draw(pane: &Drills, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut
     let height = |_| height;
     offered(pane, &height).draw(plan.offers, buf, look, |n| {
         let kind = offers::KINDS[n];
-        let verdict = offers::verdict(kind, key, (pane.back, pane.keep), scene);
+        let verdict = offers::verdict(kind, key, &pane.besides(key), scene);
         let last = past.iter().find(|s| s.kind == kind && s.outcome.is_some());
         let lab = scene.known.facts.faults.contains_key(&key.context);
         let mut row = offer(kind, verdict, last.copied(), &history, scene, look);
-        row.under = vec![Line::styled(offers::what(kind, lab), look.style(Role::Dim))];
+        let what = Span::styled(offers::what(kind, lab), look.style(Role::Dim));
+        let restored = history.past.iter().rfind(|p| p.kind == kind).and_then(Past::restored);
+        let restored = restored.map(|words| Span::raw(format!("Restored {words}.  ")));
+        row.under = vec![Line::from_iter(restored.into_iter().chain([what]))];
         row
     });
     rule(&heading(scene, &past), look, plan.rule, buf);
-    let table = done(pane, past.len(), scene);
-    table.draw(plan.past, buf, look, |n| row(past[n], history.past.iter().find(|p| p.run == past[n].run), scene, look));
+    let restores = restores(&past);
+    done(pane, &past, scene).draw(plan.past, buf, look, |n| {
+        let mut row = row(past[n], history.past.iter().find(|p| p.run == past[n].run), scene, look);
+        if !restores {
+            row.cells.remove(RESTORED);
+        }
+        row
+    });
+}
+
+/// Some of these restored backups: only then there is something to say of it.
+fn restores(past: &[&Summary]) -> bool {
+    past.iter().any(|s| s.kind == Kind::RestoreDrill)
 }
 
 fn heading(scene: &Scene<'_>, past: &[&Summary]) -> String {
@@ -143,17 +159,17 @@ fn offer<'a>(
 ) -> Row<'a> {
     let dim = look.style(Role::Dim);
     let trend = history.trend(kind);
-    let lasted = trend.as_ref().and_then(|t| t.rto_ms.last().copied());
+    // A restore is no outage: it has no part of that objective either.
+    let restore = kind == Kind::RestoreDrill;
+    let lasted = trend.as_ref().filter(|_| !restore).and_then(|t| t.rto_ms.last().copied());
+    let top = |t: &Trend| match restore {
+        true => t.rto_ms.iter().max().copied().unwrap_or_default() as f64,
+        false => scene.doing.objectives.rto.as_millis() as f64 / 4.0,
+    };
     let line = trend.filter(|t| t.drills > 1).map(|t| {
         let values: Vec<Option<f64>> = t.rto_ms.iter().map(|ms| Some(*ms as f64)).collect();
         let usual = t.usual_ms.map(|ms| format!("  usually {}", seconds(ms))).unwrap_or_default();
-        Line::from(vec![
-            Span::styled(
-                sparkline(&values, LINE, scene.doing.objectives.rto.as_millis() as f64 / 4.0, look),
-                look.graph(0),
-            ),
-            Span::styled(usual, dim),
-        ])
+        Line::from(vec![Span::styled(sparkline(&values, LINE, top(&t), look), look.graph(0)), Span::styled(usual, dim)])
     });
     let (title, now) = match verdict {
         Verdict::Forbidden(why) => (dim, Line::styled(format!("{} {why}", look.marks.absent), dim)),
@@ -172,7 +188,9 @@ fn offer<'a>(
                 ]),
                 None => Line::styled("never", dim),
             },
-            Line::from(lasted.map_or(look.marks.nothing.to_owned(), seconds)),
+            Line::from(
+                lasted.map_or_else(|| if restore { String::new() } else { look.marks.nothing.to_owned() }, seconds),
+            ),
             line.unwrap_or_default(),
             now,
         ],
@@ -181,19 +199,24 @@ fn offer<'a>(
 }
 
 /// The table of what was practised.
-fn done<'a>(pane: &Drills, total: usize, scene: &Scene<'_>) -> Table<'a> {
+fn done<'a>(pane: &Drills, past: &[&Summary], scene: &Scene<'_>) -> Table<'a> {
+    let mut columns = vec![
+        Column::text("WHEN", 15, 15).priority(0),
+        Column::text("DRILL", 12, 12).priority(0),
+        Column::text("OUTCOME", 11, 11).priority(1),
+        Column::number("OUTAGE", 8).priority(0),
+        Column::text("OF THE OBJECTIVE", 16, 16).priority(4),
+        Column::number("LOST", 6).priority(2),
+        Column::number("FULL AGAIN", 10).priority(5),
+        Column::text("RESTORED", 12, 29).priority(3),
+        Column::text("BY", 10, 10).grow(1).priority(6),
+    ];
+    if !restores(past) {
+        columns.remove(RESTORED);
+    }
     Table {
-        columns: vec![
-            Column::text("WHEN", 15, 15).priority(0),
-            Column::text("DRILL", 12, 12).priority(0),
-            Column::text("OUTCOME", 11, 11).priority(1),
-            Column::number("OUTAGE", 8).priority(0),
-            Column::text("OF THE OBJECTIVE", 16, 16).priority(3),
-            Column::number("LOST", 6).priority(2),
-            Column::number("FULL AGAIN", 10).priority(4),
-            Column::text("BY", 10, 10).grow(1).priority(5),
-        ],
-        total,
+        columns,
+        total: past.len(),
         selected: pane.selected.checked_sub(offers::KINDS.len()),
         sort: None,
         lines: None,
@@ -207,7 +230,9 @@ fn done<'a>(pane: &Drills, total: usize, scene: &Scene<'_>) -> Table<'a> {
 fn row<'a>(s: &Summary, past: Option<&Past>, scene: &Scene<'_>, look: &Look) -> Row<'a> {
     let dim = look.style(Role::Dim);
     let day = times::day(s.opened, scene.now, scene.habits).map(|d| format!("{d} ")).unwrap_or_default();
-    let none = || Line::styled(look.marks.nothing.to_owned(), dim);
+    let restore = s.kind == Kind::RestoreDrill;
+    // A restore has no outage, and an outage no restore.
+    let none = || if restore { Line::default() } else { Line::styled(look.marks.nothing.to_owned(), dim) };
     let rto = past.and_then(|p| p.rto_ms);
     let full = |ms: i64| ms as f64 / scene.doing.objectives.rto.as_millis().max(1) as f64;
     let over = |ms: i64| if full(ms) > 1.0 { Role::Bad } else { Role::Good };
@@ -228,6 +253,7 @@ fn row<'a>(s: &Summary, past: Option<&Past>, scene: &Scene<'_>, look: &Look) -> 
                 )
             }),
             past.and_then(|p| p.redundant_ms).map_or_else(none, |ms| Line::from(seconds(ms))),
+            past.and_then(Past::restored).map_or_else(Line::default, Line::from),
             Line::styled(s.by.clone(), dim),
         ],
         ..Row::default()
@@ -251,7 +277,7 @@ pub fn row_at(pane: &Drills, scene: &Scene<'_>, y: u16) -> Option<usize> {
     let height = lines(area);
     let height = |_| height;
     let above = offered(pane, &height).row_at(plan.offers, y);
-    let below = || done(pane, Drills::past(scene).len(), scene).row_at(plan.past, y);
+    let below = || done(pane, &Drills::past(scene), scene).row_at(plan.past, y);
     above.or_else(|| below().map(|n| n + offers::KINDS.len()))
 }
 

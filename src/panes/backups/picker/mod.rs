@@ -12,6 +12,7 @@ use crate::domain::backup::continuity::Window;
 use crate::domain::backup::target::{Plotted, RecoveryTarget, Refused, choose};
 use crate::domain::names::ClusterKey;
 use crate::panes::Wish;
+use crate::panes::doing::FromSource;
 use crate::panes::field::Field;
 use crate::problem::Problem;
 use crate::procedure::catalog::restore::{self, RestoreWish};
@@ -118,7 +119,7 @@ impl Picker {
             Ask::Name => {
                 let wish = wish(&text, cluster, self.target(catalog))?;
                 self.ask = None;
-                Ok(Some(Wish::Restore(Box::new(wish))))
+                Ok(Some(Wish::Restore(Box::new(FromSource::Restore(wish)))))
             }
         }
     }

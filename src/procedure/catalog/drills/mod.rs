@@ -9,7 +9,7 @@ mod standby_loss;
 mod switchover;
 mod zone_loss;
 
-pub use restore::{MOST, RestoreDrill, plan as restore};
+pub use restore::{MOST, RestoreDrill, base as restore_base, outline as restore_outline, plan as restore};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -14,7 +14,7 @@ use super::super::restore::{Manifest, Scratch, Source, Wanted};
 use super::super::{View, making};
 use crate::domain::backup::catalog::{Catalog, Witnesses};
 use crate::domain::backup::target::{Plotted, RecoveryTarget, choose};
-use crate::domain::cluster::Operator;
+use crate::domain::cluster::{Cluster, Operator};
 use crate::domain::detail::ObjectRef;
 use crate::domain::names::ClusterKey;
 use crate::domain::quantity::{age, bytes};
@@ -22,7 +22,7 @@ use crate::problem::Problem;
 use crate::procedure::drill::{MADE, Objectives, RECOVERED, SWEPT, TORN_DOWN};
 use crate::procedure::kind::Kind;
 use crate::procedure::order::{Create, Target};
-use crate::procedure::plan::{Gate, Plan, Step, Weight};
+use crate::procedure::plan::{Finding, Gate, Plan, Step, Weight};
 use crate::procedure::trial::{LABEL, Part, Trial};
 
 /// A login and a few statements.
@@ -83,6 +83,20 @@ impl RestoreDrill {
 /// # Errors
 /// It means nothing here: no archive, nothing that can be restored.
 pub fn plan(wish: &RestoreDrill, source: &Source, view: View<'_>) -> Result<Plan, Problem> {
+    drafted(wish, &base(wish, view)?, Some(source), view)
+}
+
+/// What its plan would be as far as that is known before the cluster's object was read: with all that speaks for and
+/// against it but what the object itself tells, and with every right. Nothing to be begun: what is made is left open.
+///
+/// # Errors
+/// It means nothing here.
+pub fn outline(wish: &RestoreDrill, base: &Plotted, view: View<'_>) -> Result<Plan, Problem> {
+    drafted(wish, base, None, view)
+}
+
+/// The cluster, where one can be made of its backups from here.
+fn drillable<'a>(wish: &RestoreDrill, view: View<'a>) -> Result<&'a Cluster, Problem> {
     let cluster = view.facts.clusters.get(&wish.cluster).ok_or_else(|| {
         Problem::new(format!("nothing is known of {}", wish.cluster)).try_this("howdah status lists the clusters")
     })?;
@@ -90,8 +104,11 @@ pub fn plan(wish: &RestoreDrill, source: &Source, view: View<'_>) -> Result<Plan
         return Err(Problem::refused(format!("{} can't be drilled from here", wish.cluster))
             .because("only CloudNativePG's clusters can be made anew, and it is run by another operator"));
     }
-    let mut m = Making::new(cluster, view);
-    let plotted = plotted(&m, wish)?;
+    Ok(cluster)
+}
+
+fn drafted(wish: &RestoreDrill, plotted: &Plotted, source: Option<&Source>, view: View<'_>) -> Result<Plan, Problem> {
+    let mut m = Making::new(drillable(wish, view)?, view);
     let name = scratch_name(&m);
     let labels = BTreeMap::from([
         ("app.kubernetes.io/managed-by".to_owned(), "howdah".to_owned()),
@@ -106,10 +123,10 @@ pub fn plan(wish: &RestoreDrill, source: &Source, view: View<'_>) -> Result<Plan
         labels,
         scratch: Some(Scratch { superuser: true }),
     };
-    let manifest = Manifest::of(source, &wanted)?;
-    look(&mut m, &plotted, &manifest);
+    let manifest = source.map(|source| Manifest::of(source, &wanted)).transpose()?;
+    look(&mut m, plotted, manifest.as_ref().map_or(&[], |m| &m.findings));
     let trial = trial(wish, &m, &name);
-    let steps = steps(&m, &trial, &plotted, manifest.body);
+    let steps = steps(&m, &trial, plotted, manifest.map_or(Value::Null, |m| m.body));
     let mut plan =
         m.plan(Kind::RestoreDrill, format!("restore drill of {}: {name} is made of its backups", m.name()), steps);
     plan.objectives = wish.rto.map(|rto| Objectives { rto, rpo: 0 });
@@ -128,10 +145,14 @@ pub fn plan(wish: &RestoreDrill, source: &Source, view: View<'_>) -> Result<Plan
     Ok(plan)
 }
 
-/// The base backup: one that leads to a moment that is yet to come.
-fn plotted(m: &Making<'_>, wish: &RestoreDrill) -> Result<Plotted, Problem> {
-    let store = m.view.facts.stores.get(&wish.cluster);
-    let catalog = Catalog::assemble(&Witnesses::of(m.cluster, store.map(|s| &**s)), m.now());
+/// The base backup: one that leads to a moment that is yet to come. This reads all that is known of the archive.
+///
+/// # Errors
+/// There is none, or nothing can be made of it from here.
+pub fn base(wish: &RestoreDrill, view: View<'_>) -> Result<Plotted, Problem> {
+    let cluster = drillable(wish, view)?;
+    let store = view.facts.stores.get(&wish.cluster);
+    let catalog = Catalog::assemble(&Witnesses::of(cluster, store.map(|s| &**s)), view.now);
     let chosen = choose(&catalog, &RecoveryTarget::Latest, wish.backup.as_deref());
     let plotted = chosen.map_err(|refused| {
         Problem::refused(format!("there is nothing to drill a restore of {} with", wish.cluster))
@@ -141,7 +162,7 @@ fn plotted(m: &Making<'_>, wish: &RestoreDrill) -> Result<Plotted, Problem> {
                 wish.cluster.name
             ))
     })?;
-    Ok(Plotted { target: RecoveryTarget::Time(m.now()), ..plotted })
+    Ok(Plotted { target: RecoveryTarget::Time(view.now), ..plotted })
 }
 
 /// `pg-primary-drill-1121031500`: after the moment the plan was made, so that two drills never meet.
@@ -151,7 +172,7 @@ fn scratch_name(m: &Making<'_>) -> String {
     format!("{}{tail}", own.trim_end_matches(['-', '.']))
 }
 
-fn look(m: &mut Making<'_>, plotted: &Plotted, manifest: &Manifest) {
+fn look(m: &mut Making<'_>, plotted: &Plotted, of_manifest: &[Finding]) {
     m.guard(Needs { awake: true, settled: false, disturbs_backup: false, ..Needs::USUAL });
     m.primary_answers(Weight::Blocks);
     guards::fencing(m, Weight::Justify);
@@ -160,7 +181,7 @@ fn look(m: &mut Making<'_>, plotted: &Plotted, manifest: &Manifest) {
     let ended = base.ended.map(|at| format!(", ended {} ago", age(at, m.now()))).unwrap_or_default();
     m.good("base backup", format!("{}{ended}; WAL since then: {} at most", base.id, bytes(plotted.replay.bytes)));
     m.good("cost", "thirty rows in a table of its own, tables are read twice, a cluster of one instance for a while");
-    for finding in &manifest.findings {
+    for finding in of_manifest {
         m.found(&finding.about, finding.weight, &finding.text);
     }
 }
