@@ -70,7 +70,7 @@ pub fn draw(pane: &Drills, scene: &Scene<'_>, look: &Look, area: Rect, buf: &mut
         let mut row = offer(kind, verdict, last.copied(), &history, scene, look);
         let what = Span::styled(offers::what(kind, lab), look.style(Role::Dim));
         let restored = history.past.iter().rfind(|p| p.kind == kind).and_then(Past::restored);
-        let restored = restored.map(|words| Span::raw(format!("Restored {words}.  ")));
+        let restored = restored.map(|words| Span::raw(format!("Restored in {words}.  ")));
         row.under = vec![Line::from_iter(restored.into_iter().chain([what]))];
         row
     });
@@ -208,7 +208,7 @@ fn done<'a>(pane: &Drills, past: &[&Summary], scene: &Scene<'_>) -> Table<'a> {
         Column::text("OF THE OBJECTIVE", 16, 16).priority(4),
         Column::number("LOST", 6).priority(2),
         Column::number("FULL AGAIN", 10).priority(5),
-        Column::text("RESTORED", 12, 29).priority(3),
+        Column::text("RESTORED IN", 15, 26).priority(3),
         Column::text("BY", 10, 10).grow(1).priority(6),
     ];
     if !restores(past) {

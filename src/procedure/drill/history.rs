@@ -82,10 +82,10 @@ impl Past {
         if self.kind == Kind::RestoreDrill { self.restored_ms } else { self.rto_ms }
     }
 
-    /// Of a restore drill, what came of it: `in 5.3 s, 12 tables the same`, and what was not. `None`: no restore, or one
+    /// Of a restore drill, what came of it: `5.3 s, 12 tables the same`. `None`: no restore, or one
     /// that took no writes.
     pub fn restored(&self) -> Option<String> {
-        let took = format!("in {}", span(SignedDuration::from_millis(self.restored_ms?)));
+        let took = span(SignedDuration::from_millis(self.restored_ms?));
         let compared = self.compared.map_or_else(|| "not compared".to_owned(), Counts::short);
         Some(format!("{took}, {compared}"))
     }
@@ -140,9 +140,9 @@ mod tests {
         let counts = |same, counted, different| Some(Counts { same, counted, different, ..Counts::default() });
         let restore = Past { kind: Kind::RestoreDrill, restored_ms: Some(5_300), ..past(1, None) };
         let words = |compared| Past { compared, ..restore.clone() }.restored();
-        assert_eq!(words(counts(11, 1, 0)).as_deref(), Some("in 5.3 s, 12 tables the same"));
-        assert_eq!(words(counts(11, 0, 1)).as_deref(), Some("in 5.3 s, 1 table different"));
-        assert_eq!(words(None).as_deref(), Some("in 5.3 s, not compared"));
+        assert_eq!(words(counts(11, 1, 0)).as_deref(), Some("5.3 s, 12 tables the same"));
+        assert_eq!(words(counts(11, 0, 1)).as_deref(), Some("5.3 s, 1 table different"));
+        assert_eq!(words(None).as_deref(), Some("5.3 s, not compared"));
         assert_eq!(past(1, Some(4_000)).restored(), None);
     }
 
