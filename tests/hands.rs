@@ -334,7 +334,8 @@ async fn acknowledged_rows_that_are_lost_are_counted(world: &mut World) {
     let tally = world.counted(&hands, &run, &heart).await;
     eprintln!("lost: {tally:#?}; {written} were written, {left} are left");
     assert!(left >= first.acknowledged, "what was written well before the cut is there: {left} of {written}");
-    assert!(written - left >= 250, "{written} were written, {left} are left");
+    // What was written between the count and the cut had left in time; of the rest at least so many are named below.
+    assert!(written - left >= 100, "{written} were written, {left} are left");
     assert_eq!(tally.acknowledged - tally.lost, left - tally.unknown_there, "what is left of what was acknowledged");
     // At most one row of each writer was on the way when howdah was killed, each time.
     let adrift = u64::from(heart.writers) * 2;
