@@ -148,6 +148,25 @@ pub struct Right {
     pub name: String,
 }
 
+/// A body of more characters than this is read as YAML.
+const LARGE: usize = 400;
+
+impl Request {
+    /// The body as it is read: statements and small objects as they are sent, a large object as YAML.
+    pub fn body_lines(&self) -> Vec<String> {
+        let text = match &self.body {
+            None => return Vec::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(body) => {
+                let sent = body.to_string();
+                // What YAML can't say is still JSON.
+                if sent.len() > LARGE { serde_saphyr::to_string(body).unwrap_or(sent) } else { sent }
+            }
+        };
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
 impl fmt::Display for Right {
     /// As RBAC's errors say it: `patch clusters.postgresql.cnpg.io/status in pg`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -278,6 +297,15 @@ impl Order {
         }
     }
 
+    /// The same beside its body: a large object is not said twice.
+    pub fn by_hand_beside(&self) -> String {
+        let whole = self.by_hand();
+        match whole.split_once(" <<<") {
+            Some((line, object)) if object.len() > LARGE => format!("{line}   (with the object above)"),
+            _ => whole,
+        }
+    }
+
     /// The rights it needs of Kubernetes. SQL needs what the sampling needs, which is known already.
     pub fn rights(&self) -> Vec<Right> {
         match self {
@@ -383,6 +411,20 @@ mod tests {
         let rights = order.rights();
         assert_eq!(rights[1].subresource.as_deref(), Some("status"));
         assert_eq!((rights[1].verb.as_str(), rights[1].group.as_str()), ("patch", "postgresql.cnpg.io"));
+    }
+
+    #[test]
+    fn a_large_object_is_read_as_yaml_and_said_once() {
+        let create = |size: usize| {
+            let body = json!({"kind": "Cluster", "spec": {"words": vec!["a word"; size]}});
+            Order::Create(Create { target: cluster(None), body })
+        };
+        assert_eq!(create(1).request().body_lines(), [r#"{"kind":"Cluster","spec":{"words":["a word"]}}"#]);
+        assert_eq!(create(1).by_hand_beside(), create(1).by_hand());
+        let lines = create(100).request().body_lines();
+        assert_eq!((lines[0].as_str(), lines[1].as_str(), lines.len()), ("kind: Cluster", "spec:", 103));
+        assert_eq!(create(100).by_hand_beside(), "kubectl create -f -   (with the object above)");
+        assert!(create(100).by_hand().contains("a word"));
     }
 
     #[test]

@@ -7,37 +7,11 @@ use std::fmt;
 
 use super::check::Check;
 use super::drill::Objectives;
+use super::kind::Kind;
 use super::order::{Order, Right};
 use crate::domain::health::Level;
 use crate::domain::names::{ClusterKey, InstanceName, ZoneName};
 use crate::domain::wal::Timeline;
-
-/// What a plan is. The names are those of the command line and of journals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "the names are the documentation; each has its file in `catalog`")]
-pub enum Kind {
-    Switchover,
-    RestartInstance,
-    RestartCluster,
-    Reload,
-    Fence,
-    Unfence,
-    Hibernate,
-    Wake,
-    Rebuild,
-    Scale,
-    Maintenance,
-    FailoverDrill,
-    SwitchoverDrill,
-    ZoneLossDrill,
-    StandbyLossDrill,
-    RestoreDrill,
-    Runbook,
-    Restore,
-    TakeBackup,
-    Schedule,
-}
 
 /// A plan. Plain data: it prints, it is journaled whole, it is resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -323,39 +297,6 @@ pub(super) fn word(value: &serde_json::Value) -> String {
     }
 }
 
-impl Kind {
-    /// As journals and the command line write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Switchover => "switchover",
-            Kind::RestartInstance => "restart-instance",
-            Kind::RestartCluster => "restart-cluster",
-            Kind::Reload => "reload",
-            Kind::Fence => "fence",
-            Kind::Unfence => "unfence",
-            Kind::Hibernate => "hibernate",
-            Kind::Wake => "wake",
-            Kind::Rebuild => "rebuild",
-            Kind::Scale => "scale",
-            Kind::Maintenance => "maintenance",
-            Kind::FailoverDrill => "failover-drill",
-            Kind::SwitchoverDrill => "switchover-drill",
-            Kind::ZoneLossDrill => "zone-loss-drill",
-            Kind::StandbyLossDrill => "standby-loss-drill",
-            Kind::RestoreDrill => "restore-drill",
-            Kind::Runbook => "runbook",
-            Kind::Restore => "restore",
-            Kind::TakeBackup => "take-backup",
-            Kind::Schedule => "schedule",
-        }
-    }
-
-    /// It is a drill: what it measures is told by a report.
-    pub fn is_drill(self) -> bool {
-        self.name().ends_with("-drill")
-    }
-}
-
 impl Plan {
     /// The step of that name.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
@@ -418,13 +359,6 @@ impl Plan {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn a_kind_is_named_as_it_is_written() {
-        for kind in [Kind::Switchover, Kind::RestartInstance, Kind::StandbyLossDrill, Kind::Runbook, Kind::TakeBackup] {
-            assert_eq!(serde_json::to_value(kind).unwrap(), json!(kind.name()));
-        }
-    }
 
     #[test]
     fn a_premise_says_what_moved() {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Outcome, RunId};
-use super::plan::Kind;
+use super::kind::Kind;
 use crate::domain::names::ClusterKey;
 use crate::text::clean;
 

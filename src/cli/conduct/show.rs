@@ -137,11 +137,9 @@ fn details(step: &Step, lines: &mut Vec<String>) {
     if let Some(order) = &step.order {
         let request = order.request();
         lines.push(format!("request:  {} {}", request.method, request.path));
-        if let Some(body) = &request.body {
-            lines.push(format!("          {}", body.as_str().map_or_else(|| body.to_string(), str::to_owned)));
-        }
+        lines.extend(request.body_lines().into_iter().map(|line| format!("          {line}")));
         if request.method != "SQL" {
-            lines.push(format!("the same: {}", order.by_hand()));
+            lines.push(format!("the same: {}", order.by_hand_beside()));
         }
     }
     if let Some(check) = &step.check {
@@ -207,10 +205,9 @@ fn markdown(plan: &Plan) -> String {
         text.push_str(&format!("\n## {}. {}\n\n{}\n", number + 1, capital(&step.title), step.why));
         if let Some(order) = &step.order {
             let request = order.request();
-            let body = request.body.as_ref().map(|b| b.as_str().map_or_else(|| b.to_string(), str::to_owned));
-            let body = body.map(|b| format!("{b}\n")).unwrap_or_default();
+            let body: String = request.body_lines().into_iter().map(|line| line + "\n").collect();
             text.push_str(&format!("\n```\n{} {}\n{body}```\n", request.method, request.path));
-            text.push_str(&format!("\n```sh\n{}\n```\n", order.by_hand()));
+            text.push_str(&format!("\n```sh\n{}\n```\n", order.by_hand_beside()));
         }
         if step.gate != Gate::None {
             text.push_str(&format!("\nGate: {}\n", step.gate));

@@ -164,9 +164,10 @@ impl Schedules {
             };
             let chosen = n == place;
             let mark = if chosen { look.marks.cursor } else { " " };
-            let style = if chosen { look.style(Role::Title) } else { look.style(Role::Text) };
+            let style = look.style(if chosen { Role::Title } else { Role::Overlay });
             let line = Line::from(vec![
-                Span::styled(format!("{mark} "), look.cursor()),
+                if chosen { Span::styled(mark, look.cursor()) } else { Span::raw(mark) },
+                Span::raw(" "),
                 Span::styled(name, style),
                 Span::styled(aside, look.style(Role::Dim)),
             ]);
@@ -208,7 +209,7 @@ impl Schedules {
             None => format!("{} a backup at once: {}", key(Command::ScheduleImmediate), yes(self.immediate)),
             Some(_) => format!("{} delete it", key(Command::ScheduleDelete)),
         });
-        out.push(Line::styled(keys.join("   "), look.style(Role::Text)));
+        out.push(Line::styled(keys.join("   "), look.style(Role::Overlay)));
         out
     }
 }

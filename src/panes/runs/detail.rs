@@ -24,12 +24,9 @@ pub fn step(paper: &mut Paper<'_>, step: &Step, tried: Option<&Tried>) {
     if let Some(order) = &step.order {
         let request = order.request();
         paper.told("request", &format!("{} {}", request.method, request.path), Role::Accent);
-        if let Some(body) = &request.body {
-            let text = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
-            text.lines().for_each(|line| paper.told("", line, Role::Accent));
-        }
+        request.body_lines().iter().for_each(|line| paper.told("", line, Role::Accent));
         if request.method != "SQL" {
-            paper.told("the same", &order.by_hand(), Role::Text);
+            paper.told("the same", &order.by_hand_beside(), Role::Text);
         }
     }
     if let Some(tried) = tried {

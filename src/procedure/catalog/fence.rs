@@ -10,8 +10,9 @@ use crate::domain::names::InstanceName;
 use crate::domain::source::Witness;
 use crate::problem::{Exit, Problem};
 use crate::procedure::check::Check;
+use crate::procedure::kind::Kind;
 use crate::procedure::order::Order;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 /// The instances read the annotation themselves: no operator is needed, the webhook is asked all the same.
 const NEEDS: Needs = Needs { operator: false, webhook: true, awake: true, settled: false, disturbs_backup: false };

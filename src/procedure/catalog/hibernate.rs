@@ -12,7 +12,8 @@ use crate::domain::quantity;
 use crate::domain::source::Witness;
 use crate::problem::{Exit, Problem};
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 use crate::procedure::refresh::escaped;
 
 pub(super) fn hibernate(m: &mut Making<'_>) -> Result<Plan, Problem> {

@@ -6,7 +6,8 @@ use super::making::{Making, SOON};
 use crate::domain::source::Witness;
 use crate::problem::{Exit, Problem};
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 pub(super) fn plan(m: &mut Making<'_>, open: bool, reuse_volumes: Option<bool>) -> Result<Plan, Problem> {
     // The operator's own default is to reuse them.

@@ -16,7 +16,8 @@ use crate::domain::source::Witness;
 use crate::domain::wal::Timeline;
 use crate::problem::Problem;
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Finding, Kind, Plan, Premise, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Finding, Plan, Premise, Step, Weight};
 
 /// Nothing of the cluster's size: a few seconds as the recordings show, and a wide margin for slow storage.
 pub(super) const SOON: SignedDuration = SignedDuration::from_mins(3);

@@ -25,7 +25,8 @@ mod tests;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Finding, Gate, Kind, Plan, Weight};
+use super::kind::Kind;
+use super::plan::{Finding, Gate, Plan, Weight};
 use crate::domain::cluster::Operator;
 use crate::domain::facts::Facts;
 use crate::domain::health::Limits;

@@ -8,7 +8,8 @@ use crate::domain::names::InstanceName;
 use crate::domain::source::Witness;
 use crate::problem::Problem;
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 /// The first version that heeds the annotation.
 const BY_ANNOTATION: (u32, u32) = (1, 28);

@@ -7,7 +7,8 @@ use crate::domain::names::InstanceName;
 use crate::domain::source::Witness;
 use crate::problem::Problem;
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 /// Restarts one instance.
 pub(super) fn instance(m: &mut Making<'_>, name: &InstanceName) -> Result<Plan, Problem> {

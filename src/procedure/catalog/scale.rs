@@ -10,7 +10,8 @@ use crate::domain::names::{InstanceName, ZoneName};
 use crate::domain::source::Witness;
 use crate::problem::{Exit, Problem};
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 pub(super) fn plan(m: &mut Making<'_>, instances: u32) -> Result<Plan, Problem> {
     let Some(now) = m.cluster.wanted else {

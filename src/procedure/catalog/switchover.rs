@@ -15,7 +15,8 @@ use crate::domain::source::Witness;
 use crate::domain::wal::Timeline;
 use crate::problem::Problem;
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Candidate, Finding, Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Candidate, Finding, Gate, Plan, Step, Weight};
 
 /// The old primary shuts down first: its clients are cut off and its WAL goes out. Seconds as recorded (3.3 s), longer
 /// under load; the operator itself would wait up to `spec.maxSwitchoverDelay`.

@@ -11,8 +11,9 @@ use crate::domain::health::Limits;
 use crate::domain::health::scene::{Scene, name, now};
 use crate::problem::Problem;
 use crate::procedure::check::Check;
+use crate::procedure::kind::Kind;
 use crate::procedure::order::Order;
-use crate::procedure::plan::{Gate, Kind, Plan, Weight};
+use crate::procedure::plan::{Gate, Plan, Weight};
 use serde_json::json;
 
 fn wish(act: Act, because: Option<&str>) -> Wish {

@@ -8,7 +8,7 @@ use crate::domain::names::ClusterKey;
 use crate::domain::quantity::span;
 use crate::domain::trial::Counts;
 use crate::procedure::entry::{Outcome, RunId};
-use crate::procedure::plan::Kind;
+use crate::procedure::kind::Kind;
 
 /// One past drill, short.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,8 @@ use super::restored::Restored;
 use crate::domain::heartbeat::{Outage, Tally};
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::procedure::entry::{Answer, By, Entry, Outcome, RunId, What};
-use crate::procedure::plan::{Finding, Kind, Plan};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Finding, Plan};
 use crate::procedure::run::{Run, StepReport};
 
 /// The step whose order is the blow; every drill's plan has one of this name.

@@ -103,7 +103,12 @@ impl Run {
         let acted = self.plan.steps.iter().any(|s| self.steps.get(&s.id).is_some_and(Progress::acted));
         let would = self.plan.steps.iter().any(|s| s.order.is_some());
         let any = |f: fn(&State) -> bool| states.iter().any(f);
-        let failed = any(|s| matches!(s, State::Failed { .. } | State::Refused { .. } | State::Kept { .. }));
+        let cut = |s: &Step| self.steps.get(&s.id).is_some_and(|p| p.cut);
+        let failed = self.plan.steps.iter().zip(&states).any(|(step, state)| match state {
+            State::Failed { .. } | State::Kept { .. } => true,
+            State::Refused { .. } => !cut(step),
+            _ => false,
+        });
         match self.aborted {
             Some(_) if would && !acted => Outcome::Refused,
             _ if any(|s| matches!(s, State::Kept { .. })) => Outcome::Failed,

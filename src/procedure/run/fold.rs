@@ -51,6 +51,7 @@ impl Run {
         let Some(step) = self.plan.step(id) else { return };
         let (proof, acts, until) = (step.check.is_some(), step.order.is_some(), at + step.within);
         let beats = matches!(step.order, Some(Order::Heartbeat(_)));
+        let ending = self.aborted.is_some() && !step.cleanup;
         let Some(progress) = self.steps.get_mut(id) else { return };
         let since = progress.since.unwrap_or(at);
         progress.state = match what {
@@ -85,7 +86,10 @@ impl Run {
                 Found::Done(_) => State::Undone,
                 _ => State::UndoLooked { found: found.clone() },
             },
-            What::Refused { problem, .. } => State::Refused { problem: problem.clone() },
+            What::Refused { problem, .. } => {
+                progress.cut = ending;
+                State::Refused { problem: problem.clone() }
+            }
             What::Proven { evidence, .. } => {
                 // Its answer never came, and yet it shows.
                 progress.taken |= matches!(progress.state, State::Began { .. }) && acts;

@@ -7,7 +7,7 @@ use super::Run;
 use crate::domain::quantity::span;
 use crate::problem::Problem;
 use crate::procedure::drill::Report;
-use crate::procedure::plan::Kind;
+use crate::procedure::kind::Kind;
 use crate::procedure::runbook::record;
 use crate::text::markdown as escaped;
 

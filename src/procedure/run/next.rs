@@ -55,7 +55,9 @@ impl Run {
         let changes =
             |id: &StepId| self.plan.step(id).and_then(|s| s.order.as_ref()).is_some_and(Order::changes_cluster);
         let begun = |p: &Progress| matches!(p.state, State::Began { .. });
-        let mut one = self.steps.iter().any(|(id, p)| changes(id) && begun(p));
+        // One that was interrupted and is simply done again stands in nobody's way, least of all its own.
+        let again = |id: &StepId| todos.iter().any(|t| matches!(t, Todo::Perform { step, .. } if step == id));
+        let mut one = self.steps.iter().any(|(id, p)| changes(id) && begun(p) && !again(id));
         todos.retain(|todo| match todo {
             Todo::Perform { premise: true, .. } => !std::mem::replace(&mut one, true),
             _ => true,

@@ -132,6 +132,8 @@ pub struct Progress {
     pub(super) taken: bool,
     /// Its order may have been taken: the world, asked after an interruption, shows no clear no.
     pub(super) doubted: bool,
+    /// Its order came to nothing after the run was ended: that is the end's doing, and no failure.
+    pub(super) cut: bool,
     /// A person gave it up.
     pub(super) given_up: bool,
     /// When its heartbeat was last begun.

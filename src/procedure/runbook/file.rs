@@ -10,7 +10,7 @@ use crate::document::mistake::did_you_mean;
 use crate::document::{Document, Entry, Mistake, entries};
 use crate::domain::cluster::Operator;
 use crate::domain::health::ReasonCode;
-use crate::procedure::plan;
+use crate::procedure;
 
 mod look;
 
@@ -302,14 +302,14 @@ fn act(doc: &mut Document<'_>, value: &Value<'_>) -> Option<Act> {
 }
 
 /// A restart of no instance is one of the whole cluster.
-fn of_whom(kind: plan::Kind, whole: bool) -> plan::Kind {
+fn of_whom(kind: procedure::Kind, whole: bool) -> procedure::Kind {
     match kind {
-        plan::Kind::RestartInstance if whole => plan::Kind::RestartCluster,
+        procedure::Kind::RestartInstance if whole => procedure::Kind::RestartCluster,
         kind => kind,
     }
 }
 
-fn kind(doc: &mut Document<'_>, value: &Value<'_>) -> Option<plan::Kind> {
+fn kind(doc: &mut Document<'_>, value: &Value<'_>) -> Option<procedure::Kind> {
     let name = doc.text(value)?;
     let found = ACTS.iter().find(|(n, _)| *n == name).map(|(_, kind)| *kind);
     if found.is_none() {

@@ -24,7 +24,7 @@ mod walked;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::plan::Kind;
+use super::kind::Kind;
 use super::question::Question;
 use crate::domain::cluster::Operator;
 use crate::domain::health::ReasonCode;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{Runbook, file};
 use crate::document::Mistake;
 use crate::domain::health::{Health, Level, Reason, ReasonCode};
-use crate::procedure::plan::Kind;
+use crate::procedure::kind::Kind;
 use crate::procedure::run::Run;
 
 static SHIPPED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");

@@ -7,7 +7,7 @@ use super::values::{self, Item};
 use super::{Answer, Runbook, Sight, Target, fill, for_shell};
 use crate::domain::names::{ClusterKey, InstanceName};
 use crate::procedure::catalog::{Act, Chosen};
-use crate::procedure::plan::Kind;
+use crate::procedure::kind::Kind;
 use crate::procedure::question::Replies;
 
 /// A step, ready to be shown.

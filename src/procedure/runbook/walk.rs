@@ -9,7 +9,8 @@ use crate::domain::facts::Facts;
 use crate::domain::health::Level;
 use crate::domain::names::InstanceName;
 use crate::procedure::entry::{Decision, Outcome, What};
-use crate::procedure::plan::{Gate, Kind, Plan, Premise, Step, StepId};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Premise, Step, StepId};
 use crate::procedure::run::{Run, State, Todo};
 use crate::text::shorten;
 

@@ -17,6 +17,7 @@ mod tests;
 mod words;
 
 pub use ground::ground;
+pub use remove::erase;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use serde_json::Value;

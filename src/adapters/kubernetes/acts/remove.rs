@@ -1,14 +1,17 @@
 //! The end of an object of one identity: what was made anew under its name is left alone.
 
 use backon::BackoffBuilder;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+use super::super::client::Clients;
 use super::super::read::raw;
+use super::super::trouble::Trouble;
 use super::ask::{Fault, ask, request};
 use super::{Acts, pauses, words};
 use crate::adapters::executor::Refusal;
+use crate::procedure;
 use crate::procedure::order::Delete;
 use crate::procedure::{Answer, Order};
 
@@ -58,6 +61,23 @@ impl Acts {
             }
         }
         Err(fault.refusal(what, &delete.target))
+    }
+}
+
+/// Ends whatever stands at this path under this identity; what is gone, or another by now, is no trouble. For what has
+/// no order of its own: leftovers of something that one of ours ends.
+///
+/// # Errors
+/// The API server can't be reached, or says no.
+pub async fn erase(clients: &Clients, path: &str, uid: &str, patience: Duration) -> Result<(), Trouble> {
+    let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+        "preconditions": {"uid": uid}});
+    let shown = procedure::Request { method: "DELETE".into(), path: path.into(), content_type: None, body: None };
+    match ask(clients, request(&shown, &options, ""), patience).await {
+        Ok(_) => Ok(()),
+        Err(fault) if fault.is(404) || fault.is(409) => Ok(()),
+        Err(Fault::Status(status)) => Err(Trouble::from(&kube::Error::Api(status))),
+        Err(Fault::NotSent(trouble) | Fault::Unknown(trouble)) => Err(trouble),
     }
 }
 

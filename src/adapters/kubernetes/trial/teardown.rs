@@ -2,14 +2,14 @@
 //!
 //! The garbage collector takes what the cluster owns. What it leaves is deleted here, one by one, by its identity.
 
-use http::{Method, Request};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{ANSWER, belonging, cluster, read};
 use crate::adapters::executor::Refusal;
+use crate::adapters::kubernetes::acts::erase;
 use crate::adapters::kubernetes::client::Clients;
 use crate::adapters::kubernetes::read::{label, list, raw};
 use crate::adapters::kubernetes::trouble::{Trouble, TroubleKind};
@@ -85,7 +85,7 @@ pub async fn tear_down(clients: &Clients, trial: &Trial, patience: Duration) -> 
                 }
                 if away.is_some_and(|at| at.elapsed() > COLLECTED) {
                     for one in &left {
-                        if delete(clients, &one.path, &one.uid).await.is_ok() {
+                        if erase(clients, &one.path, &one.uid, ANSWER).await.is_ok() {
                             by_hand.insert(one.name.clone());
                         }
                     }
@@ -132,7 +132,7 @@ async fn round(
         Some(object) => {
             let uid = raw(&object, &["metadata", "uid"]).unwrap_or_default().to_owned();
             if raw(&object, &["metadata", "deletionTimestamp"]).is_none() {
-                delete(clients, &path, &uid).await?;
+                erase(clients, &path, &uid, ANSWER).await?;
             }
             left.insert(0, Left { name: format!("Cluster/{}", trial.scratch.name), path, uid });
         }
@@ -184,21 +184,4 @@ fn one(object: &Value, trial: &Trial, (group_version, kind, plural): (&str, &str
         path: format!("/{root}/{group_version}/namespaces/{}/{plural}/{name}", trial.scratch.namespace),
         uid: raw(object, &["metadata", "uid"]).unwrap_or_default().to_owned(),
     })
-}
-
-/// Deletes an object of this identity; one that is gone is no trouble.
-async fn delete(clients: &Clients, path: &str, uid: &str) -> Result<(), Trouble> {
-    let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
-        "preconditions": {"uid": uid}});
-    let mut request = Request::new(options.to_string().into_bytes());
-    *request.method_mut() = Method::DELETE;
-    *request.uri_mut() = path.parse().unwrap_or_default();
-    request.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
-    let client = clients.get().await.client;
-    match timeout(ANSWER, client.request::<Value>(request)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(kube::Error::Api(status))) if status.code == 404 || status.code == 409 => Ok(()),
-        Ok(Err(e)) => Err(Trouble::from(&e)),
-        Err(_) => Err(Trouble::timed_out(ANSWER.as_secs_f64())),
-    }
 }

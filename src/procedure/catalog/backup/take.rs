@@ -12,7 +12,8 @@ use crate::problem::Problem;
 use crate::procedure::catalog::guards::{self, Needs};
 use crate::procedure::catalog::making::{Making, names};
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 use crate::text::shorten;
 
 /// CNPG's own `archive_timeout`: so long may the last segment of a backup wait in a cluster that writes little.

@@ -6,7 +6,8 @@ use super::{DrillWish, TAKEOVER, back, first_write, framed, healthy, leader, mad
 use crate::problem::Problem;
 use crate::procedure::check::Check;
 use crate::procedure::drill::STRIKE;
-use crate::procedure::plan::{Gate, Kind, Plan, Step};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step};
 
 /// The guide's `--grace-period=1`: as hard as Kubernetes itself can be asked to be.
 const GRACE: u32 = 1;

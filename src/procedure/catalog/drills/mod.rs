@@ -22,8 +22,9 @@ use crate::problem::Problem;
 use crate::procedure::check::Check;
 use crate::procedure::drill::{BACK, Objectives, REDUNDANT, STRIKE};
 use crate::procedure::heartbeat::Heartbeat;
+use crate::procedure::kind::Kind;
 use crate::procedure::order::Order;
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 /// Writes that must be acknowledged before the blow falls, and after it: enough to see a steady beat.
 const STEADY: u64 = 50;

@@ -20,8 +20,9 @@ use crate::domain::names::ClusterKey;
 use crate::domain::quantity::{age, bytes};
 use crate::problem::Problem;
 use crate::procedure::drill::{MADE, Objectives, RECOVERED, SWEPT, TORN_DOWN};
+use crate::procedure::kind::Kind;
 use crate::procedure::order::{Create, Target};
-use crate::procedure::plan::{Finding, Gate, Kind, Plan, Step, Weight};
+use crate::procedure::plan::{Finding, Gate, Plan, Step, Weight};
 use crate::procedure::trial::{LABEL, Part, Trial};
 
 /// A login and a few statements.

@@ -7,7 +7,8 @@ use crate::domain::names::InstanceName;
 use crate::problem::Problem;
 use crate::procedure::check::Check;
 use crate::procedure::drill::STRIKE;
-use crate::procedure::plan::{Gate, Kind, Plan, Step};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step};
 
 const GRACE: u32 = 1;
 

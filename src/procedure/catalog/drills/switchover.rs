@@ -6,7 +6,8 @@ use super::{DrillWish, back, first_write, framed, healthy, leader, made, redunda
 use crate::domain::names::InstanceName;
 use crate::problem::Problem;
 use crate::procedure::drill::STRIKE;
-use crate::procedure::plan::{Gate, Kind, Plan};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan};
 
 pub(super) fn plan(m: &mut Making<'_>, wish: &DrillWish, to: Option<&InstanceName>) -> Result<Plan, Problem> {
     let first = leader(m)?;

@@ -13,8 +13,9 @@ use crate::domain::names::{InstanceName, NodeName, ZoneName};
 use crate::problem::Problem;
 use crate::procedure::check::Check;
 use crate::procedure::drill::{REDUNDANT, STRIKE};
+use crate::procedure::kind::Kind;
 use crate::procedure::order::{Create, Delete, Order, Target};
-use crate::procedure::plan::{Gate, Kind, Plan, Step, Weight};
+use crate::procedure::plan::{Gate, Plan, Step, Weight};
 
 pub(super) fn plan(m: &mut Making<'_>, wish: &DrillWish, zone: Option<&ZoneName>, lab: bool) -> Result<Plan, Problem> {
     let first = leader(m)?;

@@ -24,7 +24,8 @@ use crate::domain::backup::target::{Plotted, RecoveryTarget, choose};
 use crate::domain::cluster::Operator;
 use crate::domain::names::ClusterKey;
 use crate::problem::Problem;
-use crate::procedure::plan::{Kind, Plan};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::Plan;
 use crate::text::{clean, shorten};
 
 /// The longest name a cluster may have: instances and services are called after it.

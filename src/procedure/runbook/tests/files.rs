@@ -4,7 +4,7 @@ use super::super::language::Datum;
 use super::super::{How, On, Runbooks, Target, file};
 use super::runbook;
 use crate::domain::health::ReasonCode;
-use crate::procedure::plan::Kind;
+use crate::procedure::kind::Kind;
 use crate::procedure::question::Question;
 use proptest::prelude::*;
 

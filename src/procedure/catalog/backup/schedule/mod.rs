@@ -16,7 +16,8 @@ use crate::problem::{Exit, Problem};
 use crate::procedure::catalog::guards::Needs;
 use crate::procedure::catalog::making::{Making, SOON};
 use crate::procedure::check::Check;
-use crate::procedure::plan::{Gate, Kind, Plan, Step};
+use crate::procedure::kind::Kind;
+use crate::procedure::plan::{Gate, Plan, Step};
 use crate::text::{clean, shorten};
 
 /// What shall become of a schedule; what is `None` stays as it is.
