@@ -117,11 +117,14 @@ impl Counts {
         format!("{words}, {different} different")
     }
 
-    /// `12 tables the same`; where there are any, only `1 table different`.
+    /// `12 tables the same`; where there are any, only `1 table different`; `no table different` where all there are changed
+    /// meanwhile.
     pub fn short(self) -> String {
-        match self.different {
-            0 => format!("{} the same", many(self.same + self.counted, "table")),
-            n => format!("{} different", many(n, "table")),
+        match (self.different, self.same + self.counted, self.changed) {
+            (0, 0, 0) => "no table compared".into(),
+            (0, 0, _) => "no table different".into(),
+            (0, same, _) => format!("{} the same", many(same, "table")),
+            (n, ..) => format!("{} different", many(n, "table")),
         }
     }
 }

@@ -142,6 +142,9 @@ mod tests {
         let words = |compared| Past { compared, ..restore.clone() }.restored();
         assert_eq!(words(counts(11, 1, 0)).as_deref(), Some("5.3 s, 12 tables the same"));
         assert_eq!(words(counts(11, 0, 1)).as_deref(), Some("5.3 s, 1 table different"));
+        let changed = Counts { changed: 1, ..Counts::default() };
+        assert_eq!(words(Some(changed)).as_deref(), Some("5.3 s, no table different"));
+        assert_eq!(words(Some(Counts::default())).as_deref(), Some("5.3 s, no table compared"));
         assert_eq!(words(None).as_deref(), Some("5.3 s, not compared"));
         assert_eq!(past(1, Some(4_000)).restored(), None);
     }
