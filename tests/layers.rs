@@ -236,7 +236,8 @@ fn foreign_crates_stay_where_they_belong() {
 
 #[test]
 fn only_the_hands_change_a_cluster() {
-    // Whatever could make a request that changes something; `exec` and the sampling's tunnel carry read-only SQL alone.
+    // Whatever could make a request that changes something; `exec` and tunnels carry SQL: read-only, but for the tables of
+    // a drill's own.
     const HANDS: &str = "adapters/kubernetes/acts/";
     const WRITES: &[&str] = &[
         "PostParams",
