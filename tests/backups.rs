@@ -92,4 +92,22 @@ fn what_is_missing_is_named() {
         let note = |r: &[String; 4]| r[0] == "ok" && r[1] == "cant-be-asked" && r[2].contains("can't be listed");
         against(&site).iter().any(note).then_some(())
     });
+    copied(&site);
+}
+
+/// Where the store is out of reach, a copy of it on this machine tells the same.
+fn copied(site: &Site) {
+    let store = site.lab.dir.join("store");
+    let from = |command: &str, folder: &str| {
+        let out = site.run(&["backups", command, CLUSTER, "--folder", folder, "-o", "json"]);
+        (out.status.code(), serde_json::from_slice::<Value>(&out.stdout).unwrap_or_default())
+    };
+    let (code, report) = from("check", store.to_str().unwrap());
+    assert_eq!((code, &report["gaps"]), (Some(0), &Value::Array(Vec::new())), "{report:#}");
+    assert!(report["store"]["destination"].as_str().unwrap().starts_with("file:///"), "{report:#}");
+    assert_eq!(report["windows"].as_array().unwrap().len(), 1, "{report:#}");
+    let (code, listed) = from("list", store.to_str().unwrap());
+    let newest = &listed["backups"][0];
+    assert_eq!((code, &newest["restorable"]), (Some(0), &Value::from(true)), "it is the Backup's: {listed:#}");
+    assert_eq!(from("check", "/nowhere").0, Some(2));
 }

@@ -29,6 +29,7 @@ fn restores_on_a_living_lab() {
     damaged(&site);
     assert_eq!(world(&site), there, "a drill that fails leaves nothing");
     listed(&site);
+    fresh(&site, &there);
     site.close();
 }
 
@@ -201,4 +202,23 @@ fn listed(site: &Site) {
     assert_eq!((&list[0]["trends"][0]["kind"], &list[0]["trends"][0]["drills"]), (&"restore-drill".into(), &2.into()));
     let shown = site.kubectl.ok(&["-n", NS, "get", "clusters"]);
     assert!(!shown.contains("drill"), "{shown}");
+}
+
+/// A base backup is taken between the first markers and the moment; that one is restored, and it alone stays.
+fn fresh(site: &Site, there: &BTreeSet<String>) {
+    let out = site.run(&["drill", "restore", CLUSTER, "--take", "--yes", "-o", "json"]);
+    let r = report(&out);
+    assert_eq!((out.status.code(), &r["outcome"]), (Some(0), &Value::from("passed")), "{}", told(&out));
+    let id = r["restored"]["base"].as_str().unwrap();
+    let backups = site.get(&["backups"]);
+    let mut own = backups["items"].as_array().unwrap().iter().filter(|b| b["status"]["backupId"] == id);
+    let taken = own.next().unwrap_or_else(|| panic!("{id} is of no Backup: {backups:#}"));
+    assert_eq!(taken["status"]["phase"], "completed");
+    let now = world(site);
+    let left: Vec<&String> = now.difference(there).collect();
+    let name = taken["metadata"]["name"].as_str().unwrap();
+    assert!(
+        left.len() == 2 && left.iter().any(|l| l.contains(name)) && left.iter().any(|l| l.contains(id)),
+        "{left:?}"
+    );
 }

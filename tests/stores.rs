@@ -2,6 +2,7 @@
 
 mod objects;
 
+use howdah::adapters::objects::folder;
 use howdah::adapters::objects::keys::{Hidden, Keys};
 use howdah::adapters::objects::open::{Store, open};
 use howdah::adapters::objects::place::Place;
@@ -225,6 +226,48 @@ async fn moto_gives_the_same_archive() {
     let (_, mut gone) = reader(&gone, &known).await.unwrap();
     let problem = gone.everything(|_| {}).await.map(drop).unwrap_err();
     assert!(problem.because.as_ref().unwrap().contains("NoSuchBucket"), "{problem}");
+}
+
+/// A copy on this machine, as `aws s3 sync` or `azcopy` leaves it, is the same archive; nothing in it can be changed.
+#[tokio::test]
+async fn a_folder_gives_the_same_archive() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |files: &BTreeMap<String, Vec<u8>>| {
+        for (key, bytes) in files {
+            let path = dir.path().join("shop").join(key);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+    };
+    write(&tree::archive());
+    let (store, place) = folder::open(dir.path(), "shop").unwrap();
+    assert!(place.to_string().contains("shop") && place.destination.starts_with("file://"), "{place}");
+    let mut reader = Reader::new(store.clone(), place);
+    let listing = reader.everything(|_| {}).await.unwrap().clone();
+    // A page for each folder: of WAL one holds 256 segments.
+    assert!(listing.whole && listing.pages > 10 && listing.is_copy(), "{} pages", listing.pages);
+    assert_eq!(tree::said(&listing.archive), said_by_memory().await);
+    write(&BTreeMap::from([(tree::segment(2, tree::FIRST + tree::SECOND, ".gz"), b"next".to_vec())]));
+    let news = reader.news(|_| {}).await.unwrap();
+    let said = tree::said(&news.archive);
+    assert!(said.contains("timeline 2: [(2300, 2600)]") && news.pages < listing.pages, "{said}");
+
+    let one = Path::parse(format!("shop/{}", tree::segment(2, tree::FIRST, ".gz"))).unwrap();
+    assert!(store.put(&one, "other".into()).await.is_err() && store.delete(&one).await.is_err());
+    let other = Path::from("shop/other");
+    assert!(store.copy(&one, &other).await.is_err() && store.put_multipart(&other).await.is_err());
+    assert_eq!(std::fs::read(dir.path().join(one.as_ref())).unwrap(), b"more");
+    assert!(!dir.path().join("shop/other").exists());
+
+    for (path, server, why) in [
+        (dir.path().join("nowhere"), "shop", "no folder"),
+        (dir.path().to_owned(), "other", "there is no other"),
+        (dir.path().to_owned(), "../shop", "can't be a folder"),
+        (dir.path().to_owned(), "", "can't be a folder"),
+    ] {
+        let problem = folder::open(&path, server).map(drop).unwrap_err();
+        assert!(problem.because.as_ref().unwrap().contains(why), "{problem}");
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ use super::kubernetes::context::{self, Running, Shared};
 use super::kubernetes::faults::Faults;
 use super::kubernetes::probes::Focus;
 use super::kubernetes::{acts, details, kubeconfig, psql};
-use super::objects::find;
 use super::objects::reader::Reader;
+use super::objects::{find, folder};
 use super::postgres::heartbeat::Around;
 use super::postgres::sampler::Logins;
 use super::practice::{Practice, Trail};
@@ -279,6 +279,21 @@ impl Handle {
             let unknown =
                 || Problem::new("can't list the archive").because(format!("{} is not looked at", key.context));
             let (store, place) = find::opened(&clients.ok_or_else(unknown)?, &key).await?;
+            Reader::new(store, place).everything(told).await.cloned()
+        }
+    }
+
+    /// The same of a copy in a folder of this machine that stands for the cluster's `destinationPath`.
+    ///
+    /// # Errors
+    /// There is no such folder, nothing of that server in it, or it can't be read.
+    pub fn copied(
+        folder: PathBuf,
+        server: String,
+        told: impl FnMut(&StoreListing) + Send + 'static,
+    ) -> impl Future<Output = Result<StoreListing, Problem>> + Send + 'static {
+        async move {
+            let (store, place) = folder::open(&folder, &server)?;
             Reader::new(store, place).everything(told).await.cloned()
         }
     }

@@ -35,7 +35,7 @@ pub fn all() -> Vec<Case> {
     own.into_iter()
         .chain(acts())
         .chain(drills())
-        .chain([restore_drill()])
+        .chain([restore_drill(true), restore_drill(false)])
         .map(|(name, plan)| Case { seed: seed(&name), name, plan })
         .collect()
 }
@@ -144,17 +144,18 @@ fn drills() -> Vec<(String, Plan)> {
 }
 
 /// Its scratch cluster is made of a source that was recorded.
-fn restore_drill() -> (String, Plan) {
-    let mut facts = facts(|_| {});
+fn restore_drill(take: bool) -> (String, Plan) {
+    let mut facts = facts(|c| c.backups.methods.barman = true);
     for fact in scenario::backups::stored() {
         facts.absorb(fact);
     }
     let cluster = serde_json::from_str(include_str!("../fixtures/restore/source.json")).unwrap();
-    let wish = RestoreDrill { because: Some("a test".into()), ..RestoreDrill::of(pg()) };
+    let wish = RestoreDrill { take, because: Some("a test".into()), ..RestoreDrill::of(pg()) };
     let limits = Limits::default();
     let view = View { facts: &facts, history: None, limits: &limits, now: scenario::now() };
     let plan = catalog::drills::restore(&wish, &Source { cluster, object_store: None }, view);
-    ("restore drill".to_owned(), plan.unwrap_or_else(|problem| panic!("{problem}")))
+    let name = if take { "restore drill of a backup of its own" } else { "restore drill" };
+    (name.to_owned(), plan.unwrap_or_else(|problem| panic!("{problem}")))
 }
 
 fn target(kind: &str, plural: &str, name: &str) -> Target {

@@ -62,6 +62,8 @@ pub async fn open(reference: &Reference, keys: &Keys) -> Result<(Arc<dyn Store>,
             }
             Arc::new(builder.with_client_options(options).with_retry(retries()).build().map_err(failed)?)
         }
+        // No destination of a spec leads to one.
+        Holder::Folder { .. } => return Err(other_cloud(&place)),
     };
     Ok((store, place))
 }

@@ -44,6 +44,11 @@ pub enum Holder {
         /// The bucket.
         bucket: String,
     },
+    /// A folder of this machine that a person named: [`super::folder`]. No destination of a spec leads to one.
+    Folder {
+        /// Its path, as it is shown.
+        path: String,
+    },
 }
 
 impl Place {
@@ -112,7 +117,7 @@ impl Place {
         match &self.holder {
             Holder::Azure { endpoint, .. } => Some(endpoint),
             Holder::S3 { endpoint, .. } => endpoint.as_deref(),
-            Holder::Google { .. } => None,
+            Holder::Google { .. } | Holder::Folder { .. } => None,
         }
     }
 }
@@ -173,6 +178,7 @@ impl fmt::Display for Holder {
             Holder::S3 { bucket, endpoint: None } => f.write_str(&clean(&format!("s3://{bucket}"))),
             Holder::S3 { bucket, endpoint: Some(at) } => f.write_str(&clean(&format!("s3://{bucket} at {at}"))),
             Holder::Google { bucket } => f.write_str(&clean(&format!("gs://{bucket}"))),
+            Holder::Folder { path } => f.write_str(&clean(path)),
         }
     }
 }

@@ -23,11 +23,14 @@ pub fn problem(what: &str, place: &Place, error: &Error) -> Problem {
             ),
             Holder::S3 { .. } => "the credentials need s3:ListBucket on the bucket and s3:GetObject on its objects".into(),
             Holder::Google { .. } => "the credentials need storage.objects.list and storage.objects.get".into(),
+            Holder::Folder { .. } => "may you read every file below it?".into(),
         },
         Error::Unauthenticated { .. } => match &place.holder {
             Holder::Azure { .. } => "az login, or the environment of a service principal (AZURE_CLIENT_ID, …)".into(),
             Holder::S3 { .. } => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, or new keys".into(),
             Holder::Google { .. } => "gcloud auth application-default login".into(),
+            // Files ask for no credentials.
+            Holder::Folder { .. } => return problem,
         },
         _ => match kind(error) {
             Some(HttpErrorKind::Connect | HttpErrorKind::Timeout) => {

@@ -20,17 +20,20 @@ pub use restore::RestoreArgs;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::act::one;
 use super::args::{Global, time};
 use super::collect::{Live, ahead};
 use super::output::{Style, answer, complain, say};
+use crate::adapters::live::Handle;
 use crate::domain::backup::StoreListing;
 use crate::domain::backup::catalog::{Catalog, Witnesses};
 use crate::domain::cluster::Cluster;
 use crate::domain::health::Level;
 use crate::domain::lsn::Lsn;
+use crate::domain::names::ClusterKey;
 use crate::domain::picture::Picture;
 use crate::domain::wal::WalName;
 use crate::problem::{Exit, Problem};
@@ -82,6 +85,9 @@ pub struct Whose {
     /// How long to wait for Kubernetes and the instances to answer; listing the store takes as long as it takes
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub timeout: SignedDuration,
+    /// Read a copy of the archive on this machine instead: the folder that stands for destinationPath
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
 }
 
 /// Runs it.
@@ -138,7 +144,11 @@ impl Seen {
         live.settle(deadline).await;
         let key = one(&live, &whose.cluster)?;
         let mut progress = progress::Progress::new();
-        let listing = tokio::spawn(live.archive(&key, move |listing| progress.tell(listing)));
+        let told = move |listing: &StoreListing| progress.tell(listing);
+        let listing = match &whose.folder {
+            None => tokio::spawn(live.archive(&key, told)),
+            Some(folder) => tokio::spawn(Handle::copied(folder.clone(), server(&live, &key), told)),
+        };
         // The listing goes on while the instances are asked.
         live.focus(std::slice::from_ref(&key), deadline).await;
         let aborted = listing.abort_handle();
@@ -162,6 +172,12 @@ impl Seen {
         let own = Witnesses::of(&self.cluster, store);
         Catalog::assemble(&Witnesses { current: self.current, archived: self.archived, ..own }, now)
     }
+}
+
+/// The name of the server's folder: the cluster's own, where its object tells no other.
+fn server(live: &Live, key: &ClusterKey) -> String {
+    let told = live.facts.clusters.get(key).and_then(|c| c.archiving.server_name.clone());
+    told.unwrap_or_else(|| key.name.to_string())
 }
 
 /// What was listed.

@@ -25,6 +25,9 @@ pub struct Restoring {
     /// The base backup, by its id or its Backup's name [default: the newest that can be restored]
     #[arg(long, value_name = "BACKUP")]
     pub backup: Option<String>,
+    /// Take a base backup first, after the first markers, and restore that one; it stays
+    #[arg(long, conflicts_with = "backup")]
+    pub take: bool,
     /// The longest time until what is restored takes writes, to pass with [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub rto: Option<SignedDuration>,
@@ -75,7 +78,7 @@ pub async fn run(global: &Global, args: &Restoring) -> Result<Exit, Problem> {
     if !args.following.plan {
         read_only(global, "drill")?;
     }
-    let mut live = Live::start(global, false)?;
+    let mut live = Live::with_stores(global, false)?;
     let first = Instant::now() + FIRST;
     live.settle(first).await;
     let key = one(&live, &args.cluster)?;
@@ -90,6 +93,7 @@ pub async fn run(global: &Global, args: &Restoring) -> Result<Exit, Problem> {
         tables: args.tables.clone(),
         most: args.max_size,
         backup: args.backup.clone(),
+        take: args.take,
         rto: args.rto,
         because: args.following.because.clone(),
     };

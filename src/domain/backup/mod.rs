@@ -39,6 +39,13 @@ pub struct StoreListing {
     pub whole: bool,
 }
 
+impl StoreListing {
+    /// It is of a copy in a folder: it stands for whichever store that was copied from.
+    pub fn is_copy(&self) -> bool {
+        self.destination.starts_with("file://")
+    }
+}
+
 /// A store that holds what it held: what a later listing of it told beside that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenAgain {

@@ -54,7 +54,8 @@ impl<'a> Witnesses<'a> {
         let same = |told: &Option<String>, listed: &str| {
             told.as_deref().is_none_or(|t| t.trim_end_matches('/') == listed.trim_end_matches('/'))
         };
-        same(&object.server_name, &listing.server) && same(&object.destination, &listing.destination)
+        same(&object.server_name, &listing.server)
+            && (listing.is_copy() || same(&object.destination, &listing.destination))
     }
 }
 

@@ -9,7 +9,7 @@ pub(super) mod writes;
 
 pub(super) use schedule::plan as schedule;
 pub use schedule::{Scheduling, cron};
-pub(super) use take::plan as take;
+pub(super) use take::{plan as take, within};
 
 use serde::{Deserialize, Serialize};
 

@@ -37,7 +37,19 @@ pub(in crate::procedure::catalog) fn plan(m: &mut Making<'_>, take: &Take) -> Re
     let within = queue(m) + m.clone_time() + ARCHIVE_TIMEOUT;
     last(m);
     disks(m);
-    let step = Step::new(
+    let step = step(m, take, &name, method, within).gated(Gate::Approve);
+    let mut plan = m.plan(Kind::TakeBackup, format!("take a base backup of {}", m.name()), vec![step]);
+    plan.parameters.insert("backup".into(), name);
+    plan.parameters.insert("method".into(), method.word().into());
+    if let Some(from) = take.from {
+        plan.parameters.insert("target".into(), from.word().into());
+    }
+    Ok(plan)
+}
+
+/// The step that takes it.
+fn step(m: &Making<'_>, take: &Take, name: &str, method: Method, within: SignedDuration) -> Step {
+    Step::new(
         "backup",
         format!("take base backup {name}"),
         format!(
@@ -46,16 +58,19 @@ pub(in crate::procedure::catalog) fn plan(m: &mut Making<'_>, take: &Take) -> Re
              the volume at 20 MiB a second, and the last segment's archive_timeout."
         ),
     )
-    .gated(Gate::Approve)
-    .does(writes::backup(m.cluster, &name, method, take, m.now()))
-    .proven_by(Check::BackupDone { backup: name.clone() }, within);
-    let mut plan = m.plan(Kind::TakeBackup, format!("take a base backup of {}", m.name()), vec![step]);
-    plan.parameters.insert("backup".into(), name);
-    plan.parameters.insert("method".into(), method.word().into());
-    if let Some(from) = take.from {
-        plan.parameters.insert("target".into(), from.word().into());
-    }
-    Ok(plan)
+    .does(writes::backup(m.cluster, name, method, take, m.now()))
+    .proven_by(Check::BackupDone { backup: name.to_owned() }, within)
+}
+
+/// One of this name within a larger plan, as the cluster is set up.
+///
+/// # Errors
+/// No method is set up, or the name is taken.
+pub(in crate::procedure::catalog) fn within(m: &mut Making<'_>, name: &str) -> Result<Step, Problem> {
+    let method = super::method(m.cluster, None)?;
+    free(m, name)?;
+    let within = queue(m) + m.clone_time() + ARCHIVE_TIMEOUT;
+    Ok(step(m, &Take::default(), name, method, within))
 }
 
 /// No other Backup has this name, as far as is seen; the API has the last word.

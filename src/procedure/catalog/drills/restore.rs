@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+use super::super::backup;
 use super::super::guards::{self, Needs};
 use super::super::making::{Making, POD};
 use super::super::restore::{Manifest, Scratch, Source, Wanted};
@@ -41,6 +42,8 @@ pub const MOST: u64 = 1 << 30;
 const ATTEMPTS: u32 = 3;
 /// The operator allows a cluster's name so many characters.
 const NAME: usize = 50;
+/// Where it is said what is recovered to.
+const TARGET: &str = "/spec/bootstrap/recovery/recoveryTarget";
 /// Where the moment goes in the manifest.
 const MOMENT: &str = "/spec/bootstrap/recovery/recoveryTarget/targetTime";
 
@@ -57,6 +60,9 @@ pub struct RestoreDrill {
     pub most: u64,
     /// The base backup, by its id or its Backup's name; `None`: the newest that can be restored.
     pub backup: Option<String>,
+    /// A base backup is taken in the drill, after the first markers, and that one is restored. It stays.
+    #[serde(default)]
+    pub take: bool,
     /// The longest time from making the cluster until it takes writes, where there is one to pass with.
     pub rto: Option<SignedDuration>,
     /// Why it shall go on although something speaks against it.
@@ -72,6 +78,7 @@ impl RestoreDrill {
             tables: Vec::new(),
             most: MOST,
             backup: None,
+            take: false,
             rto: None,
             because: None,
         }
@@ -123,15 +130,23 @@ fn drafted(wish: &RestoreDrill, plotted: &Plotted, source: Option<&Source>, view
         labels,
         scratch: Some(Scratch { superuser: true }),
     };
-    let manifest = source.map(|source| Manifest::of(source, &wanted)).transpose()?;
+    let mut manifest = source.map(|source| Manifest::of(source, &wanted)).transpose()?;
+    if wish.take
+        && let Some(target) = manifest.as_mut().and_then(|m| m.body.pointer_mut(TARGET)?.as_object_mut())
+    {
+        // Its id is not known yet; without one the newest before the moment is taken, and that is this one.
+        target.remove("backupID");
+    }
     look(&mut m, plotted, manifest.as_ref().map_or(&[], |m| &m.findings));
     let trial = trial(wish, &m, &name);
-    let steps = steps(&m, &trial, plotted, manifest.map_or(Value::Null, |m| m.body));
+    let taken = if wish.take { Some(backup::within(&mut m, &name)?) } else { None };
+    let fresh = taken.is_some();
+    let steps = steps(&m, &trial, plotted, taken, manifest.map_or(Value::Null, |m| m.body));
     let mut plan =
         m.plan(Kind::RestoreDrill, format!("restore drill of {}: {name} is made of its backups", m.name()), steps);
     plan.objectives = wish.rto.map(|rto| Objectives { rto, rpo: 0 });
     let mut chosen = |what: &str, is: String| drop(plan.parameters.insert(what.into(), is));
-    chosen("base backup", plotted.base.id.clone());
+    chosen("base backup", if fresh { "the one taken in it".into() } else { plotted.base.id.clone() });
     chosen("scratch cluster", name);
     chosen("database", wish.database.clone());
     chosen("tables", if wish.tables.is_empty() { "all".into() } else { wish.tables.join(", ") });
@@ -200,15 +215,16 @@ fn trial(wish: &RestoreDrill, m: &Making<'_>, name: &str) -> Trial {
     }
 }
 
-fn steps(m: &Making<'_>, trial: &Trial, plotted: &Plotted, body: Value) -> Vec<Step> {
-    let mut steps = source_steps(m, trial);
-    steps.extend(scratch_steps(m, trial, plotted, body));
+fn steps(m: &Making<'_>, trial: &Trial, plotted: &Plotted, taken: Option<Step>, body: Value) -> Vec<Step> {
+    let base = taken.as_ref().map_or_else(|| plotted.base.id.clone(), |_| "that was taken before".to_owned());
+    let mut steps = source_steps(m, trial, taken);
+    steps.extend(scratch_steps(m, trial, plotted, &base, body));
     steps.extend(ends(trial));
     steps
 }
 
 /// What is done in the source.
-fn source_steps(m: &Making<'_>, trial: &Trial) -> Vec<Step> {
+fn source_steps(m: &Making<'_>, trial: &Trial, taken: Option<Step>) -> Vec<Step> {
     let mark = Step::new(
         "mark",
         "write the first marker rows",
@@ -231,7 +247,7 @@ fn source_steps(m: &Making<'_>, trial: &Trial) -> Vec<Step> {
             }
         ),
     )
-    .after(&["mark"])
+    .after(&[if taken.is_some() { "backup" } else { "mark" }])
     .does(trial.part(Part::Print));
     let archive = Step::new(
         "archived",
@@ -243,11 +259,15 @@ fn source_steps(m: &Making<'_>, trial: &Trial) -> Vec<Step> {
     )
     .after(&["fingerprint"])
     .does(trial.part(Part::Archive));
-    vec![mark.within(SQL), print.within(READ), archive.within(ARCHIVED)]
+    let taken = taken.map(|mut step| {
+        step.why.push_str(" The first markers lie in it. It is a backup like any other, and stays.");
+        step.after(&["mark"])
+    });
+    [mark.within(SQL)].into_iter().chain(taken).chain([print.within(READ), archive.within(ARCHIVED)]).collect()
 }
 
 /// The scratch cluster: made, recovered, looked at.
-fn scratch_steps(m: &Making<'_>, trial: &Trial, plotted: &Plotted, body: Value) -> Vec<Step> {
+fn scratch_steps(m: &Making<'_>, trial: &Trial, plotted: &Plotted, base: &str, body: Value) -> Vec<Step> {
     let object = ObjectRef {
         context: trial.scratch.context.clone(),
         api_version: "postgresql.cnpg.io/v1".into(),
@@ -262,9 +282,8 @@ fn scratch_steps(m: &Making<'_>, trial: &Trial, plotted: &Plotted, body: Value) 
         MADE,
         format!("make {name}"),
         format!(
-            "One instance out of base backup {}, led to the moment between the markers, which is filled in then. It archives \
-             nothing: the store is only read.",
-            plotted.base.id
+            "One instance out of base backup {base}, led to the moment between the markers, which is filled in then. It \
+             archives nothing: the store is only read."
         ),
     )
     .after(&["archived"])
