@@ -81,7 +81,7 @@ fn told(run: &Run) -> impl Iterator<Item = (&str, &str)> {
 
 fn named(check: &Check) -> Option<&str> {
     match check {
-        Check::BackupDone { backup } => Some(backup),
+        Check::BackupDone { backup } | Check::BackupCompleted { backup } => Some(backup),
         Check::All(all) => all.iter().find_map(named),
         _ => None,
     }

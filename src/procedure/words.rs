@@ -50,6 +50,7 @@ impl fmt::Display for Check {
                 write!(f, "one leads by its own word, on a later timeline than {after}")
             }
             Check::LeadsOn { after: None } => f.write_str("one leads by its own word"),
+            Check::BackupCompleted { backup } => write!(f, "Backup {backup} is completed"),
             Check::BackupDone { backup } => {
                 write!(f, "Backup {backup} is completed, and its last WAL segment is in the archive")
             }

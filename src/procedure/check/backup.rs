@@ -19,6 +19,19 @@ const LONGEST: usize = 300;
 
 /// The Backup of that name is done, and could be restored as far as anybody can tell.
 pub(super) fn done(a: &Asked<'_>, name: &str) -> Told {
+    let (object, mut evidence) = said(a, name)?;
+    evidence.push(arrived(a, object)?);
+    evidence.extend(size(a, object));
+    Ok(evidence)
+}
+
+/// It says that it is completed; its last segment may still be on its way.
+pub(super) fn completed(a: &Asked<'_>, name: &str) -> Told {
+    said(a, name).map(|(_, evidence)| evidence)
+}
+
+/// The object, where it says completed, and what it tells.
+fn said<'a>(a: &Asked<'a>, name: &str) -> Result<(&'a BackupObject, Vec<String>), Proof> {
     if a.unreadable("backups") {
         return missing(format!("Backup {name} can't be read here: a right to list backups is missing"));
     }
@@ -32,9 +45,7 @@ pub(super) fn done(a: &Asked<'_>, name: &str) -> Told {
     }
     let mut evidence = vec![taken(object)];
     evidence.extend(segments(object));
-    evidence.push(arrived(a, object)?);
-    evidence.extend(size(a, object));
-    Ok(evidence)
+    Ok((object, evidence))
 }
 
 fn find<'a>(cluster: &'a Cluster, name: &str) -> Option<&'a BackupObject> {

@@ -127,6 +127,11 @@ pub enum Check {
         /// The Backup object.
         backup: String,
     },
+    /// The Backup of that name is completed; its last WAL segment may still be on its way to the archive.
+    BackupCompleted {
+        /// The Backup object.
+        backup: String,
+    },
     /// The backup schedule carries this, and the operator doesn't complain of it.
     Scheduled {
         /// The ScheduledBackup object.
@@ -227,6 +232,7 @@ impl Check {
             Check::Recovered => restored::recovered(a),
             Check::LeadsOn { after } => restored::leads_on(a, *after),
             Check::BackupDone { backup } => backup::done(a, backup),
+            Check::BackupCompleted { backup } => backup::completed(a, backup),
             Check::Scheduled { schedule, cron, suspended, looked, before } => {
                 schedule::carries(a, schedule, (cron, *suspended), looked.then_some(*before))
             }

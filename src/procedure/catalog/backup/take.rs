@@ -37,7 +37,13 @@ pub(in crate::procedure::catalog) fn plan(m: &mut Making<'_>, take: &Take) -> Re
     let within = queue(m) + m.clone_time() + ARCHIVE_TIMEOUT;
     last(m);
     disks(m);
-    let step = step(m, take, &name, method, within).gated(Gate::Approve);
+    let done = Check::BackupDone { backup: name.clone() };
+    let why = format!(
+        "The operator chooses the instance and has it copy its data. It is done when the Backup says completed and its last \
+         WAL is in the archive: before that nothing can be restored from it. Waits up to {within:#}: a copy of the volume at \
+         20 MiB a second, and the last segment's archive_timeout."
+    );
+    let step = step(m, take, &name, method, why).gated(Gate::Approve).proven_by(done, within);
     let mut plan = m.plan(Kind::TakeBackup, format!("take a base backup of {}", m.name()), vec![step]);
     plan.parameters.insert("backup".into(), name);
     plan.parameters.insert("method".into(), method.word().into());
@@ -48,29 +54,29 @@ pub(in crate::procedure::catalog) fn plan(m: &mut Making<'_>, take: &Take) -> Re
 }
 
 /// The step that takes it.
-fn step(m: &Making<'_>, take: &Take, name: &str, method: Method, within: SignedDuration) -> Step {
-    Step::new(
-        "backup",
-        format!("take base backup {name}"),
-        format!(
-            "The operator chooses the instance and has it copy its data. It is done when the Backup says completed and its \
-             last WAL is in the archive: before that nothing can be restored from it. Waits up to {within:#}: a copy of \
-             the volume at 20 MiB a second, and the last segment's archive_timeout."
-        ),
-    )
-    .does(writes::backup(m.cluster, name, method, take, m.now()))
-    .proven_by(Check::BackupDone { backup: name.to_owned() }, within)
+fn step(m: &Making<'_>, take: &Take, name: &str, method: Method, why: String) -> Step {
+    Step::new("backup", format!("take base backup {name}"), why).does(writes::backup(
+        m.cluster,
+        name,
+        method,
+        take,
+        m.now(),
+    ))
 }
 
-/// One of this name within a larger plan, as the cluster is set up.
+/// One of this name within a larger plan, as the cluster is set up. It ends with the Backup's own word: whatever needs its
+/// WAL in the archive waits for that itself.
 ///
 /// # Errors
 /// No method is set up, or the name is taken.
 pub(in crate::procedure::catalog) fn within(m: &mut Making<'_>, name: &str) -> Result<Step, Problem> {
     let method = super::method(m.cluster, None)?;
     free(m, name)?;
-    let within = queue(m) + m.clone_time() + ARCHIVE_TIMEOUT;
-    Ok(step(m, &Take::default(), name, method, within))
+    let within = queue(m) + m.clone_time();
+    let why = "The operator chooses the instance and has it copy its data. The first markers lie in it. It is a backup like \
+               any other, and stays.";
+    let done = Check::BackupCompleted { backup: name.to_owned() };
+    Ok(step(m, &Take::default(), name, method, why.into()).proven_by(done, within))
 }
 
 /// No other Backup has this name, as far as is seen; the API has the last word.

@@ -259,10 +259,7 @@ fn source_steps(m: &Making<'_>, trial: &Trial, taken: Option<Step>) -> Vec<Step>
     )
     .after(&["fingerprint"])
     .does(trial.part(Part::Archive));
-    let taken = taken.map(|mut step| {
-        step.why.push_str(" The first markers lie in it. It is a backup like any other, and stays.");
-        step.after(&["mark"])
-    });
+    let taken = taken.map(|step| step.after(&["mark"]));
     [mark.within(SQL)].into_iter().chain(taken).chain([print.within(READ), archive.within(ARCHIVED)]).collect()
 }
 

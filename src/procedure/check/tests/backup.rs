@@ -70,6 +70,17 @@ fn a_failure_is_told_with_the_objects_own_error() {
     }
 }
 
+/// What waits for the WAL itself needs the Backup's own word alone.
+#[test]
+fn completed_is_a_word_of_its_own() {
+    let completed = Check::BackupCompleted { backup: "pg-1".into() };
+    let waiting = |s: &mut Scene| archived(s, "000000020000000000000003");
+    assert!(not_yet(&done(), waiting).contains("000000020000000000000004"));
+    let Proof::Yes(seen) = asked(&completed, waiting) else { panic!("it says completed") };
+    assert!(seen[0].contains("id 20261121T115952") && seen.len() == 2, "{seen:?}");
+    assert!(not_yet(&completed, is("running")).contains("is running"));
+}
+
 /// Recorded: `completed` comes before the last segment is in the archive.
 #[test]
 fn completed_is_not_done_before_its_last_segment_is_archived() {
