@@ -287,15 +287,13 @@ impl Handle {
     ///
     /// # Errors
     /// There is no such folder, nothing of that server in it, or it can't be read.
-    pub fn copied(
+    pub async fn copied(
         folder: PathBuf,
         server: String,
         told: impl FnMut(&StoreListing) + Send + 'static,
-    ) -> impl Future<Output = Result<StoreListing, Problem>> + Send + 'static {
-        async move {
-            let (store, place) = folder::open(&folder, &server)?;
-            Reader::new(store, place).everything(told).await.cloned()
-        }
+    ) -> Result<StoreListing, Problem> {
+        let (store, place) = folder::open(&folder, &server)?;
+        Reader::new(store, place).everything(told).await.cloned()
     }
 
     /// Reads what a restore of a cluster under a new name is planned from.
