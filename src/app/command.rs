@@ -280,7 +280,7 @@ pub fn wishes(model: &mut Model, wanted: Vec<Wish>) -> Vec<Effect> {
             Wish::Record(run) => effects.extend(walks::record(model, run)),
             Wish::Rights(cluster, rights) => effects.extend(runs::ask(model, cluster, rights)),
             Wish::Propose(wanted) => effects.extend(runs::propose(model, wanted)),
-            Wish::Restore(wish) => effects.push(Effect::Run(RunEffect::Ground(wish))),
+            Wish::Restore(wish) => effects.extend(runs::read(model, wish)),
             Wish::Write(run, what) => effects.extend(runs::write(model, &run, what)),
             Wish::Type(purpose) => model.overlay = Some(Overlay::line(purpose)),
             Wish::EndRun(run) => model.overlay = Some(Overlay::menu(model, Menu::End(run))),

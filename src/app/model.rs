@@ -61,6 +61,8 @@ pub struct Model {
     pub(super) proposals: u64,
     pub(super) panes: Vec<Box<dyn Pane>>,
     pub(super) front: usize,
+    /// The pane from which a source was asked to be read for a plan.
+    pub(super) reading: Option<usize>,
     /// Texts opened over the pane, the last on top.
     pub(super) viewers: Vec<Viewer>,
     pub(super) overlay: Option<Overlay>,
@@ -99,6 +101,7 @@ impl Model {
             proposals: 0,
             panes: panes::all(),
             front: 0,
+            reading: None,
             viewers: Vec::new(),
             overlay: None,
             pending: Vec::new(),

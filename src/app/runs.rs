@@ -11,7 +11,7 @@ use super::msg::RunNews;
 use super::overlay::{self, Overlay};
 use super::walks;
 use crate::domain::names::ClusterKey;
-use crate::panes::doing::{Driven, Proposal, Trial, Wanted, name_to_type};
+use crate::panes::doing::{Driven, FromSource, Proposal, Trial, Wanted, name_to_type};
 use crate::panes::{Effect, Purpose, RunEffect, runs};
 use crate::problem::Problem;
 use crate::procedure::catalog::{self, View};
@@ -135,10 +135,16 @@ pub fn begin(model: &mut Model) -> Vec<Effect> {
     vec![Effect::Run(RunEffect::Begin(Box::new(proposal.plan.clone()), versions))]
 }
 
+/// Has the source's objects read that a plan is made of. The plan is shown to whoever still waits where it was asked for.
+pub fn read(model: &mut Model, wish: Box<FromSource>) -> Vec<Effect> {
+    model.reading = Some(model.front);
+    vec![Effect::Run(RunEffect::Ground(wish))]
+}
+
 /// Makes the proposed plan anew from what is known now.
 pub fn again(model: &mut Model) -> Vec<Effect> {
     match model.doing.proposal.take().map(|p| p.wanted) {
-        Some(Wanted::Restore(wish, _)) => vec![Effect::Run(RunEffect::Ground(wish))],
+        Some(Wanted::Restore(wish, _)) => read(model, wish),
         Some(wanted) => propose(model, wanted),
         None => Vec::new(),
     }
@@ -305,7 +311,10 @@ pub fn take(model: &mut Model, news: RunNews) -> Vec<Effect> {
             }
             return walks::read(model, &run);
         }
-        RunNews::Ground(wish, Ok(ground)) => return propose(model, Wanted::Restore(wish, ground)),
+        RunNews::Ground(wish, Ok(ground)) if model.reading.take() == Some(model.front) => {
+            return propose(model, Wanted::Restore(wish, ground));
+        }
+        RunNews::Ground(_, Ok(_)) => model.say("the plan is not shown: you had gone on; ask for it again", false),
         RunNews::Ground(_, Err(problem)) => model.say(problem.line(), true),
         RunNews::Reply(run, asked, reply) => {
             if let Some(asking) = model.doing.asking.get_mut(&run) {
