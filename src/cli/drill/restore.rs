@@ -26,7 +26,7 @@ pub struct Restoring {
     #[arg(long, value_name = "BACKUP")]
     pub backup: Option<String>,
     /// Take a base backup first, after the first markers, and restore that one; it stays
-    #[arg(long, conflicts_with = "backup")]
+    #[arg(long, conflicts_with_all = ["backup", "every"])]
     pub take: bool,
     /// The longest time until what is restored takes writes, to pass with [default: none]
     #[arg(long, value_name = "TIME", value_parser = time)]
