@@ -4,7 +4,7 @@ mod objects;
 
 use howdah::adapters::objects::folder;
 use howdah::adapters::objects::keys::{Hidden, Keys};
-use howdah::adapters::objects::open::{Store, open};
+use howdah::adapters::objects::open::open;
 use howdah::adapters::objects::place::Place;
 use howdah::adapters::objects::reader::Reader;
 use howdah::adapters::objects::reference::{Access, Named, Reference};
@@ -160,21 +160,19 @@ fn keys(known: &[(&str, &str)]) -> Keys {
     Keys::of(known.iter().map(|(name, text)| (named(name), Hidden::new(*text))))
 }
 
-async fn reader(reference: &Reference, keys: &Keys) -> Result<(Arc<dyn Store>, Reader), Problem> {
+async fn reader(reference: &Reference, keys: &Keys) -> Result<Reader, Problem> {
     let (store, place) = open(reference, keys).await?;
-    Ok((store.clone(), Reader::new(store, place)))
+    Ok(Reader::new(store, place))
 }
 
 /// Reads the same archive out of a store that was filled through its own protocol, in several pages; then what is new.
-async fn same_as_memory(reference: &Reference, keys: &Keys) {
-    let (store, _) = reader(reference, keys).await.unwrap();
-    tree::put(store.as_ref(), FOLDER, &tree::archive()).await;
-    let (store, in_store) = reader(reference, keys).await.unwrap();
-    let mut in_store = in_store.in_pages_of(400);
+async fn same_as_memory(store: &dyn ObjectStore, reference: &Reference, keys: &Keys) {
+    tree::put(store, FOLDER, &tree::archive()).await;
+    let mut in_store = reader(reference, keys).await.unwrap().in_pages_of(400);
     let listing = in_store.everything(|_| {}).await.unwrap();
     assert!(listing.pages >= 8, "{} pages", listing.pages);
     assert_eq!(tree::said(&listing.archive), said_by_memory().await);
-    put(store.as_ref(), &tree::segment(2, tree::FIRST + tree::SECOND, ".gz"), b"next").await;
+    put(store, &tree::segment(2, tree::FIRST + tree::SECOND, ".gz"), b"next").await;
     let said = tree::said(&in_store.news(|_| {}).await.unwrap().archive);
     assert!(said.contains("timeline 2: [(2300, 2600)]"), "{said}");
 }
@@ -186,27 +184,27 @@ async fn azurite_gives_the_same_archive() {
     let destination = format!("{}/{}/howdahlab/backups/deep", server.url, servers::ACCOUNT);
     let access = Access::AzureKey { account: None, key: named("KEY") };
     let at = Reference { destination, endpoint: None, authority: None, server: "shop".into(), access };
-    same_as_memory(&at, &keys(&[("KEY", servers::KEY)])).await;
+    same_as_memory(&servers::azure(&server, "howdahlab"), &at, &keys(&[("KEY", servers::KEY)])).await;
 
     let text = format!("DefaultEndpointsProtocol=http;AccountName={};AccountKey={}", servers::ACCOUNT, servers::KEY);
     let by_string = Reference { access: Access::AzureConnection(named("TEXT")), ..at.clone() };
-    let (_, mut again) = reader(&by_string, &keys(&[("TEXT", &text)])).await.unwrap();
+    let mut again = reader(&by_string, &keys(&[("TEXT", &text)])).await.unwrap();
     assert!(again.everything(|_| {}).await.unwrap().archive.segments() > 2_000);
 
     let token = servers::token(&server, "howdahlab").await;
     let by_token = Reference { access: Access::AzureToken { account: None, token: named("SAS") }, ..at.clone() };
-    let (_, mut again) = reader(&by_token, &keys(&[("SAS", &token)])).await.unwrap();
+    let mut again = reader(&by_token, &keys(&[("SAS", &token)])).await.unwrap();
     let sealed = again.everything(|_| {}).await;
     // A signature for one blob opens no listing; what is said of that holds no signature.
     let problem = sealed.map(drop).unwrap_err().to_string();
     let signature = token.split("sig=").nth(1).unwrap().split('&').next().unwrap();
     assert!(problem.contains("can't list") && !problem.contains(signature), "{problem}");
 
-    let (_, mut wrong) = reader(&at, &keys(&[("KEY", "aHVudGVyMg==")])).await.unwrap();
+    let mut wrong = reader(&at, &keys(&[("KEY", "aHVudGVyMg==")])).await.unwrap();
     let problem = wrong.everything(|_| {}).await.map(drop).unwrap_err();
     assert!(problem.because.as_ref().unwrap().contains("AuthorizationFailure"), "{problem}");
     let gone = Reference { destination: at.destination.replace("howdahlab", "nowhere"), ..at };
-    let (_, mut gone) = reader(&gone, &keys(&[("KEY", servers::KEY)])).await.unwrap();
+    let mut gone = reader(&gone, &keys(&[("KEY", servers::KEY)])).await.unwrap();
     let problem = gone.everything(|_| {}).await.map(drop).unwrap_err();
     assert!(problem.because.as_ref().unwrap().contains("ContainerNotFound"), "{problem}");
 }
@@ -221,14 +219,14 @@ async fn moto_gives_the_same_archive() {
     let at =
         Reference { destination, endpoint: Some(server.url.clone()), authority: None, server: "shop".into(), access };
     let known = keys(&[("ID", "AKIAEXAMPLE"), ("SECRET", "secret"), ("REGION", "eu-west-1")]);
-    same_as_memory(&at, &known).await;
+    same_as_memory(&servers::amazon(&server, "howdahlab"), &at, &known).await;
     let gone = Reference { destination: "s3://nowhere/x".into(), ..at };
-    let (_, mut gone) = reader(&gone, &known).await.unwrap();
+    let mut gone = reader(&gone, &known).await.unwrap();
     let problem = gone.everything(|_| {}).await.map(drop).unwrap_err();
     assert!(problem.because.as_ref().unwrap().contains("NoSuchBucket"), "{problem}");
 }
 
-/// A copy on this machine, as `aws s3 sync` or `azcopy` leaves it, is the same archive; nothing in it can be changed.
+/// A copy on this machine, as `aws s3 sync` or `azcopy` leaves it, is the same archive.
 #[tokio::test]
 async fn a_folder_gives_the_same_archive() {
     let dir = tempfile::tempdir().unwrap();
@@ -252,13 +250,6 @@ async fn a_folder_gives_the_same_archive() {
     let said = tree::said(&news.archive);
     assert!(said.contains("timeline 2: [(2300, 2600)]") && news.pages < listing.pages, "{said}");
 
-    let one = Path::parse(format!("shop/{}", tree::segment(2, tree::FIRST, ".gz"))).unwrap();
-    assert!(store.put(&one, "other".into()).await.is_err() && store.delete(&one).await.is_err());
-    let other = Path::from("shop/other");
-    assert!(store.copy(&one, &other).await.is_err() && store.put_multipart(&other).await.is_err());
-    assert_eq!(std::fs::read(dir.path().join(one.as_ref())).unwrap(), b"more");
-    assert!(!dir.path().join("shop/other").exists());
-
     for (path, server, why) in [
         (dir.path().join("nowhere"), "shop", "no folder"),
         (dir.path().to_owned(), "other", "there is no other"),
@@ -277,7 +268,7 @@ async fn a_store_that_does_not_answer_is_told() {
     let access = Access::AzureKey { account: None, key: named("KEY") };
     let destination = format!("http://127.0.0.1:{port}/acme/c");
     let at = Reference { destination, endpoint: None, authority: None, server: "shop".into(), access };
-    let (_, mut reader) = reader(&at, &keys(&[("KEY", "aHVudGVyMg==")])).await.unwrap();
+    let mut reader = reader(&at, &keys(&[("KEY", "aHVudGVyMg==")])).await.unwrap();
     let problem = reader.everything(|_| {}).await.map(drop).unwrap_err();
     assert!(problem.because.as_ref().unwrap().contains("Connection refused"), "{problem}");
     assert!(problem.try_this.as_ref().unwrap().contains("VPN"), "{problem}");

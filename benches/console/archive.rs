@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
+use howdah::adapters::objects::open::Store;
 use howdah::adapters::objects::place::Place;
 use howdah::adapters::objects::reader::Reader;
 use howdah::domain::backup::catalog::Witnesses;
@@ -10,12 +10,11 @@ use howdah::domain::backup::{Catalog, StoreListing};
 use howdah::domain::cluster::{Cluster, Operator};
 use howdah::domain::names::ClusterKey;
 use jiff::Timestamp;
-use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
+use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::*;
+use object_store::{Extensions, GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, Result};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,27 +30,20 @@ const HOLES: u64 = 10_000;
 const FOLDER: &str = "backups/shop";
 
 /// A store that makes its segments up page by page, so that what is measured is not its own memory.
-#[derive(Debug)]
 struct Million {
     small: InMemory,
 }
 
-impl fmt::Display for Million {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a million segments")
-    }
-}
-
 #[async_trait]
-impl PaginatedListStore for Million {
-    async fn list_paginated(&self, prefix: Option<&str>, opts: PaginatedListOptions) -> Result<PaginatedListResult> {
+impl Store for Million {
+    async fn page(&self, prefix: &str, options: PaginatedListOptions) -> Result<PaginatedListResult> {
         let small: Vec<ObjectMeta> = self.small.list(None).try_collect().await?;
         // A time of the type that a store tells times in.
         let stored = small.iter().map(|o| o.last_modified).max().unwrap_or_default();
-        if !prefix.is_some_and(|p| p.ends_with("wals/")) {
+        if !prefix.ends_with("wals/") {
             return Ok(page(small, None));
         }
-        let from: u64 = opts.page_token.and_then(|t| t.parse().ok()).unwrap_or_default();
+        let from: u64 = options.page_token.and_then(|t| t.parse().ok()).unwrap_or_default();
         let until = (from + PAGE).min(SEGMENTS);
         let there = (from..until).filter(|n| n % HOLES != HOLES / 2);
         let object = |n| ObjectMeta {
@@ -63,43 +55,15 @@ impl PaginatedListStore for Million {
         };
         Ok(page(there.map(object).collect(), (until < SEGMENTS).then(|| until.to_string())))
     }
+
+    async fn read(&self, at: &Path) -> Result<GetResult> {
+        self.small.get_opts(at, GetOptions::default()).await
+    }
 }
 
 fn page(objects: Vec<ObjectMeta>, page_token: Option<String>) -> PaginatedListResult {
     let result = ListResult { common_prefixes: Vec::new(), objects, extensions: Extensions::new() };
     PaginatedListResult { result, page_token }
-}
-
-/// Only what is read is there.
-#[async_trait]
-impl ObjectStore for Million {
-    async fn put_opts(&self, at: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
-        self.small.put_opts(at, payload, opts).await
-    }
-
-    async fn put_multipart_opts(&self, at: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.small.put_multipart_opts(at, opts).await
-    }
-
-    async fn get_opts(&self, at: &Path, options: GetOptions) -> Result<GetResult> {
-        self.small.get_opts(at, options).await
-    }
-
-    fn delete_stream(&self, all: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.small.delete_stream(all)
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.small.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.small.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.small.copy_opts(from, to, options).await
-    }
 }
 
 /// In a process of its own, as it tells of its memory.
@@ -117,7 +81,7 @@ pub async fn run() {
     let mut token = None;
     loop {
         let options = PaginatedListOptions { page_token: token.take(), ..PaginatedListOptions::default() };
-        let Ok(page) = store.list_paginated(Some("wals/"), options).await else { return };
+        let Ok(page) = store.page("wals/", options).await else { return };
         token = page.page_token;
         if token.is_none() {
             break;

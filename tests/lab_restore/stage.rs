@@ -123,6 +123,17 @@ impl Stage {
         });
     }
 
+    /// A recovered cluster has so many rows of the guide's table, a way of its own, and lets the application in.
+    pub fn until_holds(&self, name: &str, instances: u64, rows: &str) {
+        self.until_recovered(name, instances);
+        let primary = format!("{name}-1");
+        let count = self.psql_in("app", &primary, "select count(*) from datasample");
+        assert_eq!(count.as_deref(), Some(rows), "{name}");
+        let timeline = self.psql(&primary, "select timeline_id from pg_control_checkpoint()");
+        assert_eq!(timeline.as_deref(), Some("2"), "{name} goes a way of its own");
+        assert!(self.lets_the_application_in(name), "{name} has the password that its application was told");
+    }
+
     /// How often the Job that recovers a cluster has failed.
     pub fn failures(&self, name: &str) -> u64 {
         let job = self.get(&["job", &format!("{name}-1-full-recovery")]);

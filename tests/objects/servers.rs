@@ -90,14 +90,25 @@ pub async fn container(server: &Server, name: &str) {
     assert_eq!(client.execute(request).await.unwrap().status(), 201);
 }
 
+/// A client of its own that fills a container of Azurite.
+pub fn azure(server: &Server, container: &str) -> object_store::azure::MicrosoftAzure {
+    let endpoint = format!("{}/{ACCOUNT}", server.url);
+    let store = object_store::azure::MicrosoftAzureBuilder::new().with_account(ACCOUNT).with_access_key(KEY);
+    store.with_endpoint(endpoint).with_container_name(container).with_allow_http(true).build().unwrap()
+}
+
+/// A client of its own that fills a bucket of moto.
+pub fn amazon(server: &Server, bucket: &str) -> object_store::aws::AmazonS3 {
+    let store = object_store::aws::AmazonS3Builder::new().with_access_key_id("AKIAEXAMPLE").with_region("eu-west-1");
+    let store = store.with_secret_access_key("secret").with_endpoint(&server.url).with_bucket_name(bucket);
+    store.with_allow_http(true).build().unwrap()
+}
+
 /// A shared access signature that reads one blob of a container.
 pub async fn token(server: &Server, container: &str) -> String {
     use object_store::signer::Signer;
-    let endpoint = format!("{}/{ACCOUNT}", server.url);
-    let store = object_store::azure::MicrosoftAzureBuilder::new().with_account(ACCOUNT).with_access_key(KEY);
-    let store = store.with_endpoint(endpoint).with_container_name(container).with_allow_http(true).build().unwrap();
     let blob = object_store::path::Path::from("backups/one");
-    let url = store.signed_url(http::Method::GET, &blob, Duration::from_secs(600)).await.unwrap();
+    let url = azure(server, container).signed_url(http::Method::GET, &blob, Duration::from_secs(600)).await.unwrap();
     url.query().unwrap().to_owned()
 }
 

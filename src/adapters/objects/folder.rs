@@ -5,15 +5,10 @@
 
 use async_trait::async_trait;
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
-use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
+use object_store::list::{PaginatedListOptions, PaginatedListResult};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Key;
-use object_store::{
-    CopyOptions, Error, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
-};
-use std::fmt;
+use object_store::{Extensions, GetOptions, GetResult, ListResult, ObjectMeta, ObjectStore, Result};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,20 +46,13 @@ pub fn open(folder: &Path, server: &str) -> std::result::Result<(Arc<dyn Store>,
 }
 
 /// Files, page by page.
-#[derive(Debug)]
 struct Folder(LocalFileSystem);
 
-impl fmt::Display for Folder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 #[async_trait]
-impl PaginatedListStore for Folder {
+impl Store for Folder {
     /// The first page has the files right below the prefix; then each folder in it is one, in the order of their names.
-    async fn list_paginated(&self, prefix: Option<&str>, options: PaginatedListOptions) -> Result<PaginatedListResult> {
-        let top = Key::parse(prefix.unwrap_or_default().trim_end_matches('/'))?;
+    async fn page(&self, prefix: &str, options: PaginatedListOptions) -> Result<PaginatedListResult> {
+        let top = Key::parse(prefix.trim_end_matches('/'))?;
         let after = options.offset.unwrap_or_default();
         let ListResult { objects, mut common_prefixes, .. } = self.0.list_with_delimiter(Some(&top)).await?;
         // Nothing behind the offset lies in a folder that sorts before it, unless it is the offset's own.
@@ -84,40 +72,8 @@ impl PaginatedListStore for Folder {
         let result = ListResult { common_prefixes: Vec::new(), objects, extensions: Extensions::new() };
         Ok(PaginatedListResult { result, page_token })
     }
-}
 
-/// Read only: whatever would change a file is refused.
-#[async_trait]
-impl ObjectStore for Folder {
-    async fn put_opts(&self, _: &Key, _: PutPayload, _: PutOptions) -> Result<PutResult> {
-        Err(refused("put"))
+    async fn read(&self, at: &Key) -> Result<GetResult> {
+        self.0.get_opts(at, GetOptions::default()).await
     }
-
-    async fn put_multipart_opts(&self, _: &Key, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        Err(refused("put_multipart"))
-    }
-
-    async fn get_opts(&self, at: &Key, options: GetOptions) -> Result<GetResult> {
-        self.0.get_opts(at, options).await
-    }
-
-    fn delete_stream(&self, _: BoxStream<'static, Result<Key>>) -> BoxStream<'static, Result<Key>> {
-        Box::pin(futures::stream::once(async { Err(refused("delete")) }))
-    }
-
-    fn list(&self, prefix: Option<&Key>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.0.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Key>) -> Result<ListResult> {
-        self.0.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, _: &Key, _: &Key, _: CopyOptions) -> Result<()> {
-        Err(refused("copy"))
-    }
-}
-
-fn refused(operation: &str) -> Error {
-    Error::NotImplemented { operation: operation.to_owned(), implementer: "an archive that is only read".to_owned() }
 }

@@ -1,11 +1,15 @@
 //! A client for a place: with keys, or as whoever asks.
 
+use async_trait::async_trait;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, resolve_bucket_region};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::list::PaginatedListStore;
-use object_store::{BackoffConfig, Certificate, ClientOptions, Error, HeaderValue, ObjectStore, RetryConfig};
+use object_store::list::{PaginatedListOptions, PaginatedListResult, PaginatedListStore};
+use object_store::path::Path;
+use object_store::{
+    BackoffConfig, Certificate, ClientOptions, Error, GetOptions, GetResult, HeaderValue, ObjectStore, RetryConfig,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,10 +20,32 @@ use super::reference::{Access, Reference};
 use super::trouble;
 use crate::problem::Problem;
 
-/// A store that lists page by page.
-pub trait Store: ObjectStore + PaginatedListStore {}
+/// All that is ever asked of a store: nothing that changes it can be said through this.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// One page of the keys below a prefix.
+    ///
+    /// # Errors
+    /// The store does not answer, or says no.
+    async fn page(&self, prefix: &str, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult>;
 
-impl<T: ObjectStore + PaginatedListStore> Store for T {}
+    /// One object.
+    ///
+    /// # Errors
+    /// It is not there, or as [`Store::page`].
+    async fn read(&self, at: &Path) -> object_store::Result<GetResult>;
+}
+
+#[async_trait]
+impl<T: ObjectStore + PaginatedListStore> Store for T {
+    async fn page(&self, prefix: &str, options: PaginatedListOptions) -> object_store::Result<PaginatedListResult> {
+        self.list_paginated(Some(prefix), options).await
+    }
+
+    async fn read(&self, at: &Path) -> object_store::Result<GetResult> {
+        self.get_opts(at, GetOptions::default()).await
+    }
+}
 
 /// How long a connection, and a request with its answer, may take.
 const CONNECT: Duration = Duration::from_secs(5);

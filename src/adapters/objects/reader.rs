@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
-use object_store::{Error, GetOptions, ObjectMeta};
+use object_store::{Error, ObjectMeta};
 use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -170,7 +170,7 @@ impl Reader {
                 page_token: token.take(),
                 ..PaginatedListOptions::default()
             };
-            let page = self.store.list_paginated(Some(&prefix), options).await.map_err(failed)?;
+            let page = self.store.page(&prefix, options).await.map_err(failed)?;
             listing.pages += 1;
             let over = feed(&mut listing.archive, &page.result.objects, &folder, look);
             listing.took = took(begun);
@@ -227,7 +227,7 @@ impl Reader {
     /// A file of at most [`LONGEST`] bytes; `None`: it is longer.
     async fn get(&self, key: &str) -> object_store::Result<Option<Bytes>> {
         let path = Path::parse(format!("{}/{key}", self.place.folder))?;
-        let found = self.store.get_opts(&path, GetOptions::default()).await?;
+        let found = self.store.read(&path).await?;
         if found.meta.size > LONGEST {
             return Ok(None);
         }

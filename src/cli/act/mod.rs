@@ -7,7 +7,7 @@
 mod tests;
 mod wish;
 
-pub use wish::{ActArgs, ActCommand};
+pub use wish::{ActArgs, ActCommand, At};
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -33,10 +33,7 @@ pub async fn run(global: &Global, args: &ActArgs) -> Result<Exit, Problem> {
     let command = &args.act;
     let at = command.at();
     let mut live = Live::start(global, false)?;
-    let deadline = ahead(at.timeout);
-    live.settle(deadline).await;
-    let key = one(&live, &at.cluster)?;
-    live.focus(std::slice::from_ref(&key), deadline).await;
+    let key = at.look(&mut live).await?;
     let wish = Wish { cluster: key.clone(), act: command.act()?, because: at.following.because.clone() };
     let mut plan = made(&live, &wish)?;
     if lags(&plan) {
@@ -47,6 +44,20 @@ pub async fn run(global: &Global, args: &ActArgs) -> Result<Exit, Problem> {
     let run = Store::name(plan.kind, &key, plan.made);
     let executor = live.executor(&store);
     conduct(global, &at.following, live, executor, (run, plan)).await
+}
+
+impl At {
+    /// Waits for everything that answers within the time, and gives the cluster that is meant.
+    ///
+    /// # Errors
+    /// A cluster that is not there, or more than one.
+    pub(super) async fn look(&self, live: &mut Live) -> Result<ClusterKey, Problem> {
+        let deadline = ahead(self.timeout);
+        live.settle(deadline).await;
+        let key = one(live, &self.cluster)?;
+        live.focus(std::slice::from_ref(&key), deadline).await;
+        Ok(key)
+    }
 }
 
 fn made(live: &Live, wish: &Wish) -> Result<Plan, Problem> {

@@ -4,9 +4,11 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::acting::{At, act};
+use super::acting::act;
 use super::take::{How, Where};
+use crate::cli::act::At;
 use crate::cli::args::Global;
+use crate::cli::collect::Live;
 use crate::cli::human::{coloured, faint, mark, strong};
 use crate::cli::output::{Style, answer, say};
 use crate::domain::backup::catalog::{Catalog, Flag, Witnesses};
@@ -77,7 +79,8 @@ pub async fn run(global: &Global, args: &ScheduleArgs) -> Result<Exit, Problem> 
     if let Some(wanted) = args.wanted() {
         return act(global, &args.at, Act::Schedule(wanted)).await;
     }
-    let (live, key) = args.at.look(global).await?;
+    let mut live = Live::with_stores(global, false)?;
+    let key = args.at.look(&mut live).await?;
     let known = live.facts.clusters.get(&key).cloned();
     let cluster = known.ok_or_else(|| Problem::new(format!("{key} is gone")))?;
     let report = report(&cluster, args.name.as_deref(), Timestamp::now())?;

@@ -2,7 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
-use super::acting::{At, act};
+use super::acting::act;
+use crate::cli::act::At;
 use crate::cli::args::Global;
 use crate::problem::{Exit, Problem};
 use crate::procedure::catalog::Act;
